@@ -1,0 +1,38 @@
+// The one error type that reaches a person: a stable code, one line that says what is wrong and what to do, and the
+// exit code of the process. Expected bad input inside the pipeline is a value and a counter, not one of these.
+
+/** Exit codes of `sidetoned`, documented in the README. */
+export const EXIT = { ok: 0, internal: 1, usage: 2, capture: 3, storage: 4 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export class SidetoneError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "SidetoneError";
+    this.code = code;
+  }
+  get exitCode(): ExitCode {
+    return ERROR_CODES[this.code].exit;
+  }
+}
+
+/** Every error code that a user can meet, with its meaning and exit code: the documentation's one source. */
+export const ERROR_CODES = {
+  usage: { exit: EXIT.usage, meaning: "a flag is unknown, lacks its value or contradicts another" },
+  "config-unreadable": { exit: EXIT.usage, meaning: "the configuration file cannot be read or is not YAML" },
+  "config-invalid": { exit: EXIT.usage, meaning: "the configuration holds an unknown key or a value out of bounds" },
+  "capture-not-found": { exit: EXIT.capture, meaning: "the capture file does not exist or cannot be opened" },
+  "capture-empty": { exit: EXIT.capture, meaning: "the capture file holds no bytes" },
+  "capture-format": { exit: EXIT.capture, meaning: "the file is neither pcap nor pcapng" },
+  "capture-cut": { exit: EXIT.capture, meaning: "the file ends or breaks inside a packet; all before it was used" },
+  "interface-not-found": { exit: EXIT.capture, meaning: "there is no network interface of that name" },
+  "interface-down": { exit: EXIT.capture, meaning: "the network interface is down or went away" },
+  "capture-not-permitted": { exit: EXIT.capture, meaning: "this user may not capture packets" },
+  "capture-failed": { exit: EXIT.capture, meaning: "libpcap refused the interface or the capture stopped" },
+  "data-unwritable": { exit: EXIT.storage, meaning: "the data folder cannot be created or written" },
+  "data-in-use": { exit: EXIT.storage, meaning: "another sidetoned uses the data folder" },
+  "seal-failed": { exit: EXIT.storage, meaning: "at least one recording could not be stored; its journal is kept" },
+  internal: { exit: EXIT.internal, meaning: "a fault in Sidetone itself" },
+} as const satisfies Record<string, { exit: ExitCode; meaning: string }>;
+export type ErrorCode = keyof typeof ERROR_CODES;
