@@ -1,0 +1,150 @@
+// What the engine knows of a finished call, as it goes into the journal's last block and to the service: the call's
+// facts in packet time (µs). The manifest and every listing are made from it. Version: CALL_RECORD_SCHEMA.
+import type { CallId, Side, TimeUs } from "../base/ids.js";
+
+export const CALL_RECORD_SCHEMA = "sidetone.call/1";
+
+export const POLICIES = ["agent-only", "consent-first", "both-parties", "none"] as const;
+export type Policy = (typeof POLICIES)[number];
+
+export type PartyRole = "agent" | "caller" | "originator" | "answerer";
+export type ConsentState = "granted" | "refused" | "withdrawn" | "unknown" | "not-required";
+
+/** How a call ended. `recovered`: its end was not seen because the engine stopped first. */
+export type EndReason =
+  | "bye"
+  | "cancelled"
+  | "rejected"
+  | "no-answer"
+  | "idle"
+  | "capture-ended"
+  | "limit"
+  | "recovered";
+
+/** Why a call left no audio; the strings are part of the contract. */
+export type NoAudioReason =
+  | "not-answered"
+  | "policy-none"
+  | "agent-unknown"
+  | "agent-contradictory"
+  | "no-consent"
+  | "no-media"
+  | "encrypted"
+  | "codec-unsupported"
+  | "journal-lost";
+
+/** Why the gate, or the path before it, refused packets of a stream. */
+export type DiscardReason =
+  | "consent"
+  | "role-unknown"
+  | "policy"
+  | "early-media"
+  | "ended"
+  | "encrypted"
+  | "source-changed"
+  | "journal";
+
+export interface CodecMapping {
+  payloadType: number;
+  /** Upper-case encoding name of SDP or RFC 3551, e.g. "PCMA"; "UNKNOWN" when neither names it. */
+  name: string;
+  clockRate: number;
+  channels: number;
+  /** fmtp parameters as written, if any. */
+  format?: string;
+}
+
+export interface PacketCounts {
+  /** Every RTP packet of the stream that reached the recorder; = recorded + discarded + duplicate. */
+  seen: number;
+  /** Admitted by the gate and written to the journal. */
+  recorded: number;
+  /** Refused by the gate: payload dropped in memory. */
+  discarded: number;
+  /** Sequence numbers never seen (RFC 3550 §A.3: expected − received, never below 0). */
+  lost: number;
+  /** Came after a packet that follows it by more than the reorder window. Counted in recorded or discarded as well. */
+  late: number;
+  /** Copies of an admitted packet, dropped. */
+  duplicate: number;
+}
+
+export interface StreamRecord {
+  /** Index within the call, as in the journal's record headers. */
+  index: number;
+  side: Side;
+  ssrc: string; // "0x1234abcd"
+  source: string; // "10.0.0.1:4000"
+  destination: string;
+  /** Payload types seen on the stream with their packet counts. */
+  payloadTypes: { codec: CodecMapping; packets: number }[];
+  firstAtUs: TimeUs;
+  lastAtUs: TimeUs;
+  packets: PacketCounts;
+  discardedBy: Partial<Record<DiscardReason, number>>;
+  jitterMs: { mean: number; max: number };
+  mos: number;
+}
+
+/** An open span of a party's gate. */
+export interface SpanRecord {
+  fromUs: TimeUs;
+  toUs: TimeUs;
+  /** Id of the evidence that opened it. */
+  evidence: string;
+}
+
+export interface PartyRecord {
+  side: Side;
+  role: PartyRole;
+  uri: string;
+  number: string;
+  name: string;
+  /** The rule and what it matched, e.g. "agents.match 10.0.0.0/24 on media 10.0.0.7"; "" when unknown. */
+  identifiedBy: string;
+  consent: ConsentState;
+  spans: SpanRecord[];
+}
+
+export interface EvidenceRecord {
+  id: string;
+  atUs: TimeUs;
+  kind: "dtmf" | "sip-header" | "recordpref" | "api" | "mqtt" | "panel" | "rule" | "default";
+  effect: "granted" | "refused" | "withdrawn" | "not-required" | "agent" | "none";
+  detail: Record<string, string | number | boolean>;
+}
+
+export interface CallEventRecord {
+  atUs: TimeUs;
+  kind: "hold" | "resume" | "transfer" | "pause" | "codec" | "dtmf" | "reinvite";
+  detail?: Record<string, string | number | boolean>;
+}
+
+export interface WarningRecord {
+  code: string;
+  detail: Record<string, string | number | boolean>;
+}
+
+export interface CallRecord {
+  schema: typeof CALL_RECORD_SCHEMA;
+  id: CallId;
+  sipCallIds: string[];
+  startedAtUs: TimeUs;
+  /** Absent when the call was never answered. */
+  answeredAtUs?: TimeUs;
+  endedAtUs: TimeUs;
+  endReason: EndReason;
+  /** Final SIP status of the first INVITE when it was not 2xx. */
+  rejectStatus?: number;
+  policy: Policy;
+  /** Configuration rule that chose the policy, "" for consent.policy itself. */
+  policyRule: string;
+  /** Always two, by side. */
+  parties: [PartyRecord, PartyRecord];
+  streams: StreamRecord[];
+  evidence: EvidenceRecord[];
+  events: CallEventRecord[];
+  warnings: WarningRecord[];
+  /** Set when nothing was admitted. */
+  noAudio?: NoAudioReason;
+}

@@ -1,0 +1,76 @@
+// The messages between the service and the engine process, over Node's IPC channel as JSON. Versioned: both sides are
+// one build, so a mismatch means a broken installation and ends the engine. Every message is small and bounded.
+import type { ErrorCode } from "../base/errors.js";
+import type { CallId, TimeUs } from "../base/ids.js";
+import type { CallRecord } from "./call-record.js";
+import type { Config } from "./config.js";
+
+export const ENGINE_PROTOCOL = 1;
+
+/** Where the finished call's last journal block stands; `undefined` position = nothing was journalled. */
+export interface JournalPosition {
+  /** File number within the run's folder. */
+  segment: number;
+  offset: number;
+}
+
+export type CaptureSpec = { kind: "files"; paths: string[] } | { kind: "live"; interfaces: string[] };
+
+export type ServiceToEngine =
+  | {
+      type: "start";
+      protocol: number;
+      config: Config;
+      capture: CaptureSpec;
+      /** Folder of this run's journal, made by the service. */
+      journalFolder: string;
+    }
+  /** The call's recording is stored (or the call left none): its journal may go. */
+  | { type: "released"; id: CallId }
+  | { type: "stop" };
+
+export interface SourceCounters {
+  name: string;
+  frames: number;
+  bytes: number;
+  /** Lost in the kernel (ps_drop) and at the interface (ps_ifdrop), as libpcap reports them. */
+  kernelDrops: number;
+  interfaceDrops: number;
+}
+
+export interface EngineCounters {
+  atUs: TimeUs;
+  sources: SourceCounters[];
+  /** Flat name → count, names as in the README's table ("net.fragment-timeout", "sip.too-long", "rtp.unbound", …). */
+  counts: Record<string, number>;
+  activeCalls: number;
+  /** CPU µs by stage when profiling was asked for; empty otherwise. */
+  stagesUs: Record<string, number>;
+  rssBytes: number;
+  cpuUs: number;
+}
+
+export interface CallSnapshot {
+  id: CallId;
+  startedAtUs: TimeUs;
+  answeredAtUs?: TimeUs;
+  policy: string;
+  /** By side. */
+  roles: [string, string];
+}
+
+export type EngineToService =
+  | { type: "ready"; protocol: number; interfaces: string[] }
+  | { type: "call-started"; call: CallSnapshot }
+  | { type: "call-answered"; call: CallSnapshot }
+  | { type: "call-ended"; record: CallRecord; journal?: JournalPosition }
+  | { type: "counters"; counters: EngineCounters }
+  /** How far the files have been read; total 0 = unknown (stdin). */
+  | { type: "progress"; readBytes: number; totalBytes: number }
+  /** Something an installer should know that costs nothing yet. */
+  | { type: "notice"; message: string }
+  /** A fault of one input that does not stop the engine (a cut file, an interface that went down). */
+  | { type: "input-fault"; code: ErrorCode; message: string }
+  /** All files are read and every call is closed; the engine waits for `released` and `stop`. */
+  | { type: "finished"; counters: EngineCounters }
+  | { type: "fatal"; code: ErrorCode; message: string };

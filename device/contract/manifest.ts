@@ -1,0 +1,113 @@
+// The manifest `<id>.json` beside a recording (schema sidetone.recording/1) and the call log's line: what integrators
+// build on. Changed only with a new schema version. Times are ISO 8601 UTC with µs; spans and events are ms from sample 0.
+import type { CallId } from "../base/ids.js";
+import type { ConsentState, EndReason, NoAudioReason, PartyRole, Policy } from "./call-record.js";
+
+export const MANIFEST_SCHEMA = "sidetone.recording/1";
+
+export interface ManifestStream {
+  ssrc: string;
+  /** Encoding name of the payload type that carried most packets. */
+  codec: string;
+  clockRate: number;
+  source: string;
+  destination: string;
+  firstAt: string;
+  lastAt: string;
+  packets: {
+    seen: number;
+    /** Decoded into the WAV. */
+    recorded: number;
+    discarded: number;
+    lost: number;
+    late: number;
+    duplicate: number;
+    /** Admitted, but not audio this box can decode (events, comfort noise, other codecs): silence in the WAV. */
+    undecoded: number;
+  };
+  discardedBy: Record<string, number>;
+  jitterMs: { mean: number; max: number };
+  mos: number;
+}
+
+/** Who sent the first INVITE, and who was called. */
+export type CallSide = "originator" | "answerer";
+
+export interface ManifestParty {
+  role: PartyRole;
+  side: CallSide;
+  /** 0 left, 1 right. */
+  channel: 0 | 1;
+  uri: string;
+  number: string;
+  name: string;
+  identifiedBy: string;
+  consent: ConsentState;
+  /** Open spans on the recording's timeline, clipped to it. */
+  spans: { fromMs: number; toMs: number; evidence: string }[];
+  /** Decoded audio in ms, silence and gaps not counted. */
+  recordedMs: number;
+  streams: ManifestStream[];
+}
+
+export interface Manifest {
+  schema: typeof MANIFEST_SCHEMA;
+  id: CallId;
+  device: string;
+  sipCallIds: string[];
+  startedAt: string;
+  answeredAt: string;
+  endedAt: string;
+  endReason: EndReason;
+  policy: Policy;
+  policyRule: string;
+  audio: {
+    file: string;
+    bytes: number;
+    /** SHA-256 of the file, lower-case hex. */
+    sha256: string;
+    sampleRateHz: number;
+    channels: number;
+    durationMs: number;
+    /** The time of sample 0. */
+    startsAt: string;
+  };
+  parties: [ManifestParty, ManifestParty];
+  evidence: { id: string; at: string; kind: string; effect: string; detail: Record<string, unknown> }[];
+  events: { atMs: number; kind: string; detail?: Record<string, unknown> }[];
+  warnings: { code: string; detail: Record<string, unknown> }[];
+  /** SHA-256 (hex) of the previous manifest file's bytes; "" for the first of this data folder. */
+  previous: string;
+  /** Ed25519 over the manifest's canonical bytes without this member: "ed25519:<base64>". */
+  signature: string;
+}
+
+/** One line of `calls/YYYY-MM-DD.jsonl`: every call, with or without audio. */
+export interface CallLogLine {
+  schema: "sidetone.call-log/1";
+  id: CallId;
+  sipCallIds: string[];
+  startedAt: string;
+  answeredAt: string;
+  endedAt: string;
+  endReason: EndReason;
+  rejectStatus: number;
+  policy: Policy;
+  /** "" when audio was stored. */
+  noAudio: NoAudioReason | "";
+  /** Relative path of the WAV below the data folder, "" without audio. */
+  file: string;
+  durationMs: number;
+  /** By channel, as in the manifest. */
+  parties: {
+    role: PartyRole;
+    side: CallSide;
+    number: string;
+    identifiedBy: string;
+    consent: ConsentState;
+    recordedMs: number;
+    packets: { seen: number; recorded: number; discarded: number; lost: number };
+    codecs: string[];
+  }[];
+  warnings: string[];
+}
