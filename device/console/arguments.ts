@@ -1,0 +1,183 @@
+// The command line of `sidetoned`: what was asked for, as a value, and the text of --help. Refuses what is unknown or
+// contradicts itself in one line. Opens nothing and reads no configuration.
+import { parseArgs } from "node:util";
+import { EXIT, SidetoneError } from "../base/errors.js";
+import { splitList } from "../config/environment.js";
+import type { ConfigOverrides } from "../config/load.js";
+import { nearest, suggestion } from "../config/nearest.js";
+import { POLICIES, type Policy } from "../contract/call-record.js";
+
+export type Command =
+  | { kind: "help" }
+  | { kind: "version" }
+  | { kind: "explain-config"; json: boolean }
+  | {
+      kind: "run";
+      /** Captures to replay in this order, "-" is stdin; empty = live. */
+      readPaths: string[];
+      configFile?: string;
+      json: boolean;
+      overrides: ConfigOverrides;
+    };
+
+interface Flag {
+  name: string;
+  /** What its value is called, "" when it takes none. */
+  value: string;
+  isRepeatable: boolean;
+  meaning: string;
+}
+
+const FLAGS: readonly Flag[] = [
+  flag("interface", "NAME", "capture live on this interface; else the configured ones, else all that are up", true),
+  flag("read", "FILE", "replay a pcap or pcapng file (- is stdin), store its calls, print a summary and end", true),
+  flag("data", "DIR", "data folder (default /var/lib/sidetone when writable, else ./data)"),
+  flag("config", "FILE", "configuration (default /etc/sidetone/sidetone.yaml if it exists)"),
+  flag("policy", "NAME", `what is recorded: ${POLICIES.join(", ")}`),
+  flag("agents", "LIST", "who the agents are: networks, numbers or patterns, with commas between"),
+  flag("json", "", "summary and log lines as JSON"),
+  flag("help", "", "print this"),
+  flag("version", "", "print the version"),
+];
+
+const USAGE = `Usage: sidetoned [flags]
+       sidetoned config explain [--json]
+
+Records SIP calls off a mirror port, or out of capture files.
+`;
+
+/** The text of --help: plain ASCII, ends with a newline. */
+export function helpText(): string {
+  const head = (entry: Flag): string => `--${entry.name}${entry.value === "" ? "" : ` ${entry.value}`}`;
+  const width = Math.max(...FLAGS.map((entry) => head(entry).length));
+  const lines = FLAGS.map((entry) => {
+    const again = entry.isRepeatable ? " (may be repeated)" : "";
+    return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
+  });
+  const exits = `Exit codes: ${EXIT.ok} done, ${EXIT.internal} fault in sidetoned, ${EXIT.usage} bad usage or configuration, ${EXIT.capture} capture unreadable, ${EXIT.storage} nothing could be stored`;
+  return `${USAGE}\n${lines.join("\n")}\n\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+}
+
+/** Throws SidetoneError usage with one line. `argv` is without the program's name. */
+export function parseArguments(argv: readonly string[]): Command {
+  const { values, positionals } = readFlags(argv);
+  if (values.has("help")) return { kind: "help" };
+  if (values.has("version")) return { kind: "version" };
+  if (positionals[0] === "config") return parseConfigCommand(values, positionals);
+  if (positionals[0] !== undefined) throw usage(unexpected(positionals[0], values.has("read")));
+
+  const readPaths = values.get("read") ?? [];
+  const interfaces = values.get("interface");
+  if (readPaths.length > 0 && interfaces) throw usage("--read and --interface contradict each other: give one of them");
+  if (readPaths.filter((path) => path === "-").length > 1) throw usage("--read: - (stdin) can be read only once");
+  const configFile = values.get("config")?.[0];
+  return {
+    kind: "run",
+    readPaths,
+    ...(configFile !== undefined && { configFile }),
+    json: values.has("json"),
+    overrides: readOverrides(values),
+  };
+}
+
+function flag(name: string, value: string, meaning: string, isRepeatable = false): Flag {
+  return { name, value, isRepeatable, meaning };
+}
+
+function usage(message: string): SidetoneError {
+  return new SidetoneError("usage", message);
+}
+
+/** Values by flag name; a flag without value has []. */
+type FlagValues = Map<string, string[]>;
+
+function readFlags(argv: readonly string[]): { values: FlagValues; positionals: string[] } {
+  // Not `strict`: its errors name neither the nearest flag nor our values. The tokens tell all that it knows.
+  const { tokens, positionals } = parseArgs({
+    args: [...argv],
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+    options: Object.fromEntries(
+      FLAGS.map((entry) => [
+        entry.name,
+        { type: entry.value === "" ? "boolean" : "string", ...(entry.name === "help" && { short: "h" }) } as const,
+      ]),
+    ),
+  });
+  const values: FlagValues = new Map();
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const known = FLAGS.find((entry) => entry.name === token.name);
+    if (!known) throw usage(unknownFlag(token.rawName));
+    const earlier = values.get(known.name) ?? [];
+    if (known.value === "") {
+      if (token.value !== undefined) throw usage(`--${known.name} takes no value`);
+    } else {
+      if (earlier.length > 0 && !known.isRepeatable) throw usage(`--${known.name} is given twice`);
+      earlier.push(flagValue(known, token.value, token.inlineValue === true));
+    }
+    values.set(known.name, earlier);
+  }
+  return { values, positionals };
+}
+
+function flagValue(known: Flag, value: string | undefined, isInline: boolean): string {
+  const isNextFlag = value !== undefined && !isInline && value.startsWith("-") && value !== "-";
+  if (value === undefined || value === "" || isNextFlag) {
+    throw usage(`--${known.name} needs a value: --${known.name} ${known.value}`);
+  }
+  return value;
+}
+
+function unknownFlag(rawName: string): string {
+  const near = nearest(
+    rawName.replace(/^-+/, ""),
+    FLAGS.map((entry) => entry.name),
+  );
+  return `${printable(rawName)}: unknown flag${suggestion(near && `--${near}`)}${near ? "" : "; --help lists all"}`;
+}
+
+function unexpected(argument: string, hasRead: boolean): string {
+  const shown = printable(argument);
+  if (hasRead) return `${shown}: unexpected argument; to read several files repeat --read`;
+  return `${shown}: unexpected argument; through npm, flags follow --: npm start -- --read FILE`;
+}
+
+function parseConfigCommand(values: FlagValues, positionals: readonly string[]): Command {
+  const [, verb, extra] = positionals;
+  if (verb !== "explain") throw usage(`config ${printable(verb ?? "")}: the command is config explain`);
+  if (extra !== undefined) throw usage(`${printable(extra)}: unexpected argument after config explain`);
+  for (const name of values.keys()) if (name !== "json") throw usage(`--${name} does not go with config explain`);
+  return { kind: "explain-config", json: values.has("json") };
+}
+
+function readOverrides(values: FlagValues): ConfigOverrides {
+  const policy = values.get("policy")?.[0];
+  const agents = values.get("agents")?.[0];
+  const folder = values.get("data")?.[0];
+  const interfaces = values.get("interface");
+  return {
+    ...(policy !== undefined && { consent: { policy: readPolicy(policy) } }),
+    ...(agents !== undefined && { agents: { match: readAgents(agents) } }),
+    ...(folder !== undefined && { data: { folder } }),
+    ...(interfaces && { capture: { interfaces: [...new Set(interfaces)] } }),
+  };
+}
+
+function readPolicy(text: string): Policy {
+  const known = POLICIES.find((policy) => policy === text);
+  if (known) return known;
+  throw usage(`--policy ${printable(text)}: not one of ${POLICIES.join(", ")}${suggestion(nearest(text, POLICIES))}`);
+}
+
+function readAgents(text: string): string[] {
+  const list = splitList(text);
+  if (list.length === 0) throw usage("--agents needs a value: --agents LIST, for example 10.0.0.0/24,21");
+  return list;
+}
+
+/** As it may stand in a message: short and on one line. */
+function printable(text: string): string {
+  return text.slice(0, 200).replaceAll(/[\p{Cc}\p{Cf}]/gu, "?");
+}
