@@ -1,0 +1,105 @@
+// From captured frames to UDP datagrams and TCP segments, in place and without allocation: link layer, IP, reassembly,
+// transport. Owns the one Datagram and the one TcpSegment that consumers see. ICMP is counted, never opened: its errors
+// quote the packets they complain about, and quoted audio must not be counted or recorded.
+import type { Frame } from "../capture/frame.js";
+import { NetCounters } from "./counters.js";
+import { type Datagram, type DatagramSink, KEY_WORDS } from "./datagram.js";
+import { ETHERTYPE_IPV6, ETHERTYPE_NONE } from "./ether-type.js";
+import { type FragmentLimits, FragmentTable } from "./fragments.js";
+import {
+  openIpv4,
+  openIpv6,
+  PROTOCOL_AUTHENTICATION,
+  PROTOCOL_ICMP,
+  PROTOCOL_ICMPV6,
+  PROTOCOL_NONE,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  walkExtensions,
+} from "./ip.js";
+import { openFrame } from "./link-layer.js";
+import { PacketCursor } from "./packet-cursor.js";
+import { openTcp, type TcpSegment, type TcpSegmentSink } from "./tcp-segment.js";
+import { openUdp } from "./udp.js";
+
+export class NetDecoder {
+  readonly counters = new NetCounters();
+  readonly fragments: FragmentTable;
+  readonly #onDatagram: DatagramSink;
+  readonly #onSegment: TcpSegmentSink | undefined;
+  readonly #packet: PacketCursor;
+  readonly #datagram: Datagram;
+  readonly #segment: TcpSegment;
+
+  /** Without `onSegment` TCP is counted only. The sinks must not call `decode`. */
+  constructor(limits: FragmentLimits, onDatagram: DatagramSink, onSegment?: TcpSegmentSink) {
+    this.fragments = new FragmentTable(limits, this.counters);
+    this.#onDatagram = onDatagram;
+    this.#onSegment = onSegment;
+    const key = new Int32Array(KEY_WORDS);
+    const packet = new PacketCursor(key);
+    const common = { key, data: packet.data, start: 0, end: 0, capturedAtUs: 0, interfaceIndex: 0 };
+    this.#packet = packet;
+    this.#datagram = { ...common, truncated: false };
+    this.#segment = { ...common, wireBytes: 0, sequence: 0, flags: 0 };
+  }
+
+  /** Decodes one frame and hands on what it holds before returning. Whatever the bytes are, it does not throw. */
+  decode(frame: Frame): void {
+    this.counters.frames++;
+    if (frame.capturedAtUs > this.fragments.deadlineUs) this.fragments.sweep(frame.capturedAtUs);
+    const packet = this.#packet;
+    const start = frame.start;
+    packet.data = frame.data;
+    packet.at = start;
+    packet.end = start + frame.capturedLength;
+    // Some writers give an original length below the captured one; what was captured was on the wire.
+    packet.wireEnd = start + Math.max(frame.capturedLength, frame.originalLength);
+    packet.capturedAtUs = frame.capturedAtUs;
+    packet.interfaceIndex = frame.interfaceIndex;
+    const etherType = openFrame(packet, frame.linkType, this.counters);
+    if (etherType !== ETHERTYPE_NONE) this.#decodeNetwork(etherType);
+  }
+
+  #decodeNetwork(etherType: number): void {
+    const isIpv6 = etherType === ETHERTYPE_IPV6;
+    const packet = this.#packet;
+    let protocol = isIpv6 ? openIpv6(packet, this.counters) : openIpv4(packet, this.counters);
+    if (protocol === PROTOCOL_NONE) return;
+    if (packet.isFragment) {
+      protocol = this.fragments.add(packet, protocol, isIpv6);
+      if (isIpv6) protocol = this.#walkBehind(protocol);
+    }
+    if (protocol === PROTOCOL_AUTHENTICATION) protocol = this.#walkBehind(protocol);
+    this.#decodeTransport(protocol);
+  }
+
+  /** Extension headers behind a reassembled datagram's start, or an Authentication header of IPv4. */
+  #walkBehind(protocol: number): number {
+    if (protocol === PROTOCOL_NONE) return PROTOCOL_NONE;
+    const inner = walkExtensions(this.#packet, protocol, this.counters);
+    if (!this.#packet.isFragment) return inner;
+    // A second Fragment header in one chain has no legitimate use (RFC 8200 §4.1: each occurs at most once).
+    this.counters.badIpHeader++;
+    return PROTOCOL_NONE;
+  }
+
+  #decodeTransport(protocol: number): void {
+    switch (protocol) {
+      case PROTOCOL_UDP:
+        if (openUdp(this.#packet, this.#datagram, this.counters)) this.#onDatagram(this.#datagram);
+        return;
+      case PROTOCOL_TCP:
+        if (openTcp(this.#packet, this.#segment, this.counters)) this.#onSegment?.(this.#segment);
+        return;
+      case PROTOCOL_ICMP:
+      case PROTOCOL_ICMPV6:
+        this.counters.icmp++;
+        return;
+      case PROTOCOL_NONE:
+        return;
+      default:
+        this.counters.otherProtocol++;
+    }
+  }
+}
