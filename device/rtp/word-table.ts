@@ -1,0 +1,122 @@
+// A hash table from a fixed number of 32-bit words (addresses and ports) to an object, without strings or allocation
+// on lookup. Bounded: `set` refuses at the limit and the owner decides what to give up.
+
+import { randomInt } from "node:crypto";
+
+export interface WordKeyed {
+  /** The table's key words; never changed while the object is in the table. */
+  readonly key: Int32Array;
+}
+
+export class WordTable<Value extends WordKeyed> {
+  readonly limit: number;
+  private readonly words: number;
+  private readonly seed: number;
+  private mask: number;
+  private slots: (Value | undefined)[];
+  private count = 0;
+
+  /** `words` per key; at most `limit` entries. */
+  constructor(words: number, limit: number, seed: number = randomInt(2 ** 32)) {
+    this.seed = seed | 0;
+    this.words = words;
+    this.limit = limit;
+    this.mask = 255;
+    this.slots = new Array<Value | undefined>(this.mask + 1).fill(undefined);
+  }
+
+  get size(): number {
+    return this.count;
+  }
+
+  get(key: Int32Array): Value | undefined {
+    const slots = this.slots;
+    const mask = this.mask;
+    for (let at = this.hash(key) & mask; ; at = (at + 1) & mask) {
+      const value = slots[at];
+      if (value === undefined || this.equals(value.key, key)) return value;
+    }
+  }
+
+  /** False when the table is full. The key must not be present. */
+  set(value: Value): boolean {
+    if (this.count >= this.limit) return false;
+    if ((this.count + 1) * 2 > this.mask) this.grow();
+    this.place(value);
+    this.count++;
+    return true;
+  }
+
+  delete(key: Int32Array): boolean {
+    const mask = this.mask;
+    let at = this.hash(key) & mask;
+    for (; ; at = (at + 1) & mask) {
+      const value = this.slots[at];
+      if (value === undefined) return false;
+      if (this.equals(value.key, key)) break;
+    }
+    // Backward shift keeps probe chains whole without tombstones.
+    let hole = at;
+    for (let next = (hole + 1) & mask; ; next = (next + 1) & mask) {
+      const value = this.slots[next];
+      if (value === undefined) break;
+      const home = this.hash(value.key) & mask;
+      if (((next - home) & mask) >= ((next - hole) & mask)) {
+        this.slots[hole] = value;
+        hole = next;
+      }
+    }
+    this.slots[hole] = undefined;
+    this.count--;
+    return true;
+  }
+
+  *values(): IterableIterator<Value> {
+    for (const value of this.slots) if (value !== undefined) yield value;
+  }
+
+  /** Number of slots and the value in one of them: lets an owner walk the table a bit at a time. */
+  get slotCount(): number {
+    return this.slots.length;
+  }
+  slotAt(index: number): Value | undefined {
+    return this.slots[index];
+  }
+
+  private place(value: Value): void {
+    let at = this.hash(value.key) & this.mask;
+    while (this.slots[at] !== undefined) at = (at + 1) & this.mask;
+    this.slots[at] = value;
+  }
+
+  private grow(): void {
+    const old = this.slots;
+    this.mask = this.mask * 2 + 1;
+    this.slots = new Array<Value | undefined>(this.mask + 1).fill(undefined);
+    for (const value of old) if (value !== undefined) this.place(value);
+  }
+
+  private equals(a: Int32Array, b: Int32Array): boolean {
+    for (let i = this.words - 1; i >= 0; i--) if (a[i] !== b[i]) return false;
+    return true;
+  }
+
+  /**
+   * Multiply and rotate over the words that differ from zero, mixed at the end (Murmur3's finaliser). Seeded per table,
+   * so that nobody can choose addresses that collide.
+   */
+  private hash(key: Int32Array): number {
+    let h = this.seed;
+    for (let i = 0; i < this.words; i++) {
+      const word = key[i]!;
+      if (word !== 0) {
+        h = Math.imul(h ^ word, 0x9e3779b1);
+        h = (h << 15) | (h >>> 17);
+      }
+    }
+    h ^= h >>> 16;
+    h = Math.imul(h, 0x85ebca6b);
+    h ^= h >>> 13;
+    return h;
+  }
+}
