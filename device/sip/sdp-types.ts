@@ -1,0 +1,35 @@
+// What a session description says that a recorder needs (RFC 8866), as plain values.
+import type { AddressWords } from "../base/address.js";
+import type { CodecMapping } from "../contract/call-record.js";
+
+export type MediaDirection = "sendrecv" | "sendonly" | "recvonly" | "inactive";
+
+export interface MediaDescription {
+  /** "audio", "video", "image", "application", … */
+  kind: string;
+  /** 0 = rejected or disabled. */
+  port: number;
+  /** "RTP/AVP", "RTP/SAVP", "UDP/TLS/RTP/SAVPF", … upper case. */
+  protocol: string;
+  /** c= of the media or of the session; undefined when it is no literal address (a host name). */
+  address?: AddressWords;
+  addressText: string;
+  /** Every payload type of the m= line with rtpmap or RFC 3551's static meaning. */
+  codecs: CodecMapping[];
+  direction: MediaDirection;
+  ptimeMs?: number;
+  /** RFC 3605 a=rtcp port, else port + 1; equal to port with rtcp-mux. */
+  rtcpPort: number;
+  rtcpMux: boolean;
+  /** SAVP, a=crypto or a=fingerprint: media cannot be read without keys. */
+  encrypted: boolean;
+  /** ICE candidate transport addresses (RFC 8839), bounded. */
+  candidates: { address: AddressWords; port: number }[];
+}
+
+export interface SessionDescription {
+  /** o= session id and version, to tell a repeated description from a new one. */
+  originId: string;
+  originVersion: string;
+  media: MediaDescription[];
+}
