@@ -1,0 +1,87 @@
+// The transport addresses that session descriptions name, and which leg of which call receives audio there.
+// Several calls may name one address (direct media); bounded in addresses and in uses per address.
+import type { AddressWords } from "../base/address.js";
+import { type WordKeyed, WordTable } from "../rtp/word-table.js";
+import type { Leg } from "./call.js";
+
+const ENDPOINT_WORDS = 5;
+/** Legs remembered per address, the newest last; the oldest goes first. */
+const MAX_USES = 64;
+/** Addresses remembered per leg (re-INVITEs, proxy hops, ICE candidates). */
+const MAX_PER_LEG = 32;
+
+export interface Endpoint extends WordKeyed {
+  readonly uses: Leg[];
+}
+
+export class EndpointTable {
+  /** Grows with every change: flows that could not be bound try again when it has. */
+  version = 0;
+  /** Grows when an address is named by a further leg: flows that are bound for certain look again only then. */
+  sharedVersion = 0;
+  refused = 0;
+  private readonly table: WordTable<Endpoint>;
+  private readonly byLeg = new Map<Leg, Endpoint[]>();
+  private readonly probe = new Int32Array(ENDPOINT_WORDS);
+
+  constructor(limit: number) {
+    this.table = new WordTable<Endpoint>(ENDPOINT_WORDS, limit);
+  }
+
+  get size(): number {
+    return this.table.size;
+  }
+
+  /** The endpoint at four address words (from `at`) and a port, or undefined. */
+  find(words: ArrayLike<number>, at: number, port: number): Endpoint | undefined {
+    this.fillProbe(words, at, port);
+    return this.table.get(this.probe);
+  }
+
+  /** `leg` receives audio there from now on. */
+  add(leg: Leg, address: AddressWords, port: number): void {
+    const owned = this.byLeg.get(leg) ?? [];
+    this.fillProbe(address, 0, port);
+    let endpoint = this.table.get(this.probe);
+    if (!endpoint) {
+      endpoint = { key: Int32Array.from(this.probe), uses: [] };
+      if (owned.length >= MAX_PER_LEG || !this.table.set(endpoint)) {
+        this.refused++;
+        return;
+      }
+    }
+    const known = endpoint.uses.indexOf(leg);
+    if (known >= 0 && known === endpoint.uses.length - 1) return;
+    if (known >= 0) endpoint.uses.splice(known, 1);
+    else owned.push(endpoint);
+    endpoint.uses.push(leg);
+    if (endpoint.uses.length > MAX_USES) this.forget(endpoint, endpoint.uses[0]!);
+    this.byLeg.set(leg, owned);
+    this.version++;
+    if (endpoint.uses.length > 1) this.sharedVersion++;
+  }
+
+  /** The leg's call is over. */
+  remove(leg: Leg): void {
+    for (const endpoint of this.byLeg.get(leg) ?? []) this.dropUse(endpoint, leg);
+    this.byLeg.delete(leg);
+    this.version++;
+  }
+
+  private forget(endpoint: Endpoint, leg: Leg): void {
+    this.dropUse(endpoint, leg);
+    const owned = this.byLeg.get(leg);
+    if (owned) owned.splice(owned.indexOf(endpoint), 1);
+  }
+
+  private dropUse(endpoint: Endpoint, leg: Leg): void {
+    const at = endpoint.uses.indexOf(leg);
+    if (at >= 0) endpoint.uses.splice(at, 1);
+    if (endpoint.uses.length === 0) this.table.delete(endpoint.key);
+  }
+
+  private fillProbe(words: ArrayLike<number>, at: number, port: number): void {
+    for (let i = 0; i < 4; i++) this.probe[i] = words[at + i]!;
+    this.probe[4] = port;
+  }
+}

@@ -1,0 +1,249 @@
+// The hot path of RTP inside the call table: flow lookup, stream lookup, statistics, then the leg's gate. Owns the flow
+// table and its bounds; keeps no payload. Per packet: no allocation, no strings.
+import { formatEndpoint } from "../base/address.js";
+import type { TimeUs } from "../base/ids.js";
+import { type Datagram, KEY_WORDS } from "../net/datagram.js";
+import { makeRtpView, type RtpView, readRtp } from "../rtp/packet.js";
+import { Arrival } from "../rtp/stream-statistics.js";
+import { WordTable } from "../rtp/word-table.js";
+import type { AgentRules } from "./agents.js";
+import { type FlowBinder, sourceIsAgent } from "./binder.js";
+import type { Call } from "./call.js";
+import type { EndpointTable } from "./endpoints.js";
+import { type Binding, Flow, Trust } from "./flow.js";
+import { CallStream, discardCode } from "./stream.js";
+
+const ENCRYPTED = discardCode("encrypted");
+const SOURCE_CHANGED = discardCode("source-changed");
+const MAX_FOREIGN = 256;
+/** Streams of one flow searched for a packet that does not continue the current one. */
+const MAX_STREAMS_PER_FLOW = 16;
+/** Slots of the flow table looked at per sweep step. */
+const SWEEP_SLOTS = 4096;
+
+export interface MediaLimits {
+  maxFlows: number;
+  flowIdleTimeoutMs: number;
+  maxStreamsPerCall: number;
+  reorderWindowMs: number;
+}
+
+export class MediaCounters {
+  packets = 0;
+  malformed = 0;
+  unboundPackets = 0;
+  flowsRefused = 0;
+  flowsForgotten = 0;
+  streamsRefused = 0;
+  /** Packets on a flow that several calls share, seen from the calls whose stream they are not. */
+  foreignPackets = 0;
+}
+
+/** A stream's first packet may overtake the answer by this much. */
+const BEFORE_ANSWER_US = 200_000;
+
+const knows = (binding: Binding, ssrc: number): boolean => binding.streams.some((stream) => stream.ssrc === ssrc);
+
+/**
+ * On a flow that several calls share, is an SSRC another call's? Two dialogs of one conversation (direct media) share
+ * every stream; two conversations between the same ports do not. A stream belongs to calls that were answered when it
+ * began; of those, to the ones that wait for their first, or to all when they have always had the same.
+ */
+function isForeign(flow: Flow, binding: Binding, ssrc: number): boolean {
+  if (knows(binding, ssrc)) return false;
+  if (binding.foreign.has(ssrc)) return true;
+  const owner = flow.bindings.find((other) => knows(other, ssrc));
+  if (owner) {
+    const beganAtUs = owner.streams.find((stream) => stream.ssrc === ssrc)!.firstAtUs;
+    if (beganAtUs >= (binding.leg.call.answeredAtUs ?? Number.POSITIVE_INFINITY) - BEFORE_ANSWER_US) return false;
+    markForeign(binding, ssrc);
+    return true;
+  }
+  const waiting = flow.bindings.filter(({ streams }) => streams.length === 0);
+  // A call that still rings may be about to claim it: nobody gets the packet, and the next one is asked about again.
+  if (waiting.some(({ leg }) => leg.call.answeredAtUs === undefined)) return true;
+  const isOneConversation = flow.bindings.every(({ current }) => current?.ssrc === binding.current?.ssrc);
+  if (waiting.length === 0 && isOneConversation) return false;
+  for (const other of flow.bindings) if (!waiting.includes(other)) markForeign(other, ssrc);
+  return !waiting.includes(binding);
+}
+
+function markForeign(binding: Binding, ssrc: number): void {
+  if (binding.foreign.size >= MAX_FOREIGN) binding.foreign.clear();
+  binding.foreign.add(ssrc);
+}
+
+export class MediaPath {
+  readonly counters = new MediaCounters();
+  private readonly limits: MediaLimits;
+  private readonly endpoints: EndpointTable;
+  private readonly binder: FlowBinder;
+  private readonly agentRules: AgentRules;
+  private readonly flows: WordTable<Flow>;
+  private readonly view: RtpView = makeRtpView();
+  private sweepAt = 0;
+
+  constructor(limits: MediaLimits, endpoints: EndpointTable, binder: FlowBinder, agentRules: AgentRules) {
+    this.limits = limits;
+    this.endpoints = endpoints;
+    this.binder = binder;
+    this.agentRules = agentRules;
+    this.flows = new WordTable<Flow>(KEY_WORDS, limits.maxFlows);
+  }
+
+  /** Flows remembered at the moment. */
+  get flowCount(): number {
+    return this.flows.size;
+  }
+
+  /** Takes one datagram that `classifyMedia` calls RTP. */
+  handle(datagram: Datagram): void {
+    this.counters.packets++;
+    const flow = this.flows.get(datagram.key) ?? this.admit(datagram);
+    if (flow === undefined) return;
+    flow.lastAtUs = datagram.capturedAtUs;
+    flow.packets++;
+    const { version, sharedVersion } = this.endpoints;
+    if (flow.mayBindBetter(version, sharedVersion)) this.binder.bind(flow, datagram.capturedAtUs);
+    const bindings = flow.bindings;
+    if (bindings.length === 0) {
+      this.counters.unboundPackets++;
+      return;
+    }
+    if (!readRtp(datagram.data, datagram.start, datagram.end, this.view)) {
+      this.counters.malformed++;
+      return;
+    }
+    for (let i = 0; i < bindings.length; i++) this.deliver(flow, bindings[i]!, datagram);
+  }
+
+  /** Forgets stray flows that have been silent too long, a part of the table at a time. */
+  sweep(nowUs: TimeUs): void {
+    const slots = this.flows.slotCount;
+    const idleUs = this.limits.flowIdleTimeoutMs * 1000;
+    for (let i = 0; i < SWEEP_SLOTS && i < slots; i++) {
+      const flow = this.flows.slotAt(this.sweepAt);
+      if (flow && flow.bindings.length === 0 && nowUs - flow.lastAtUs > idleUs) {
+        this.flows.delete(flow.key);
+        this.counters.flowsForgotten++;
+        continue; // the hole may have been filled by a neighbour
+      }
+      this.sweepAt = (this.sweepAt + 1) % slots;
+    }
+  }
+
+  /** Payload types may have another meaning for this call's streams from now on. */
+  descriptionsChanged(call: Call): void {
+    for (const stream of call.streams) stream.forgetPayloadType();
+  }
+
+  private deliver(flow: Flow, binding: Binding, datagram: Datagram): void {
+    const view = this.view;
+    let stream = binding.current;
+    if (flow.bindings.length > 1 && isForeign(flow, binding, view.ssrc)) {
+      this.counters.foreignPackets++;
+      return;
+    }
+    if (stream === undefined || stream.ssrc !== view.ssrc || !stream.statistics.fits(view.sequence)) {
+      stream = this.streamFor(flow, binding, datagram.capturedAtUs);
+      if (stream === undefined) return;
+    }
+    const leg = binding.leg;
+    stream.seen++;
+    stream.lastAtUs = datagram.capturedAtUs;
+    leg.call.lastActivityUs = datagram.capturedAtUs;
+    if (!stream.countPayloadType(view.payloadType)) {
+      stream.switchPayloadType(view.payloadType, leg.codecOf(view.payloadType));
+      leg.call.changedSinceSnapshot = true;
+    }
+    const arrival = stream.statistics.update(
+      view.sequence,
+      view.timestamp,
+      datagram.capturedAtUs,
+      stream.clockRate,
+      this.limits.reorderWindowMs,
+    );
+    leg.gate.offer(stream, datagram, arrival === Arrival.duplicate);
+  }
+
+  private streamFor(flow: Flow, binding: Binding, nowUs: TimeUs): CallStream | undefined {
+    const { ssrc, sequence } = this.view;
+    let stream = binding.streams.findLast((s) => s.ssrc === ssrc && s.statistics.fits(sequence));
+    if (!stream) {
+      const call = binding.leg.call;
+      if (call.streams.length >= this.limits.maxStreamsPerCall || binding.streams.length >= MAX_STREAMS_PER_FLOW) {
+        this.counters.streamsRefused++;
+        call.warn("too-many-streams", { limit: this.limits.maxStreamsPerCall });
+        return undefined;
+      }
+      const { key } = flow;
+      const source = formatEndpoint(key, 0, key[8]! >>> 16);
+      const destination = formatEndpoint(key, 4, key[8]! & 0xffff);
+      stream = new CallStream(call.streams.length, binding.leg.side, ssrc, source, destination);
+      stream.firstAtUs = nowUs;
+      call.streams.push(stream);
+      binding.streams.push(stream);
+      call.changedSinceSnapshot = true;
+    }
+    binding.current = stream;
+    this.judge(flow, binding);
+    return stream;
+  }
+
+  /** Reasons to refuse a stream whatever the consent: media that cannot be read, a source nobody vouched for. */
+  private judge(flow: Flow, binding: Binding): void {
+    const stream = binding.current!;
+    const { leg } = binding;
+    const call = leg.call;
+    if (leg.audio?.encrypted || leg.other.audio?.encrypted) {
+      stream.blocked = ENCRYPTED;
+    } else if (binding.trust === Trust.changed) {
+      stream.blocked = SOURCE_CHANGED;
+      call.warn("source-changed", { source: stream.source });
+    } else if (
+      call.agent.agent === leg.side &&
+      call.agent.byAddressOnly[leg.side] &&
+      !sourceIsAgent(this.agentRules, flow)
+    ) {
+      stream.blocked = SOURCE_CHANGED;
+      call.warn("agent-source-outside-match", { source: stream.source });
+    } else {
+      stream.blocked = 0;
+    }
+  }
+
+  /** Judges a leg's streams again after roles or descriptions changed. */
+  judgeAgain(call: Call): void {
+    for (const leg of call.legs) {
+      for (const flow of leg.flows) {
+        for (const binding of flow.bindings) {
+          if (binding.leg === leg && binding.current) this.judge(flow, binding);
+        }
+      }
+    }
+  }
+
+  private admit(datagram: Datagram): Flow | undefined {
+    const flow = new Flow(datagram.key);
+    if (this.flows.set(flow)) return flow;
+    if (this.evict() && this.flows.set(flow)) return flow;
+    this.counters.flowsRefused++;
+    return undefined;
+  }
+
+  /** At the limit: the longest silent of a handful of stray flows goes. Flows of calls never do. */
+  private evict(): boolean {
+    let oldest: Flow | undefined;
+    const slots = this.flows.slotCount;
+    for (let looked = 0, found = 0; looked < SWEEP_SLOTS && found < 8; looked++) {
+      this.sweepAt = (this.sweepAt + 1) % slots;
+      const flow = this.flows.slotAt(this.sweepAt);
+      if (!flow || flow.bindings.length > 0) continue;
+      found++;
+      if (!oldest || flow.lastAtUs < oldest.lastAtUs) oldest = flow;
+    }
+    if (!oldest) return false;
+    this.counters.flowsForgotten++;
+    return this.flows.delete(oldest.key);
+  }
+}

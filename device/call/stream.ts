@@ -1,0 +1,91 @@
+// One RTP stream of a call: the packets of one SSRC on one UDP flow, from one leg. Holds the counts that the manifest
+// proves; knows nothing of audio. A restarted sequence or a new SSRC is another stream.
+import type { Side, TimeUs } from "../base/ids.js";
+import type { CodecMapping, DiscardReason } from "../contract/call-record.js";
+import { StreamStatistics } from "../rtp/stream-statistics.js";
+
+/** Reasons in the order of their codes in `CallStream.blocked` and the gate; code 0 = none. */
+export const DISCARD_REASONS: readonly DiscardReason[] = [
+  "consent",
+  "role-unknown",
+  "policy",
+  "early-media",
+  "ended",
+  "encrypted",
+  "source-changed",
+  "journal",
+];
+export type DiscardCode = number;
+/** The code (1…) of a reason; 0 means admitted. */
+export function discardCode(reason: DiscardReason): DiscardCode {
+  return DISCARD_REASONS.indexOf(reason) + 1;
+}
+
+/** Payload types told apart on one stream; further ones count as the last. */
+const MAX_PAYLOAD_TYPES = 16;
+
+export class CallStream {
+  readonly index: number;
+  readonly side: Side;
+  readonly ssrc: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly statistics = new StreamStatistics();
+  readonly payloadTypes: { codec: CodecMapping; packets: number }[] = [];
+  firstAtUs: TimeUs = 0;
+  lastAtUs: TimeUs = 0;
+  seen = 0;
+  recorded = 0;
+  /** Copies of packets whose gate was open, dropped. */
+  duplicate = 0;
+  /** By DiscardCode - 1. */
+  readonly discardedBy = new Int32Array(DISCARD_REASONS.length);
+  /** DiscardCode of a reason that lies in the stream itself (encrypted, changed source); 0 = none. */
+  blocked: DiscardCode = 0;
+  clockRate = 8000;
+  private lastPayloadType = -1;
+  private lastSlot = 0;
+
+  constructor(index: number, side: Side, ssrc: number, source: string, destination: string) {
+    this.index = index;
+    this.side = side;
+    this.ssrc = ssrc;
+    this.source = source;
+    this.destination = destination;
+  }
+
+  get discarded(): number {
+    let sum = 0;
+    for (const count of this.discardedBy) sum += count;
+    return sum;
+  }
+
+  countDiscarded(code: DiscardCode): void {
+    this.discardedBy[code - 1]!++;
+  }
+
+  /** Counts a packet of a payload type whose mapping is known; false when the mapping must be given first. */
+  countPayloadType(payloadType: number): boolean {
+    if (payloadType !== this.lastPayloadType) return false;
+    this.payloadTypes[this.lastSlot]!.packets++;
+    return true;
+  }
+
+  /** Makes `codec` the current payload type's meaning and counts the packet. */
+  switchPayloadType(payloadType: number, codec: CodecMapping): void {
+    let slot = this.payloadTypes.findIndex((known) => known.codec.payloadType === payloadType);
+    if (slot < 0) {
+      if (this.payloadTypes.length < MAX_PAYLOAD_TYPES) this.payloadTypes.push({ codec, packets: 0 });
+      slot = this.payloadTypes.length - 1;
+    }
+    this.payloadTypes[slot]!.packets++;
+    this.lastSlot = slot;
+    this.lastPayloadType = payloadType;
+    if (codec.clockRate > 0) this.clockRate = codec.clockRate;
+  }
+
+  /** A new description may give payload types another meaning: ask again with the next packet. */
+  forgetPayloadType(): void {
+    this.lastPayloadType = -1;
+  }
+}
