@@ -1,0 +1,37 @@
+// One side's audio blocks, in the order of the call: where they stand and what their headers say. All that a reader keeps
+// of a call, besides the payloads where it was given memory for them.
+
+/** An audio block whose header was found intact. */
+export interface AudioBlock {
+  readonly segment: number;
+  readonly offset: number;
+  readonly payloadBytes: number;
+  readonly payloadCrc: number;
+  readonly records: number;
+  readonly baseUs: number;
+  /** Where its payload is kept in a BlockMemory, -1 when it is not. */
+  place: number;
+  /** The payload turned out damaged: later visits pass it by. */
+  isDamaged: boolean;
+}
+
+export class BlockList {
+  readonly #blocks: AudioBlock[] = [];
+
+  get length(): number {
+    return this.#blocks.length;
+  }
+
+  push(block: Omit<AudioBlock, "place" | "isDamaged">): void {
+    const { segment, offset, payloadBytes, payloadCrc, records, baseUs } = block;
+    this.#blocks.push({ segment, offset, payloadBytes, payloadCrc, records, baseUs, place: -1, isDamaged: false });
+  }
+
+  at(index: number): AudioBlock {
+    return this.#blocks[index]!;
+  }
+
+  reverse(): void {
+    this.#blocks.reverse();
+  }
+}

@@ -1,0 +1,24 @@
+// Memory in which a reader keeps the audio blocks it has read, so that a further visit of the same call reads no file.
+// Belongs to a sealing thread and serves one call at a time; what does not fit is read again.
+
+export class BlockMemory {
+  readonly bytes: Buffer;
+  #used = 0;
+
+  constructor(limitBytes: number) {
+    this.bytes = Buffer.allocUnsafeSlow(limitBytes);
+  }
+
+  /** Place for `length` bytes, or -1 when the memory is full. */
+  take(length: number): number {
+    const place = this.#used;
+    if (place + length > this.bytes.length) return -1;
+    this.#used += length;
+    return place;
+  }
+
+  /** Another call begins: what was kept is void. */
+  clear(): void {
+    this.#used = 0;
+  }
+}

@@ -1,0 +1,46 @@
+// The folders of the journal: which runs there are, which segments a run has, and a run's removal. Knows names only.
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { SidetoneError } from "../base/errors.js";
+import { segmentNumber } from "./format.js";
+
+/** Paths of the run folders in `journalFolder`, sorted by name; none when the folder does not exist yet. */
+export function listRuns(journalFolder: string): string[] {
+  try {
+    const entries = readdirSync(journalFolder, { withFileTypes: true });
+    const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    return names.sort().map((name) => join(journalFolder, name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw unreadable(journalFolder, error);
+  }
+}
+
+/** Numbers of the segments in a run's folder, ascending; other files are not looked at. Throws SidetoneError. */
+export function listSegments(folder: string): number[] {
+  try {
+    const numbers = readdirSync(folder).map(segmentNumber);
+    return numbers.filter((number) => number !== undefined).sort((a, b) => a - b);
+  } catch (error) {
+    throw unreadable(folder, error);
+  }
+}
+
+/** Removes a run's folder with all that is in it; a folder that is gone already is no error. Throws SidetoneError. */
+export function removeRun(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    const message = `cannot remove the journal folder ${folder}: ${reason(error)}. Check its owner and mode`;
+    throw new SidetoneError("data-unwritable", message, { cause: error });
+  }
+}
+
+function unreadable(folder: string, error: unknown): SidetoneError {
+  const message = `cannot read the journal folder ${folder}: ${reason(error)}. Check its owner and mode`;
+  return new SidetoneError("data-unwritable", message, { cause: error });
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,78 @@
+// Reads single blocks of one segment file by their place. A damaged, short or missing file is a value, never a throw.
+// Never writes.
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import {
+  BLOCK_HEADER_BYTES,
+  type BlockHeader,
+  callIdOf,
+  decodeBlockHeader,
+  decodeSegmentSalt,
+  payloadChecksum,
+  SEGMENT_HEADER_BYTES,
+  segmentName,
+} from "./format.js";
+
+export class SegmentReader {
+  readonly number: number;
+  /** Bytes of the file when it was opened. */
+  readonly size: number;
+  readonly #fd: number;
+  /** Undefined when the segment's header is damaged: then no block can be told from noise. */
+  readonly salt: number | undefined;
+  readonly #headerBytes = Buffer.alloc(BLOCK_HEADER_BYTES);
+
+  private constructor(number: number, fd: number) {
+    this.number = number;
+    this.#fd = fd;
+    this.size = fstatSync(fd).size;
+    const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
+    this.salt = decodeSegmentSalt(header.subarray(0, this.read(header, 0, SEGMENT_HEADER_BYTES, 0)));
+  }
+
+  /** Undefined when there is no such file or it cannot be opened. */
+  static open(folder: string, segment: number): SegmentReader | undefined {
+    let fd = -1;
+    try {
+      fd = openSync(join(folder, segmentName(segment)), "r");
+      return new SegmentReader(segment, fd);
+    } catch {
+      if (fd >= 0) closeSync(fd);
+      return undefined;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  /** Bytes read into target[at..at + length), fewer at the file's end; 0 where the disk fails. */
+  read(target: Buffer, at: number, length: number, offset: number): number {
+    try {
+      return readSync(this.#fd, target, at, length, offset);
+    } catch {
+      return 0;
+    }
+  }
+
+  /** Reads the header at `offset`. Returns the call id as a view valid until the next call, or undefined. */
+  readHeader(offset: number, header: BlockHeader): Buffer | undefined {
+    if (this.salt === undefined) return undefined;
+    const bytes = this.#headerBytes;
+    const end = this.read(bytes, 0, BLOCK_HEADER_BYTES, offset);
+    return decodeBlockHeader(bytes, 0, end, this.salt, header) ? callIdOf(bytes, 0) : undefined;
+  }
+
+  /** Reads the payload of the block at `offset` into `target` from `at` on; false when it is damaged or cut. */
+  readPayload(
+    offset: number,
+    header: Pick<BlockHeader, "payloadBytes" | "payloadCrc">,
+    target: Buffer,
+    at = 0,
+  ): boolean {
+    if (this.salt === undefined || at + header.payloadBytes > target.length) return false;
+    const length = this.read(target, at, header.payloadBytes, offset + BLOCK_HEADER_BYTES);
+    if (length !== header.payloadBytes) return false;
+    return payloadChecksum(target, at, length, this.salt) === header.payloadCrc;
+  }
+}

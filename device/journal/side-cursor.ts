@@ -1,0 +1,97 @@
+// Steps through the records of one side's audio blocks, one block at a time, each read once where there is memory to keep
+// it. A block that turns out damaged is counted once and passed by.
+import type { AudioBlock, BlockList } from "./block-list.js";
+import type { BlockMemory } from "./block-memory.js";
+import { MAX_AUDIO_BLOCK_BYTES, RECORD_HEADER_BYTES } from "./format.js";
+import type { SegmentCache } from "./segment-cache.js";
+
+export class SideCursor {
+  /** The record that the cursor stands on; data[start..end) is its packet. */
+  data: Buffer = Buffer.alloc(0);
+  start = 0;
+  end = 0;
+  stream = 0;
+  capturedAtUs = 0;
+  /** False at the end: then the record's fields mean nothing. */
+  hasRecord = false;
+  /** Blocks found damaged by this cursor. */
+  damagedBlocks = 0;
+
+  readonly #cache: SegmentCache;
+  readonly #blocks: BlockList;
+  readonly #memory: BlockMemory | undefined;
+  /** For blocks that are not kept. */
+  #passing: Buffer = Buffer.alloc(0);
+  #baseUs = 0;
+  #nextBlock = 0;
+  #recordsLeft = 0;
+
+  constructor(cache: SegmentCache, blocks: BlockList, memory: BlockMemory | undefined) {
+    this.#cache = cache;
+    this.#blocks = blocks;
+    this.#memory = memory;
+  }
+
+  /** Steps to the next record, at first to the first one. */
+  advance(): void {
+    while (!this.#takeRecord()) {
+      if (this.#nextBlock >= this.#blocks.length) {
+        this.hasRecord = false;
+        return;
+      }
+      this.#loadBlock(this.#nextBlock++);
+    }
+    this.hasRecord = true;
+  }
+
+  #takeRecord(): boolean {
+    if (this.#recordsLeft === 0) return false;
+    this.#recordsLeft--;
+    const data = this.data;
+    const at = this.end;
+    this.start = at + RECORD_HEADER_BYTES;
+    this.end = this.start + data.readUInt16LE(at);
+    this.stream = data.readUInt16LE(at + 2);
+    this.capturedAtUs = this.#baseUs + data.readInt32LE(at + 4);
+    return true;
+  }
+
+  #loadBlock(index: number): void {
+    const block = this.#blocks.at(index);
+    if (block.isDamaged) return;
+    if (block.place >= 0 || this.#readBlock(block)) {
+      if (block.place >= 0) this.data = this.#memory!.bytes;
+      this.#baseUs = block.baseUs;
+      this.#recordsLeft = block.records;
+      this.end = Math.max(0, block.place);
+      return;
+    }
+    block.isDamaged = true;
+    this.damagedBlocks++;
+  }
+
+  /** Reads the payload into memory when there is room for it, else into the one passing buffer. */
+  #readBlock(block: AudioBlock): boolean {
+    const reader = this.#cache.get(block.segment);
+    const { payloadBytes, records } = block;
+    if (!reader || payloadBytes > MAX_AUDIO_BLOCK_BYTES) return false;
+    const place = this.#memory?.take(payloadBytes) ?? -1;
+    if (place < 0 && this.#passing.length < payloadBytes) this.#passing = Buffer.allocUnsafe(MAX_AUDIO_BLOCK_BYTES);
+    const target = place < 0 ? this.#passing : this.#memory!.bytes;
+    const at = Math.max(0, place);
+    if (!reader.readPayload(block.offset, block, target, at)) return false;
+    if (!isWellFormed(target, at, payloadBytes, records)) return false;
+    this.data = target;
+    block.place = place;
+    return true;
+  }
+}
+
+/** The checksums hold, so this is what was written: the check keeps a fault of the writer from reading further. */
+function isWellFormed(data: Buffer, start: number, payloadBytes: number, records: number): boolean {
+  const end = start + payloadBytes;
+  let at = start;
+  let count = 0;
+  for (; at + RECORD_HEADER_BYTES <= end; count++) at += RECORD_HEADER_BYTES + data.readUInt16LE(at);
+  return at === end && count === records;
+}
