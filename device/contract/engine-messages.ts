@@ -44,25 +44,12 @@ export interface EngineCounters {
   /** Flat name → count, names as in the README's table ("net.fragment-timeout", "sip.too-long", "rtp.unbound", …). */
   counts: Record<string, number>;
   activeCalls: number;
-  /** CPU µs by stage when profiling was asked for; empty otherwise. */
-  stagesUs: Record<string, number>;
   rssBytes: number;
   cpuUs: number;
 }
 
-export interface CallSnapshot {
-  id: CallId;
-  startedAtUs: TimeUs;
-  answeredAtUs?: TimeUs;
-  policy: string;
-  /** By side. */
-  roles: [string, string];
-}
-
 export type EngineToService =
   | { type: "ready"; protocol: number; interfaces: string[] }
-  | { type: "call-started"; call: CallSnapshot }
-  | { type: "call-answered"; call: CallSnapshot }
   | { type: "call-ended"; record: CallRecord; journal?: JournalPosition }
   | { type: "counters"; counters: EngineCounters }
   /** How far the files have been read; total 0 = unknown (stdin). */

@@ -11,6 +11,8 @@ export interface AudioBlock {
   readonly baseUs: number;
   /** Where its payload is kept in a BlockMemory, -1 when it is not. */
   place: number;
+  /** The payload's checksum was found right. */
+  isChecked: boolean;
   /** The payload turned out damaged: later visits pass it by. */
   isDamaged: boolean;
 }
@@ -22,9 +24,10 @@ export class BlockList {
     return this.#blocks.length;
   }
 
-  push(block: Omit<AudioBlock, "place" | "isDamaged">): void {
-    const { segment, offset, payloadBytes, payloadCrc, records, baseUs } = block;
-    this.#blocks.push({ segment, offset, payloadBytes, payloadCrc, records, baseUs, place: -1, isDamaged: false });
+  push(block: Omit<AudioBlock, "isChecked" | "isDamaged">): void {
+    const { segment, offset, payloadBytes, payloadCrc, records, baseUs, place } = block;
+    const state = { isChecked: false, isDamaged: false };
+    this.#blocks.push({ segment, offset, payloadBytes, payloadCrc, records, baseUs, place, ...state });
   }
 
   at(index: number): AudioBlock {

@@ -17,6 +17,11 @@ export class BlockMemory {
     return place;
   }
 
+  /** Where `length` bytes may be put for a look, or -1; they are kept only when taken. */
+  peek(length: number): number {
+    return this.#used + length > this.bytes.length ? -1 : this.#used;
+  }
+
   /** Another call begins: what was kept is void. */
   clear(): void {
     this.#used = 0;

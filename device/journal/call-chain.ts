@@ -5,7 +5,15 @@ import { callIdFromBytes } from "../base/ids.js";
 import { CALL_RECORD_SCHEMA, type CallRecord } from "../contract/call-record.js";
 import type { JournalPosition } from "../contract/engine-messages.js";
 import { BlockList } from "./block-list.js";
-import { type BlockHeader, KIND_AUDIO, KIND_CALL_RECORD, makeBlockHeader } from "./format.js";
+import type { BlockMemory } from "./block-memory.js";
+import {
+  BLOCK_HEADER_BYTES,
+  type BlockHeader,
+  callIdOf,
+  KIND_AUDIO,
+  KIND_CALL_RECORD,
+  makeBlockHeader,
+} from "./format.js";
 import type { SegmentCache } from "./segment-cache.js";
 import { scanSegment } from "./segment-scan.js";
 
@@ -22,7 +30,12 @@ interface Link {
   payloadCrc: number;
   records: number;
   baseUs: number;
+  /** Where the payload is in memory, -1 when it is not. */
+  place: number;
 }
+
+/** An audio block of the writer's usual size, with its header. */
+const AHEAD_BYTES = 16 * 1024;
 
 export class CallChain {
   /** Audio blocks by side, first to last. */
@@ -34,6 +47,7 @@ export class CallChain {
 
   readonly #cache: SegmentCache;
   readonly #callId: Buffer;
+  readonly #memory: BlockMemory | undefined;
   /** Descending. */
   readonly #segments: number[];
   readonly #header = makeBlockHeader();
@@ -43,8 +57,9 @@ export class CallChain {
   #found = 0;
 
   /** `segments` are the numbers in the run's folder, ascending. */
-  constructor(cache: SegmentCache, segments: readonly number[], callId: Buffer) {
+  constructor(cache: SegmentCache, segments: readonly number[], callId: Buffer, memory?: BlockMemory) {
     this.#cache = cache;
+    this.#memory = memory;
     this.#callId = callId;
     this.#segments = [...segments].reverse();
   }
@@ -72,8 +87,19 @@ export class CallChain {
   }
 
   #read(segment: number, offset: number): Link | undefined {
-    const id = this.#cache.get(segment)?.readHeader(offset, this.#header);
-    return id?.equals(this.#callId) ? linkOf(this.#header, segment, offset) : undefined;
+    const reader = this.#cache.get(segment);
+    const memory = this.#memory;
+    const at = memory?.peek(AHEAD_BYTES) ?? -1;
+    if (!reader || !memory || at < 0) {
+      const id = reader?.readHeader(offset, this.#header);
+      return id?.equals(this.#callId) ? linkOf(this.#header, segment, offset, -1) : undefined;
+    }
+    // Reading costs by the call, not by the byte: the payload comes along with the header.
+    const payloadBytes = reader.readAhead(offset, this.#header, memory.bytes, at, AHEAD_BYTES);
+    if (payloadBytes < 0 || !callIdOf(memory.bytes, at).equals(this.#callId)) return undefined;
+    const isWhole = this.#header.kind === KIND_AUDIO && payloadBytes === this.#header.payloadBytes;
+    if (isWhole) memory.take(BLOCK_HEADER_BYTES + payloadBytes);
+    return linkOf(this.#header, segment, offset, isWhole ? at + BLOCK_HEADER_BYTES : -1);
   }
 
   /** All intact blocks of the call in the highest segment, not gone through yet, that has any before `below`. */
@@ -93,7 +119,7 @@ export class CallChain {
     const links: Link[] = [];
     if (!reader) return links;
     scanSegment(reader, (header, id, offset) => {
-      if (id.equals(this.#callId)) links.push(linkOf(header, segment, offset));
+      if (id.equals(this.#callId)) links.push(linkOf(header, segment, offset, -1));
     });
     return links;
   }
@@ -124,7 +150,7 @@ export function parseCallRecord(payload: Buffer, callId: Buffer): CallRecord | u
   }
 }
 
-function linkOf(header: BlockHeader, segment: number, offset: number): Link {
+function linkOf(header: BlockHeader, segment: number, offset: number, place: number): Link {
   const { kind, side, sequence, previousSegment, previousOffset, payloadBytes, payloadCrc, records, baseUs } = header;
   return {
     segment,
@@ -138,6 +164,7 @@ function linkOf(header: BlockHeader, segment: number, offset: number): Link {
     payloadCrc,
     records,
     baseUs,
+    place,
   };
 }
 

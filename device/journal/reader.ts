@@ -46,7 +46,7 @@ export class CallReader {
     memory?.clear();
     const segments = listSegments(folder);
     const cache = new SegmentCache(folder);
-    const chain = new CallChain(cache, segments, id ? callIdToBytes(id) : callIdAt(cache, position));
+    const chain = new CallChain(cache, segments, id ? callIdToBytes(id) : callIdAt(cache, position), memory);
     chain.walk(position);
     return new CallReader(cache, chain, memory);
   }

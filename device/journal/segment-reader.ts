@@ -63,6 +63,22 @@ export class SegmentReader {
     return decodeBlockHeader(bytes, 0, end, this.salt, header) ? callIdOf(bytes, 0) : undefined;
   }
 
+  /**
+   * Reads up to `length` bytes at `offset` into `target` from `at` on, a block's header first. Returns how many bytes of
+   * the payload came with it, or -1 when there is no intact header; the call id is at `callIdOf(target, at)`.
+   */
+  readAhead(offset: number, header: BlockHeader, target: Buffer, at: number, length: number): number {
+    if (this.salt === undefined) return -1;
+    const end = at + this.read(target, at, length, offset);
+    if (!decodeBlockHeader(target, at, end, this.salt, header)) return -1;
+    return Math.min(header.payloadBytes, end - at - BLOCK_HEADER_BYTES);
+  }
+
+  /** Is the payload in data[at..) the one that `block` announced? */
+  isIntact(data: Buffer, at: number, block: Pick<BlockHeader, "payloadBytes" | "payloadCrc">): boolean {
+    return this.salt !== undefined && payloadChecksum(data, at, block.payloadBytes, this.salt) === block.payloadCrc;
+  }
+
   /** Reads the payload of the block at `offset` into `target` from `at` on; false when it is damaged or cut. */
   readPayload(
     offset: number,
@@ -72,7 +88,6 @@ export class SegmentReader {
   ): boolean {
     if (this.salt === undefined || at + header.payloadBytes > target.length) return false;
     const length = this.read(target, at, header.payloadBytes, offset + BLOCK_HEADER_BYTES);
-    if (length !== header.payloadBytes) return false;
-    return payloadChecksum(target, at, length, this.salt) === header.payloadCrc;
+    return length === header.payloadBytes && this.isIntact(target, at, header);
   }
 }

@@ -108,8 +108,8 @@ export class JournalWriter {
   }
 
   /**
-   * Packet time passes, or the idle timer fired (`nowUs` on the packets' scale): writes the blocks that are due and
-   * starts a sync in the background. To be called at least every 100 ms. Packet time may jump either way.
+   * Time passes, on whatever clock the caller counts flushMs: writes the blocks that are due and starts a sync in the
+   * background. To be called at least every 100 ms. The clock may jump either way.
    */
   tick(nowUs: TimeUs): void {
     const queue = this.#queue;

@@ -3,6 +3,8 @@
 
 import { randomInt } from "node:crypto";
 
+const IPV4_PREFIX = 0xffff;
+
 export interface WordKeyed {
   /** The table's key words; never changed while the object is in the table. */
   readonly key: Int32Array;
@@ -10,7 +12,7 @@ export interface WordKeyed {
 
 export class WordTable<Value extends WordKeyed> {
   readonly limit: number;
-  private readonly words: number;
+  private readonly last: number;
   private readonly seed: number;
   private mask: number;
   private slots: (Value | undefined)[];
@@ -19,7 +21,7 @@ export class WordTable<Value extends WordKeyed> {
   /** `words` per key; at most `limit` entries. */
   constructor(words: number, limit: number, seed: number = randomInt(2 ** 32)) {
     this.seed = seed | 0;
-    this.words = words;
+    this.last = words - 1;
     this.limit = limit;
     this.mask = 255;
     this.slots = new Array<Value | undefined>(this.mask + 1).fill(undefined);
@@ -96,27 +98,27 @@ export class WordTable<Value extends WordKeyed> {
     for (const value of old) if (value !== undefined) this.place(value);
   }
 
+  /** From the end: ports and the low words of addresses differ soonest. */
   private equals(a: Int32Array, b: Int32Array): boolean {
-    for (let i = this.words - 1; i >= 0; i--) if (a[i] !== b[i]) return false;
-    return true;
+    if (a[this.last] !== b[this.last]) return false;
+    let i = this.last - 1;
+    while (i >= 0 && a[i] === b[i]) i--;
+    return i < 0;
   }
 
   /**
-   * Multiply and rotate over the words that differ from zero, mixed at the end (Murmur3's finaliser). Seeded per table,
-   * so that nobody can choose addresses that collide.
+   * Multiply and shift over the words, the high words of IPv4-mapped addresses left out (they are always the same).
+   * Seeded per table, so that nobody can choose addresses that collide.
    */
   private hash(key: Int32Array): number {
     let h = this.seed;
-    for (let i = 0; i < this.words; i++) {
+    for (let i = this.last; i >= 0; i--) {
       const word = key[i]!;
-      if (word !== 0) {
-        h = Math.imul(h ^ word, 0x9e3779b1);
-        h = (h << 15) | (h >>> 17);
-      }
+      if (word === 0 || word === IPV4_PREFIX) continue;
+      h = Math.imul(h ^ word, 0x9e3779b1);
+      h ^= h >>> 15;
     }
-    h ^= h >>> 16;
     h = Math.imul(h, 0x85ebca6b);
-    h ^= h >>> 13;
-    return h;
+    return h ^ (h >>> 13);
   }
 }

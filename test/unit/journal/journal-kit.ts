@@ -1,11 +1,14 @@
 // What the journal's tests share: temporary run folders, packets and call records that tell whose they are, and file
 // operations that fail on demand at the edge to the disk.
+
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { type CallId, makeCallId, type Side } from "../../../device/base/ids.js";
 import { CALL_RECORD_SCHEMA, type CallRecord, type PartyRecord } from "../../../device/contract/call-record.js";
 import type { JournalPosition } from "../../../device/contract/engine-messages.js";
+import { BlockMemory } from "../../../device/journal/block-memory.js";
 import { type FileOperations, nodeFileOperations } from "../../../device/journal/file-operations.js";
 import { decodeBlockHeader, decodeSegmentSalt, makeBlockHeader, segmentName } from "../../../device/journal/format.js";
 import { CallReader } from "../../../device/journal/reader.js";
@@ -104,12 +107,31 @@ export interface ReadCall {
   damagedBlocks: number;
 }
 
-/** Everything of a call, after one visit. */
+/** Memory for every block of a test, for some of them, and for none. */
+const MEMORIES = [new BlockMemory(1 << 20), new BlockMemory(40_000), new BlockMemory(100)];
+
+/**
+ * Everything of a call, after one visit. Read without memory; a reader that keeps blocks must give the same at its first
+ * visit and at its second, however much it can keep.
+ */
 export function readCall(folder: string, position: JournalPosition, id?: CallId): ReadCall {
-  const reader = CallReader.open(folder, position, id);
-  try {
+  const plain = readOnce(CallReader.open(folder, position, id));
+  for (const memory of MEMORIES)
+    expect(readTwice(CallReader.open(folder, position, id, memory))).toEqual([plain, plain]);
+  return plain;
+}
+
+function readOnce(reader: CallReader): ReadCall {
+  return readTwice(reader)[0]!;
+}
+
+function readTwice(reader: CallReader): ReadCall[] {
+  const read = (): ReadCall => {
     const records = collect(reader);
     return { records, record: reader.record, damagedBlocks: reader.damagedBlocks };
+  };
+  try {
+    return [read(), read()];
   } finally {
     reader.close();
   }
