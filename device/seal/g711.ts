@@ -1,0 +1,68 @@
+// G.711 A-law and µ-law to 16-bit linear (ITU-T G.711 §4, tables 1a/b and 2a/b; RFC 3551 §4.5.14): one byte is one
+// sample at 8 kHz. Table 1's 13-bit and table 2's 14-bit values are scaled to 16 bits, as ITU-T G.191 does it.
+import type { AudioCodec } from "./codec.js";
+
+const SAMPLE_RATE_HZ = 8000;
+const CODES = 256;
+const SIGN_BIT = 0x80;
+const SEGMENT_MASK = 0x70;
+const SEGMENT_SHIFT = 4;
+const STEP_MASK = 0x0f;
+
+/** Even bits are inverted on the line (G.711 §4, table 1 note 2). */
+const ALAW_LINE_MASK = 0x55;
+
+/** The 16-bit value of an A-law code as it stands on the line; a set sign bit is positive. */
+export function alawSample(code: number): number {
+  const plain = code ^ ALAW_LINE_MASK;
+  const segment = (plain & SEGMENT_MASK) >> SEGMENT_SHIFT;
+  // The middle of step `plain & 15`: the steps of segments 0 and 1 are 16 wide, of each further one twice as wide.
+  const inSegment = ((plain & STEP_MASK) << 4) + 8;
+  const magnitude = segment === 0 ? inSegment : (inSegment + 0x100) << (segment - 1);
+  return (plain & SIGN_BIT) !== 0 ? magnitude : -magnitude;
+}
+
+/** 33 of table 2, scaled by four: what moves every segment's start to a power of two. */
+const MULAW_BIAS = 33 << 2;
+
+/** The 16-bit value of a µ-law code as it stands on the line: all bits are inverted, a set sign bit is positive. */
+export function mulawSample(code: number): number {
+  const plain = ~code & 0xff;
+  const segment = (plain & SEGMENT_MASK) >> SEGMENT_SHIFT;
+  const magnitude = ((((plain & STEP_MASK) << 3) + MULAW_BIAS) << segment) - MULAW_BIAS;
+  return (plain & SIGN_BIT) === 0 ? magnitude : -magnitude;
+}
+
+class G711Codec implements AudioCodec {
+  readonly clockRateHz = SAMPLE_RATE_HZ;
+  readonly sampleRateHz = SAMPLE_RATE_HZ;
+  readonly name: string;
+  readonly #samples: Int16Array;
+
+  constructor(name: string, sampleOf: (code: number) => number) {
+    this.name = name;
+    this.#samples = Int16Array.from({ length: CODES }, (_, code) => sampleOf(code));
+  }
+
+  samplesOf(_data: Buffer, start: number, end: number): number {
+    return end - start;
+  }
+
+  decode(data: Buffer, start: number, end: number, into: Int16Array, at: number, step: number): number {
+    const samples = this.#samples;
+    let from = start;
+    let to = at;
+    // Four at a time is a third faster than one, and this is the loop that sealing spends its time in.
+    for (; from < end - 3; from += 4, to += 4 * step) {
+      into[to] = samples[data[from]!]!;
+      into[to + step] = samples[data[from + 1]!]!;
+      into[to + 2 * step] = samples[data[from + 2]!]!;
+      into[to + 3 * step] = samples[data[from + 3]!]!;
+    }
+    for (; from < end; from++, to += step) into[to] = samples[data[from]!]!;
+    return end - start;
+  }
+}
+
+export const pcma: AudioCodec = new G711Codec("PCMA", alawSample);
+export const pcmu: AudioCodec = new G711Codec("PCMU", mulawSample);

@@ -1,0 +1,203 @@
+// Writes down what a recording is: the manifest beside its WAV and the line in the call log, out of the call's record
+// and what sealing found. Pure. Member order is the contract's: signatures are over these bytes.
+import { isoUs } from "../base/clock.js";
+import type { Side, TimeUs } from "../base/ids.js";
+import type { CallRecord, PartyRecord, SpanRecord, StreamRecord } from "../contract/call-record.js";
+import {
+  type CallLogLine,
+  type CallSide,
+  MANIFEST_SCHEMA,
+  type Manifest,
+  type ManifestParty,
+  type ManifestStream,
+} from "../contract/manifest.js";
+import { sidesByChannel } from "./channels.js";
+import type { SealedAudio } from "./seal.js";
+import type { SealedStream } from "./seal-stream.js";
+
+export type UnsignedManifest = Omit<Manifest, "previous" | "signature">;
+
+export interface ManifestOptions {
+  /** The box's name. */
+  device: string;
+}
+
+/** A published recording, as the call log needs it. */
+export interface StoredRecording {
+  manifest: Manifest;
+  /** The WAV's path below the data folder. */
+  file: string;
+}
+
+export function buildManifest(record: CallRecord, sealed: SealedAudio, options: ManifestOptions): UnsignedManifest {
+  const [left, right] = sidesByChannel(record);
+  return {
+    schema: MANIFEST_SCHEMA,
+    id: record.id,
+    device: options.device,
+    sipCallIds: record.sipCallIds,
+    startedAt: isoUs(record.startedAtUs),
+    answeredAt: isoOrNone(record.answeredAtUs),
+    endedAt: isoUs(record.endedAtUs),
+    endReason: record.endReason,
+    policy: record.policy,
+    policyRule: record.policyRule,
+    audio: {
+      file: `${record.id}.wav`,
+      bytes: sealed.bytes,
+      sha256: sealed.sha256,
+      sampleRateHz: sealed.sampleRateHz,
+      channels: sealed.channels,
+      durationMs: sealed.durationMs,
+      startsAt: isoUs(sealed.startsAtUs),
+    },
+    parties: [describeParty(record, sealed, left, 0), describeParty(record, sealed, right, 1)],
+    evidence: record.evidence.map(({ id, atUs, kind, effect, detail }) => ({
+      id,
+      at: isoUs(atUs),
+      kind,
+      effect,
+      detail,
+    })),
+    events: record.events.map(({ atUs, kind, detail }) => ({
+      atMs: toMs(atUs - sealed.startsAtUs),
+      kind,
+      ...(detail && { detail }),
+    })),
+    warnings: [...record.warnings, ...sealed.warnings].map(({ code, detail }) => ({ code, detail })),
+  };
+}
+
+/** The log line of a call; without `stored` it left no audio and `record.noAudio` says why. */
+export function buildCallLogLine(record: CallRecord, stored: StoredRecording | undefined): CallLogLine {
+  const { audio, parties, warnings } = stored?.manifest ?? {};
+  return {
+    schema: "sidetone.call-log/1",
+    id: record.id,
+    sipCallIds: record.sipCallIds,
+    startedAt: isoUs(record.startedAtUs),
+    answeredAt: isoOrNone(record.answeredAtUs),
+    endedAt: isoUs(record.endedAtUs),
+    endReason: record.endReason,
+    rejectStatus: record.rejectStatus ?? 0,
+    policy: record.policy,
+    noAudio: stored ? "" : (record.noAudio ?? "no-media"),
+    file: stored?.file ?? "",
+    durationMs: audio?.durationMs ?? 0,
+    parties: sidesByChannel(record).map((side, channel) => describeLogParty(record, side, parties?.[channel])),
+    warnings: (warnings ?? record.warnings).map(({ code }) => code),
+  };
+}
+
+function describeParty(record: CallRecord, sealed: SealedAudio, side: Side, channel: 0 | 1): ManifestParty {
+  const party = record.parties[side];
+  const { role, uri, number, name, identifiedBy, consent } = party;
+  return {
+    role,
+    side: nameOfSide(side),
+    channel,
+    uri,
+    number,
+    name,
+    identifiedBy,
+    consent,
+    spans: clipSpans(party, sealed),
+    recordedMs: sealed.recordedMs[side],
+    streams: streamsOf(record, side).map((stream) => describeStream(stream, findSealed(sealed.streams, stream))),
+  };
+}
+
+/** The party's open spans on the recording's timeline; those that lie outside it are left out. */
+function clipSpans(party: PartyRecord, sealed: SealedAudio): ManifestParty["spans"] {
+  const clip = (atUs: TimeUs): number => Math.min(sealed.durationMs, Math.max(0, toMs(atUs - sealed.startsAtUs)));
+  const clipped = party.spans.map(({ fromUs, toUs, evidence }: SpanRecord) => ({
+    fromMs: clip(fromUs),
+    toMs: clip(toUs),
+    evidence,
+  }));
+  return clipped.filter(({ fromMs, toMs }) => toMs > fromMs);
+}
+
+/**
+ * seen = recorded + discarded + duplicate + undecoded. What the gate admitted and the recording does not hold is
+ * undecoded: no audio, another codec, too late for any place, or lost with the journal.
+ */
+function describeStream(stream: StreamRecord, sealed: SealedStream | undefined): ManifestStream {
+  const { packets } = stream;
+  const recorded = sealed?.recorded ?? 0;
+  const copies = sealed?.duplicate ?? 0;
+  const admitted = Math.max(packets.recorded, sealed ? sumOf(sealed) : 0);
+  const main = mainCodec(stream);
+  return {
+    ssrc: stream.ssrc,
+    codec: main?.name ?? "",
+    clockRate: main?.clockRate ?? 0,
+    source: stream.source,
+    destination: stream.destination,
+    firstAt: isoUs(stream.firstAtUs),
+    lastAt: isoUs(stream.lastAtUs),
+    packets: {
+      seen: admitted + packets.discarded + packets.duplicate,
+      recorded,
+      discarded: packets.discarded,
+      lost: packets.lost,
+      late: packets.late,
+      duplicate: packets.duplicate + copies,
+      undecoded: admitted - recorded - copies,
+    },
+    discardedBy: { ...stream.discardedBy },
+    jitterMs: { mean: stream.jitterMs.mean, max: stream.jitterMs.max },
+    mos: stream.mos,
+  };
+}
+
+function describeLogParty(
+  record: CallRecord,
+  side: Side,
+  stored: ManifestParty | undefined,
+): CallLogLine["parties"][number] {
+  const { role, number, identifiedBy, consent } = record.parties[side];
+  const streams = streamsOf(record, side);
+  const packets = { seen: 0, recorded: 0, discarded: 0, lost: 0 };
+  for (const stream of streams) {
+    packets.seen += stream.packets.seen;
+    packets.discarded += stream.packets.discarded;
+    packets.lost += stream.packets.lost;
+  }
+  for (const stream of stored?.streams ?? []) packets.recorded += stream.packets.recorded;
+  const codecs = new Set(streams.flatMap((stream) => stream.payloadTypes.map(({ codec }) => codec.name)));
+  const recordedMs = stored?.recordedMs ?? 0;
+  return { role, side: nameOfSide(side), number, identifiedBy, consent, recordedMs, packets, codecs: [...codecs] };
+}
+
+function streamsOf(record: CallRecord, side: Side): StreamRecord[] {
+  return record.streams.filter((stream) => stream.side === side);
+}
+
+function findSealed(sealed: readonly SealedStream[], stream: StreamRecord): SealedStream | undefined {
+  return sealed.find((candidate) => candidate.index === stream.index && candidate.side === stream.side);
+}
+
+function sumOf({ recorded, undecoded, duplicate, late }: SealedStream): number {
+  return recorded + undecoded + duplicate + late;
+}
+
+/** The payload type that carried most packets. */
+function mainCodec(stream: StreamRecord): { name: string; clockRate: number } | undefined {
+  return stream.payloadTypes.reduce<StreamRecord["payloadTypes"][number] | undefined>(
+    (most, candidate) => (most === undefined || candidate.packets > most.packets ? candidate : most),
+    undefined,
+  )?.codec;
+}
+
+function isoOrNone(atUs: TimeUs | undefined): string {
+  return atUs === undefined ? "" : isoUs(atUs);
+}
+
+function toMs(us: number): number {
+  return Math.round(us / 1000);
+}
+
+function nameOfSide(side: Side): CallSide {
+  return side === 0 ? "originator" : "answerer";
+}

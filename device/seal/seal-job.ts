@@ -1,0 +1,22 @@
+// What goes between the pool and its worker threads: plain values, so that they can be cloned.
+import type { ErrorCode } from "../base/errors.js";
+import type { CallRecord } from "../contract/call-record.js";
+import type { JournalPosition } from "../contract/engine-messages.js";
+import type { SealOutcome } from "./seal.js";
+
+export interface SealJob {
+  /** The journal's folder of the run that captured the call, and the call's last block in it. */
+  folder: string;
+  position: JournalPosition;
+  record: CallRecord;
+  /** Where the WAV is written; the folder exists. */
+  temporaryPath: string;
+}
+
+export interface SealResult {
+  sealed: SealOutcome;
+  /** Processor time that the job took, µs. */
+  cpuUs: number;
+}
+
+export type SealReply = { result: SealResult } | { fault: { code: ErrorCode; message: string } };

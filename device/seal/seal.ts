@@ -1,0 +1,197 @@
+// Turns a finished call's admitted packets into one stereo WAV file at a temporary path: survey, then place, decode,
+// write, hash. Synchronous, for a worker thread; memory does not grow with the call's length. Never publishes, signs or
+// decides what may be recorded: whatever it is given has passed the gate.
+import type { Side, TimeUs } from "../base/ids.js";
+import type { CallRecord, NoAudioReason, WarningRecord } from "../contract/call-record.js";
+import { AudioReader } from "./audio-reader.js";
+import { leftSide } from "./channels.js";
+import { recordingRateHz } from "./codec-registry.js";
+import type { RecordSource } from "./record-source.js";
+import { type Channel, SampleWindow, type WindowMemory } from "./sample-window.js";
+import type { SealedStream, SealStream } from "./seal-stream.js";
+import { storageFault } from "./storage-fault.js";
+import { type CallTimeline, surveyTimeline } from "./timeline.js";
+import { type WavOptions, WavWriter, type WrittenWav } from "./wav.js";
+
+export interface SealOptions extends WavOptions {
+  /** Where the WAV is written; the folder exists. Whatever stands there is replaced. */
+  temporaryPath: string;
+  /** Kept by a sealing thread from call to call. */
+  windowMemory?: WindowMemory;
+}
+
+/** A recording that waits at `temporaryPath` to be published. */
+export interface SealedAudio {
+  kind: "audio";
+  temporaryPath: string;
+  bytes: number;
+  /** SHA-256 of the file, lower-case hex. */
+  sha256: string;
+  sampleRateHz: number;
+  channels: 2;
+  durationMs: number;
+  /** Time of sample 0. */
+  startsAtUs: TimeUs;
+  streams: SealedStream[];
+  /** Decoded audio by side, ms. */
+  recordedMs: [number, number];
+  warnings: WarningRecord[];
+}
+
+/** A call out of which no audio could be made; no file is left. */
+export interface SealedSilence {
+  kind: "no-audio";
+  reason: NoAudioReason;
+  streams: SealedStream[];
+  warnings: WarningRecord[];
+}
+
+export type SealOutcome = SealedAudio | SealedSilence;
+
+/** How late a packet may at least be, behind the one that reaches furthest, and still be written. */
+const REACH_SECONDS = 30;
+const CHANNELS = 2;
+/** Payload types that carry no speech: nothing is missed when they are not decoded. */
+const WITHOUT_SPEECH = new Set(["TELEPHONE-EVENT", "CN"]);
+const MAX_CODEC_WARNINGS = 16;
+
+/** Throws SidetoneError `seal-failed` when the file cannot be written; nothing is left at `temporaryPath` then. */
+export function sealAudio(source: RecordSource, record: CallRecord, options: SealOptions): SealOutcome {
+  const sampleRateHz = recordingRateHz(record.streams);
+  const reader = new AudioReader(record, sampleRateHz);
+  const timeline = surveyTimeline(source, reader, record, sampleRateHz);
+  if (timeline.frames === 0) {
+    countUndecoded(source, reader);
+    const { streams } = reader;
+    return {
+      kind: "no-audio",
+      reason: silenceReason(record, timeline),
+      streams: streams.map((stream) => stream.toSealed()),
+      warnings: warnings(reader, timeline, record),
+    };
+  }
+  try {
+    const written = writeRecording(source, reader, timeline, record, sampleRateHz, options);
+    return {
+      kind: "audio",
+      ...written,
+      temporaryPath: options.temporaryPath,
+      sampleRateHz,
+      channels: CHANNELS,
+      durationMs: Math.round((timeline.frames * 1000) / sampleRateHz),
+      startsAtUs: timeline.startsAtUs,
+      streams: reader.streams.map((stream) => stream.toSealed()),
+      recordedMs: [recordedMs(reader, 0, sampleRateHz), recordedMs(reader, 1, sampleRateHz)],
+      warnings: warnings(reader, timeline, record),
+    };
+  } catch (error) {
+    throw storageFault("seal-failed", `cannot write the recording of call ${record.id}`, error);
+  }
+}
+
+function writeRecording(
+  source: RecordSource,
+  reader: AudioReader,
+  timeline: CallTimeline,
+  record: CallRecord,
+  sampleRateHz: number,
+  options: SealOptions,
+): WrittenWav {
+  const { frames } = timeline;
+  const writer = new WavWriter(options.temporaryPath, { sampleRateHz, channels: CHANNELS, frames }, options);
+  try {
+    const write = (interleaved: Int16Array): void => writer.write(interleaved);
+    const window = new SampleWindow(frames, REACH_SECONDS * sampleRateHz, write, options.windowMemory);
+    placePackets(source, reader, window, timeline.startFrame, leftSide(record));
+    window.finish();
+    return writer.finish();
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+}
+
+/** The second pass. */
+function placePackets(
+  source: RecordSource,
+  reader: AudioReader,
+  window: SampleWindow,
+  startFrame: number,
+  left: Side,
+): void {
+  reader.rewind();
+  source.visit((packet) => {
+    const stream = reader.read(packet);
+    if (stream === undefined) return;
+    const { codec, rtp } = reader;
+    if (codec === undefined) {
+      countPacketUndecoded(stream, rtp.payloadType);
+      return;
+    }
+    const frame = stream.timeline.place(reader.arrivalUs, rtp.timestamp, codec.clockRateHz) - startFrame;
+    if (!window.holds(frame, reader.samples)) {
+      stream.late++;
+    } else if (stream.isTaken(frame)) {
+      stream.duplicate++;
+    } else {
+      const channel: Channel = packet.side === left ? 0 : 1;
+      stream.recorded++;
+      stream.recordedFrames += window.decode(channel, frame, codec, packet.data, rtp.payloadStart, rtp.payloadEnd);
+    }
+  });
+}
+
+function countUndecoded(source: RecordSource, reader: AudioReader): void {
+  reader.rewind();
+  source.visit((packet) => {
+    const stream = reader.read(packet);
+    if (stream !== undefined) countPacketUndecoded(stream, reader.rtp.payloadType);
+  });
+}
+
+function countPacketUndecoded(stream: SealStream, payloadType: number): void {
+  stream.undecoded++;
+  stream.undecodedTypes[payloadType]!++;
+}
+
+function silenceReason(record: CallRecord, timeline: CallTimeline): NoAudioReason {
+  if (timeline.packets > 0) return "codec-unsupported";
+  return admittedBy(record) > 0 ? "journal-lost" : (record.noAudio ?? "no-media");
+}
+
+function admittedBy(record: CallRecord): number {
+  return record.streams.reduce((sum, stream) => sum + stream.packets.recorded, 0);
+}
+
+function recordedMs(reader: AudioReader, side: Side, sampleRateHz: number): number {
+  let frames = 0;
+  for (const stream of reader.streams) if (stream.side === side) frames += stream.recordedFrames;
+  return Math.round((frames * 1000) / sampleRateHz);
+}
+
+function warnings(reader: AudioReader, timeline: CallTimeline, record: CallRecord): WarningRecord[] {
+  const found = [...timeline.warnings, ...codecWarnings(reader.streams)];
+  const late = reader.streams.reduce((sum, stream) => sum + stream.late, 0);
+  if (late > 0) found.push({ code: "packets-unplaced", detail: { packets: late } });
+  if (reader.foreign > 0) found.push({ code: "streams-beyond-limit", detail: { packets: reader.foreign } });
+  const missing = admittedBy(record) - timeline.packets;
+  if (missing > 0) found.push({ code: "journal-incomplete", detail: { packets: missing } });
+  return found;
+}
+
+/** One for each codec of speech that this box does not decode. */
+function codecWarnings(streams: SealStream[]): WarningRecord[] {
+  const packetsByCodec = new Map<string, number>();
+  for (const stream of streams) {
+    for (const { codec } of stream.described?.payloadTypes ?? []) {
+      const payloadType = codec.payloadType & 0x7f;
+      const packets = stream.undecodedTypes[payloadType]!;
+      const name = codec.name.toUpperCase();
+      if (packets === 0 || stream.codecs[payloadType] !== undefined || WITHOUT_SPEECH.has(name)) continue;
+      packetsByCodec.set(name, (packetsByCodec.get(name) ?? 0) + packets);
+    }
+  }
+  return [...packetsByCodec]
+    .slice(0, MAX_CODEC_WARNINGS)
+    .map(([codec, packets]) => ({ code: "codec-undecoded", detail: { codec, packets } }));
+}

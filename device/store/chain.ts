@@ -1,0 +1,142 @@
+// The chain's head: the SHA-256 of the manifest published last, which the next one names as `previous`. Kept in
+// `chain.json`, written before a manifest is published, together with what is about to be: killed at any moment, the next
+// start can tell whether that manifest came to be, and the chain neither forks nor hides a manifest that was deleted later.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type CallId, isCallId } from "../base/ids.js";
+import { replaceDurably } from "./durable-file.js";
+import type { FileLayer } from "./file-layer.js";
+import type { RecordingPaths } from "./recording-paths.js";
+import { parseManifest, sha256Of } from "./signature.js";
+
+const CHAIN_SCHEMA = "sidetone.chain/1";
+const HASH_PATTERN = /^[0-9a-f]{64}$/;
+/** A lost head is looked for in the manifests of this many days that have any. */
+const REBUILD_DAYS = 3;
+
+interface ChainFile {
+  schema: typeof CHAIN_SCHEMA;
+  /** Head before `next` was published; "" = no manifest yet. */
+  head: string;
+  next?: { id: CallId; sha256: string };
+}
+
+export class ManifestChain {
+  readonly #paths: RecordingPaths;
+  readonly #files: FileLayer;
+  #head: string;
+
+  private constructor(paths: RecordingPaths, files: FileLayer, head: string) {
+    this.#paths = paths;
+    this.#files = files;
+    this.#head = head;
+  }
+
+  /**
+   * Finds the head that an earlier run left. What it had announced counts as published unless its manifest still waits
+   * under its temporary name. Throws file system errors.
+   */
+  static open(paths: RecordingPaths, files: FileLayer): ManifestChain {
+    const kept = readChainFile(paths.chainFile);
+    const head = kept === undefined ? rebuildHead(paths) : settle(paths, kept);
+    if (kept?.head !== head || kept.next !== undefined) {
+      const file: ChainFile = { schema: CHAIN_SCHEMA, head };
+      replaceDurably(paths.chainFile, chainText(file), 0o600);
+    }
+    return new ManifestChain(paths, files, head);
+  }
+
+  /** What the next manifest names as `previous`. */
+  get head(): string {
+    return this.#head;
+  }
+
+  /** Makes durable that the manifest `sha256` of call `id`, which waits under its temporary name, comes next. */
+  async announce(id: CallId, sha256: string): Promise<void> {
+    const file: ChainFile = { schema: CHAIN_SCHEMA, head: this.#head, next: { id, sha256 } };
+    const temporary = `${this.#paths.chainFile}.partial`;
+    await this.#files.write(temporary, Buffer.from(chainText(file), "utf8"));
+    await this.#files.sync(temporary);
+    await this.#files.rename(temporary, this.#paths.chainFile);
+    await this.#files.sync(this.#paths.dataFolder);
+  }
+
+  /** The announced manifest stands under its name. */
+  published(sha256: string): void {
+    this.#head = sha256;
+  }
+}
+
+function chainText(file: ChainFile): string {
+  return `${JSON.stringify(file)}\n`;
+}
+
+/** Undefined when the file is missing or damaged. */
+function readChainFile(path: string): ChainFile | undefined {
+  try {
+    const { schema, head, next } = JSON.parse(readFileSync(path, "utf8")) as Partial<ChainFile>;
+    if (schema !== CHAIN_SCHEMA || typeof head !== "string" || (head !== "" && !HASH_PATTERN.test(head)))
+      return undefined;
+    if (next === undefined) return { schema, head };
+    if (typeof next.id !== "string" || !isCallId(next.id) || !HASH_PATTERN.test(next.sha256)) return undefined;
+    return { schema, head, next };
+  } catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function settle(paths: RecordingPaths, kept: ChainFile): string {
+  if (kept.next === undefined) return kept.head;
+  const waiting = hashOf(paths.temporaryManifest(kept.next.id));
+  return waiting === kept.next.sha256 ? kept.head : kept.next.sha256;
+}
+
+function hashOf(path: string): string | undefined {
+  try {
+    return sha256Of(readFileSync(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** The manifest that ended last among those that none of them follows, in the newest days that hold any; "" = none. */
+function rebuildHead(paths: RecordingPaths): string {
+  const endedAtByHash = new Map<string, string>();
+  const followed = new Set<string>();
+  let days = 0;
+  for (const day of newestDays(paths)) {
+    const names = readdirSync(day).filter((name) => name.endsWith(".json"));
+    for (const name of names) {
+      const bytes = readFileSync(join(day, name));
+      const manifest = parseManifest(bytes);
+      if (manifest === undefined) continue;
+      endedAtByHash.set(sha256Of(bytes), String(manifest.endedAt));
+      followed.add(manifest.previous);
+    }
+    if (names.length > 0 && ++days === REBUILD_DAYS) break;
+  }
+  let head = "";
+  for (const [hash, endedAt] of endedAtByHash) {
+    if (followed.has(hash)) continue;
+    if (head === "" || endedAt > endedAtByHash.get(head)!) head = hash;
+  }
+  return head;
+}
+
+/** Folders of days, the newest first. */
+function* newestDays(paths: RecordingPaths): Generator<string> {
+  for (const year of numbered(paths.recordingsFolder)) {
+    for (const month of numbered(year)) yield* numbered(month);
+  }
+}
+
+function numbered(folder: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory() && /^\d+$/.test(entry.name)).map((entry) => entry.name);
+  return names
+    .sort()
+    .reverse()
+    .map((name) => join(folder, name));
+}

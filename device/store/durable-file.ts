@@ -1,0 +1,73 @@
+// Folders, and small files that are either whole or not there, for the time before the store is open. Synchronous. Throws
+// the file system's errors as they come.
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+/**
+ * Makes a folder and its parents, for the owner only, unless they are there. Node's own recursive mkdir never returns
+ * below a parent that exists and says ENOENT all the same, as /proc does.
+ */
+export function makeFolders(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && statSync(path).isDirectory()) return;
+    const parent = dirname(path);
+    if (code !== "ENOENT" || parent === path || existsSync(parent)) throw error;
+    makeFolders(parent);
+    mkdirSync(path, { mode: 0o700 });
+  }
+}
+
+/** Replaces the file in one step. */
+export function replaceDurably(path: string, text: string, mode: number): void {
+  const temporary = writeBeside(path, text, mode);
+  renameSync(temporary, path);
+  syncFolder(dirname(path));
+}
+
+/** Makes the file; EEXIST when it is there already, and then it is left as it was. */
+export function createDurably(path: string, text: string, mode: number): void {
+  const temporary = writeBeside(path, text, mode);
+  try {
+    linkSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  syncFolder(dirname(path));
+}
+
+export function syncFolder(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeBeside(path: string, text: string, mode: number): string {
+  const temporary = `${path}.${process.pid}.partial`;
+  const descriptor = openSync(temporary, "w", mode);
+  try {
+    fchmodSync(descriptor, mode);
+    writeFileSync(descriptor, text);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  return temporary;
+}

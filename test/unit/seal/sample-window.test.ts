@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import type { AudioCodec } from "../../../device/seal/codec.js";
+import { SampleWindow } from "../../../device/seal/sample-window.js";
+
+/** Every byte is a sample of 100 times its value, two's complement. */
+const plain: AudioCodec = {
+  name: "PLAIN",
+  clockRateHz: 8000,
+  sampleRateHz: 8000,
+  samplesOf: (_data, start, end) => end - start,
+  decode(data, start, end, into, at, step) {
+    for (let i = start; i < end; i++) into[at + (i - start) * step] = data.readInt8(i) * 256;
+    return end - start;
+  },
+};
+
+class Recording {
+  readonly samples: number[] = [];
+  readonly window: SampleWindow;
+  constructor(totalFrames: number, reachFrames: number) {
+    this.window = new SampleWindow(totalFrames, reachFrames, (interleaved) => this.samples.push(...interleaved));
+  }
+  put(channel: 0 | 1, frame: number, values: number[]): boolean {
+    if (!this.window.holds(frame, values.length)) return false;
+    const data = Buffer.from(Int8Array.from(values).buffer);
+    expect(this.window.decode(channel, frame, plain, data, 0, data.length)).toBe(values.length);
+    return true;
+  }
+  channel(which: 0 | 1): number[] {
+    return this.samples.filter((_, i) => i % 2 === which).map((sample) => sample / 256);
+  }
+}
+
+test.each([1, 2, 3, 7, 8, 9, 20, 21])("a recording of %i frames comes out whole, whatever the window", (total) => {
+  const recording = new Recording(total, 4);
+  for (let frame = 0; frame < total; frame++) {
+    expect(recording.put(0, frame, [frame + 1])).toBe(true);
+    expect(recording.put(1, frame, [-frame - 1])).toBe(true);
+  }
+  recording.window.finish();
+  expect(recording.channel(0)).toEqual(Array.from({ length: total }, (_, frame) => frame + 1));
+  expect(recording.channel(1)).toEqual(Array.from({ length: total }, (_, frame) => -frame - 1));
+});
+
+test("what nobody writes is silence, however long", () => {
+  const recording = new Recording(1000, 10);
+  recording.put(0, 3, [1, 2]);
+  recording.put(1, 990, [5]);
+  recording.window.finish();
+  expect(recording.samples.length).toBe(2000);
+  expect(recording.channel(0).flatMap((sample, frame) => (sample === 0 ? [] : [[frame, sample]]))).toEqual([
+    [3, 1],
+    [4, 2],
+  ]);
+  expect(recording.channel(1).flatMap((sample, frame) => (sample === 0 ? [] : [[frame, sample]]))).toEqual([[990, 5]]);
+});
+
+test("a late packet is written within reach and refused beyond it", () => {
+  const recording = new Recording(100, 10);
+  recording.put(0, 49, [1]);
+  expect(recording.put(0, 39, [2])).toBe(true);
+  recording.put(0, 70, [3]);
+  expect(recording.put(0, 39, [9])).toBe(false);
+  expect(recording.put(1, 10, [9])).toBe(false);
+  recording.window.finish();
+  const heard = recording.channel(0).flatMap((sample, frame) => (sample === 0 ? [] : [[frame, sample]]));
+  expect(heard).toEqual([
+    [39, 2],
+    [49, 1],
+    [70, 3],
+  ]);
+});
+
+test("nothing is written outside the recording", () => {
+  const recording = new Recording(20, 10);
+  expect(recording.put(0, -1, [1, 1])).toBe(false);
+  expect(recording.put(0, 19, [1, 1])).toBe(false);
+  expect(recording.put(0, Number.NEGATIVE_INFINITY, [1])).toBe(false);
+  expect(recording.put(0, Number.NaN, [1])).toBe(false);
+  expect(recording.put(0, 0, Array(11).fill(1))).toBe(false);
+  recording.window.finish();
+  expect(recording.samples).toEqual(Array(40).fill(0));
+});
+
+test("what sounds at the same time is added and clipped, in either order", () => {
+  for (const order of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    const recording = new Recording(8, 8);
+    const parts: [number, number[]][] = [
+      [0, [100, 50, -100, 1]],
+      [1, [100, -100, 1, 7]],
+    ];
+    for (const which of order) recording.put(0, ...parts[which!]!);
+    recording.window.finish();
+    expect(recording.samples.filter((_, i) => i % 2 === 0)).toEqual([25600, 32767, -32768, 512, 1792, 0, 0, 0]);
+  }
+});
