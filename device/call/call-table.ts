@@ -30,7 +30,6 @@ const AFTERLIFE_US = 32_000_000;
 const MAX_AFTERLIVES = 16_384;
 
 export interface CallObserver {
-  started(call: Call): void;
   answered(call: Call): void;
   /** Facts changed that a recovery would need. Called from the sweep, at most once per sweep and call. */
   changed(call: Call, nowUs: TimeUs): void;
@@ -159,7 +158,6 @@ export class CallTable {
     this.guard.attach(call);
     if (!start.state.startSeen) call.warn("start-not-seen");
     this.guard.message(call, message, start.from, atUs);
-    this.observer.started(call);
     this.apply(call, start.events, atUs);
     this.identify(call, atUs);
   }

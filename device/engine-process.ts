@@ -1,0 +1,46 @@
+// The service's end of the engine process: forks it, speaks the engine messages with it, tells when it has gone. Knows
+// nothing of what the messages mean.
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { ENGINE_PROTOCOL, type EngineToService, type ServiceToEngine } from "./contract/engine-messages.js";
+
+export interface EngineHandlers {
+  message(message: EngineToService): void;
+  /** The process is gone; `clean` when it left because it was told to. */
+  gone(clean: boolean, how: string): void;
+}
+
+export class EngineProcess {
+  private readonly child: ChildProcess;
+  private isStopping = false;
+
+  constructor(start: Omit<Extract<ServiceToEngine, { type: "start" }>, "type" | "protocol">, handlers: EngineHandlers) {
+    const path = fileURLToPath(new URL("./engine.js", import.meta.url));
+    // The engine reads standard input itself when a capture comes that way; it writes nothing but faults of Node.
+    this.child = fork(path, [], { stdio: ["inherit", "ignore", "inherit", "ipc"] });
+    this.child.on("message", (message) => handlers.message(message as EngineToService));
+    this.child.on("exit", (code, signal) => {
+      handlers.gone(this.isStopping && code === 0, signal ?? `exit code ${code}`);
+    });
+    this.send({ type: "start", protocol: ENGINE_PROTOCOL, ...start });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  send(message: ServiceToEngine): void {
+    // A send to a process that just died fails; its exit event tells the same.
+    if (this.child.connected) this.child.send(message, () => {});
+  }
+
+  /** Asks it to finish; asked again after `finished` it leaves. */
+  stop(): void {
+    this.isStopping = true;
+    this.send({ type: "stop" });
+  }
+
+  kill(): void {
+    this.child.kill("SIGKILL");
+  }
+}

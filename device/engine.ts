@@ -1,0 +1,228 @@
+// The engine process: capture up to the journal. Forked by the service, told what to do over IPC, says what happens over
+// IPC; opens no sockets of its own. Ends when the service tells it to or goes away.
+import { systemClock } from "./base/clock.js";
+import { type ErrorCode, SidetoneError } from "./base/errors.js";
+import { FileSource } from "./capture/file-source.js";
+import { defaultInterfaces, LiveSource } from "./capture/live-source.js";
+import {
+  ENGINE_PROTOCOL,
+  type EngineCounters,
+  type EngineToService,
+  type ServiceToEngine,
+  type SourceCounters,
+} from "./contract/engine-messages.js";
+import { Recorder } from "./recorder.js";
+
+/** Live capture lets time pass this often when no packet comes, and no nearer to now than IDLE_LAG_US. */
+const IDLE_TICK_MS = 100;
+const IDLE_LAG_US = 200_000;
+const COUNTERS_EVERY_MS = 1000;
+const PROGRESS_EVERY_MS = 200;
+/** Reading files waits while so many finished calls are not yet stored, or so many messages not yet taken. */
+const MAX_UNRELEASED = 512;
+const MAX_UNSENT = 1024;
+
+type StartMessage = Extract<ServiceToEngine, { type: "start" }>;
+
+class Engine {
+  private readonly recorder: Recorder;
+  private readonly live: LiveSource[] = [];
+  private readonly files: SourceCounters[] = [];
+  private readonly timers: NodeJS.Timeout[] = [];
+  private unreleased = 0;
+  private unsent = 0;
+  private resume: (() => void) | undefined;
+  private isFinished = false;
+  private progressAtMs = 0;
+
+  constructor(private readonly start: StartMessage) {
+    this.recorder = new Recorder(start.config, start.journalFolder, {
+      ended: (record, journal) => {
+        this.unreleased++;
+        this.send(journal ? { type: "call-ended", record, journal } : { type: "call-ended", record });
+      },
+      journalFault: (error) =>
+        this.send({
+          type: "input-fault",
+          code: "data-unwritable",
+          message: `the journal cannot be written: ${error.message}`,
+        }),
+    });
+  }
+
+  async run(): Promise<void> {
+    const { capture } = this.start;
+    this.timers.push(setInterval(() => this.sendCounters(), COUNTERS_EVERY_MS));
+    if (capture.kind === "live") {
+      this.openLive(capture.interfaces);
+      return;
+    }
+    this.send({ type: "ready", protocol: ENGINE_PROTOCOL, interfaces: [] });
+    for (const path of capture.paths) await this.readFile(path);
+    this.finish();
+  }
+
+  /** The service has stored a call (or has nothing to store of it). */
+  release(message: Extract<ServiceToEngine, { type: "released" }>): void {
+    this.unreleased--;
+    this.recorder.journal.release(message.id);
+    this.wake();
+  }
+
+  /** First stop: close everything and say so. Second stop: leave. */
+  stop(): void {
+    if (this.isFinished) this.leave();
+    else this.finish();
+  }
+
+  /** The service is gone: what was admitted goes to the disk for a later recovery. */
+  abandon(): void {
+    for (const source of this.live) source.stop();
+    this.recorder.journal.flush();
+    this.leave();
+  }
+
+  private leave(): void {
+    for (const timer of this.timers) clearInterval(timer);
+    this.recorder.journal.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  }
+
+  private finish(): void {
+    for (const source of this.live) source.stop();
+    this.recorder.closeAll();
+    this.isFinished = true;
+    this.send({ type: "finished", counters: this.counters() });
+  }
+
+  private openLive(names: string[]): void {
+    const wanted = names.length > 0 ? names : defaultInterfaces();
+    for (const [index, name] of wanted.entries()) {
+      const { capture } = this.start.config;
+      const source = new LiveSource(
+        { interface: name, ...capture },
+        (frame) => this.recorder.handleFrame(frame),
+        index,
+      );
+      try {
+        source.start();
+        this.live.push(source);
+        this.reportFilter(source);
+      } catch (error) {
+        // Interfaces that were asked for by name must work; of "every interface that is up" those that do are used.
+        if (names.length > 0 || !(error instanceof SidetoneError) || error.code === "capture-not-permitted")
+          throw error;
+        this.send({ type: "input-fault", code: error.code, message: error.message });
+      }
+    }
+    if (this.live.length === 0) {
+      throw new SidetoneError("interface-not-found", "no network interface is up: name one with --interface NAME");
+    }
+    this.timers.push(setInterval(() => this.recorder.idle(systemClock.nowUs() - IDLE_LAG_US), IDLE_TICK_MS));
+    this.timers.push(setInterval(() => this.checkInterfaces(), COUNTERS_EVERY_MS));
+    this.send({ type: "ready", protocol: ENGINE_PROTOCOL, interfaces: this.live.map((source) => source.name) });
+  }
+
+  /** A refused filter costs CPU, no packets: every frame is handed up instead. */
+  private reportFilter(source: LiveSource): void {
+    const [refusal] = source.filterRefusals;
+    if (refusal)
+      this.send({ type: "notice", message: `${source.name}: capture filter refused, capturing more: ${refusal}` });
+  }
+
+  private checkInterfaces(): void {
+    for (const source of this.live) {
+      const fault = source.takeFault();
+      if (fault) this.send({ type: "input-fault", code: fault.code, message: fault.message });
+    }
+  }
+
+  private async readFile(path: string): Promise<void> {
+    const source = new FileSource(path, (frame) => this.recorder.handleFrame(frame));
+    const result = await source.run({
+      onProgress: (readBytes, totalBytes) => this.sendProgress(readBytes, totalBytes),
+      pause: () => this.backPressure(),
+    });
+    this.files.push({ name: path, frames: result.frames, bytes: result.bytes, kernelDrops: 0, interfaceDrops: 0 });
+    if (result.fault) this.send({ type: "input-fault", code: result.fault.code, message: result.fault.message });
+  }
+
+  private sendProgress(readBytes: number, totalBytes: number): void {
+    const nowMs = systemClock.monotonicMs();
+    if (nowMs - this.progressAtMs < PROGRESS_EVERY_MS) return;
+    this.progressAtMs = nowMs;
+    this.send({ type: "progress", readBytes, totalBytes });
+  }
+
+  private backPressure(): Promise<void> | undefined {
+    if (this.unreleased < MAX_UNRELEASED && this.unsent < MAX_UNSENT) return undefined;
+    return new Promise((resolve) => {
+      this.resume = resolve;
+    });
+  }
+
+  private wake(): void {
+    if (this.unreleased >= MAX_UNRELEASED / 2 || this.unsent >= MAX_UNSENT) return;
+    this.resume?.();
+    this.resume = undefined;
+  }
+
+  private send(message: EngineToService): void {
+    this.unsent++;
+    process.send?.(message, undefined, undefined, () => {
+      this.unsent--;
+      this.wake();
+    });
+  }
+
+  private sendCounters(): void {
+    // A service that does not listen gets the next ones: counters are totals.
+    if (this.unsent < 16) this.send({ type: "counters", counters: this.counters() });
+  }
+
+  private counters(): EngineCounters {
+    const { user, system } = process.cpuUsage();
+    return {
+      atUs: this.recorder.packetTimeUs,
+      sources: [...this.files, ...this.live.map((source) => ({ name: source.name, ...source.counters() }))],
+      counts: this.recorder.exportCounters(),
+      activeCalls: this.recorder.table.size,
+      rssBytes: process.memoryUsage.rss(),
+      cpuUs: user + system,
+    };
+  }
+}
+
+function fatal(code: ErrorCode, message: string): void {
+  process.send?.({ type: "fatal", code, message } satisfies EngineToService, undefined, undefined, () =>
+    process.exit(1),
+  );
+}
+
+function main(): void {
+  let engine: Engine | undefined;
+  // The terminal's Ctrl-C reaches the whole process group: the service decides when to stop.
+  process.on("SIGINT", () => {});
+  process.on("disconnect", () => (engine ? engine.abandon() : process.exit(0)));
+  process.on("message", (message: ServiceToEngine) => {
+    if (message.type === "start") {
+      if (message.protocol !== ENGINE_PROTOCOL) {
+        fatal("internal", `engine speaks protocol ${ENGINE_PROTOCOL}, service ${message.protocol}: build anew`);
+        return;
+      }
+      engine = new Engine(message);
+      engine.run().catch((error: unknown) => {
+        if (error instanceof SidetoneError) fatal(error.code, error.message);
+        else fatal("internal", error instanceof Error ? (error.stack ?? error.message) : String(error));
+      });
+    } else if (message.type === "released") {
+      engine?.release(message);
+    } else {
+      engine?.stop();
+    }
+  });
+}
+
+main();

@@ -1,0 +1,140 @@
+#!/usr/bin/env node
+// The command `sidetoned`: reads the command line and the configuration, composes the service, prints what it has to say.
+// Exit codes are those of base/errors.ts.
+import { accessSync, constants, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { isoUs, systemClock } from "./base/clock.js";
+import { EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
+import { makeLogger } from "./base/logger.js";
+import { describeConfig, explainConfig } from "./config/explain.js";
+import { loadConfig } from "./config/load.js";
+import { type Command, helpText, parseArguments } from "./console/arguments.js";
+import { Progress } from "./console/progress.js";
+import { describeSummary, formatSummary, type SummaryInput } from "./console/summary.js";
+import type { Config } from "./contract/config.js";
+import { Service, type ServiceResult } from "./service.js";
+
+const SYSTEM_DATA_FOLDER = "/var/lib/sidetone";
+const LOCAL_DATA_FOLDER = "data";
+const SAME_SIGNAL_MS = 1000;
+
+type RunCommand = Extract<Command, { kind: "run" }>;
+
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  const command = parseArguments(argv);
+  switch (command.kind) {
+    case "help":
+      process.stdout.write(helpText());
+      return EXIT.ok;
+    case "version":
+      process.stdout.write(`${packageVersion()}\n`);
+      return EXIT.ok;
+    case "explain-config":
+      process.stdout.write(command.json ? `${JSON.stringify(describeConfig(), null, 2)}\n` : explainConfig());
+      return EXIT.ok;
+    case "run":
+      return run(command);
+  }
+}
+
+async function run(command: RunCommand): Promise<ExitCode> {
+  const { config } = loadConfig({
+    file: command.configFile,
+    environment: process.env,
+    flags: command.overrides,
+  });
+  const dataFolder = resolve(chooseDataFolder(config));
+  const progress = new Progress(process.stderr, systemClock);
+  const logger = makeLogger({
+    // A replay ends with its summary: lines about each call would only say the same before.
+    level: command.readPaths.length > 0 && !command.json && config.log.level === "info" ? "warn" : config.log.level,
+    json: command.json,
+    write: (line) => {
+      progress.clear();
+      process.stderr.write(`${line}\n`);
+    },
+    nowIso: () => isoUs(systemClock.nowUs()),
+  });
+  const isReplay = command.readPaths.length > 0;
+  const service = new Service({
+    config,
+    dataFolder,
+    capture: isReplay
+      ? { kind: "files", paths: command.readPaths.map((path) => (path === "-" ? path : resolve(path))) }
+      : { kind: "live", interfaces: config.capture.interfaces },
+    logger,
+    onProgress: (readBytes, totalBytes) => progress.update(readBytes, totalBytes),
+  });
+  stopOnSignal(service);
+  const result = await service.run();
+  progress.clear();
+  if (isReplay) printSummary(command, dataFolder, result);
+  return result.exitCode;
+}
+
+/** One Ctrl-C may arrive twice, from the terminal and handed on by npm: repeats within a second are one. */
+function stopOnSignal(service: Service): void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  const stop = (): void => {
+    const nowMs = systemClock.monotonicMs();
+    if (nowMs - lastMs > SAME_SIGNAL_MS) service.stop();
+    lastMs = nowMs;
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
+}
+
+function printSummary(command: RunCommand, dataFolder: string, result: ServiceResult): void {
+  const input: SummaryInput = {
+    calls: result.lines,
+    counters: result.counters ?? { sources: [], counts: {} },
+    faults: result.faults,
+    dataFolder,
+  };
+  if (!command.json) {
+    process.stdout.write(formatSummary(input));
+    return;
+  }
+  const own = process.cpuUsage();
+  const summary = {
+    ...describeSummary(input),
+    callsDropped: result.linesDropped,
+    /** CPU µs, so that a benchmark need not guess: seal's threads are part of the service's process. */
+    processes: {
+      engine: { cpuUs: result.counters?.cpuUs ?? 0, rssBytes: result.counters?.rssBytes ?? 0 },
+      service: { cpuUs: own.user + own.system, rssBytes: process.memoryUsage.rss() },
+      seal: { cpuUs: result.sealCpuUs },
+    },
+  };
+  process.stdout.write(`${JSON.stringify(summary)}\n`);
+}
+
+/** The configured folder, else the system's when it is writable, else ./data. */
+function chooseDataFolder(config: Config): string {
+  if (config.data.folder !== "") return config.data.folder;
+  try {
+    accessSync(SYSTEM_DATA_FOLDER, constants.W_OK);
+    return SYSTEM_DATA_FOLDER;
+  } catch {
+    return LOCAL_DATA_FOLDER;
+  }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    if (error instanceof SidetoneError) {
+      process.stderr.write(`sidetoned: ${error.message}\n`);
+      process.exitCode = error.exitCode;
+      return;
+    }
+    process.stderr.write(`sidetoned: internal fault: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = EXIT.internal;
+  },
+);

@@ -1,0 +1,148 @@
+// The engine's pipeline as one object: frames in, journal and call events out. No process, no IPC, no timers: engine.ts
+// drives it from live or file sources, tests drive it directly. Time is packet time, but for the journal's flushing.
+import { type Clock, systemClock } from "./base/clock.js";
+import type { CallId, TimeUs } from "./base/ids.js";
+import type { Call } from "./call/call.js";
+import { CallTable } from "./call/call-table.js";
+import { describeCall } from "./call/describe.js";
+import type { Frame } from "./capture/frame.js";
+import { ConsentGuard } from "./consent/guard.js";
+import type { CallRecord } from "./contract/call-record.js";
+import type { Config } from "./contract/config.js";
+import type { JournalPosition } from "./contract/engine-messages.js";
+import { type CallJournal, JournalWriter } from "./journal/writer.js";
+import type { Datagram } from "./net/datagram.js";
+import { NetDecoder } from "./net/decoder.js";
+import { classifyMedia, MediaKind } from "./rtp/packet.js";
+import { SignallingPath } from "./signalling.js";
+
+/** Sweeps run when packet time has moved on by this much. */
+const TICK_US = 20_000;
+/** A step back in packet time of more than this is a new clock, not disorder. */
+const CLOCK_STEP_US = 2_000_000;
+
+export interface RecorderEvents {
+  ended(record: CallRecord, journal: JournalPosition | undefined): void;
+  journalFault(error: Error): void;
+}
+
+export class Recorder {
+  readonly table: CallTable;
+  readonly journal: JournalWriter;
+  private readonly net: NetDecoder;
+  private readonly signalling: SignallingPath;
+  private readonly guard: ConsentGuard;
+  private readonly events: RecorderEvents;
+  private readonly clock: Clock;
+  private readonly journals = new Map<CallId, CallJournal>();
+  private nowUs: TimeUs = 0;
+  private tickedAtUs: TimeUs = 0;
+  private otherDatagrams = 0;
+  private dtlsDatagrams = 0;
+
+  constructor(config: Config, journalFolder: string, events: RecorderEvents, clock: Clock = systemClock) {
+    this.events = events;
+    this.clock = clock;
+    this.journal = new JournalWriter(
+      {
+        folder: journalFolder,
+        segmentBytes: config.journal.segmentMegabytes * 1024 * 1024,
+        flushMs: config.journal.flushMs,
+        syncMs: config.journal.syncMs,
+      },
+      { onFault: (error) => events.journalFault(error) },
+    );
+    this.guard = new ConsentGuard(config, (call) => this.journalOf(call));
+    this.table = new CallTable(config, this.guard, {
+      answered: (call) => this.snapshot(call, this.nowUs),
+      changed: (call, nowUs) => this.snapshot(call, nowUs),
+      ended: (call, record) => this.finish(call, record),
+    });
+    this.signalling = new SignallingPath(config, (message, atUs) => this.table.handleMessage(message, atUs));
+    this.net = new NetDecoder(config.net, (datagram) => this.handleDatagram(datagram), this.signalling.segmentSink());
+  }
+
+  /** Newest packet time seen, µs; 0 before the first packet. */
+  get packetTimeUs(): TimeUs {
+    return this.nowUs;
+  }
+
+  handleFrame(frame: Frame): void {
+    const atUs = frame.capturedAtUs;
+    if (atUs > this.nowUs || this.nowUs - atUs > CLOCK_STEP_US) this.nowUs = atUs;
+    if (this.nowUs - this.tickedAtUs >= TICK_US || this.tickedAtUs > this.nowUs) this.tick(this.nowUs);
+    this.net.decode(frame);
+  }
+
+  /** Lets time pass without packets (live capture only). `nowUs` must not run ahead of packets still to come. */
+  idle(nowUs: TimeUs): void {
+    if (nowUs <= this.nowUs) return;
+    this.nowUs = nowUs;
+    this.tick(nowUs);
+  }
+
+  /** Closes every call with what it has and puts everything admitted into files. */
+  closeAll(): void {
+    this.signalling.finish();
+    this.table.closeAll(this.nowUs);
+    this.journal.flush();
+  }
+
+  exportCounters(): Record<string, number> {
+    return {
+      ...this.net.counters.toRecord(),
+      ...this.signalling.exportCounters(),
+      ...this.table.exportCounters(),
+      ...this.journal.counters,
+      "media.other": this.otherDatagrams,
+      "media.dtls": this.dtlsDatagrams,
+    };
+  }
+
+  private handleDatagram(datagram: Datagram): void {
+    switch (classifyMedia(datagram.data, datagram.start, datagram.end)) {
+      case MediaKind.rtp:
+        this.table.media.handle(datagram);
+        return;
+      case MediaKind.rtcp:
+        this.table.handleRtcp(datagram);
+        return;
+      case MediaKind.dtls:
+        this.dtlsDatagrams++;
+        return;
+      default:
+        if (!this.signalling.handleDatagram(datagram)) this.otherDatagrams++;
+    }
+  }
+
+  private tick(nowUs: TimeUs): void {
+    this.tickedAtUs = nowUs;
+    this.signalling.advance(nowUs);
+    this.table.tick(nowUs);
+    // How long admitted audio may stay in memory is a promise about a killed process, so the wall clock counts it: a
+    // replay runs through hours of packet time in seconds.
+    this.journal.tick(this.clock.monotonicMs() * 1000);
+  }
+
+  private journalOf(call: Call): CallJournal {
+    const journal = this.journal.begin(call.id);
+    this.journals.set(call.id, journal);
+    return journal;
+  }
+
+  /** What a recovery would need to know; calls that were never answered leave nothing to recover. */
+  private snapshot(call: Call, nowUs: TimeUs): void {
+    if (call.answeredAtUs === undefined && !call.streams.some((stream) => stream.recorded > 0)) return;
+    this.journals.get(call.id)?.snapshot(describeCall(call, this.guard.report(call, nowUs)));
+  }
+
+  private finish(call: Call, record: CallRecord): void {
+    const journal = this.journals.get(call.id);
+    this.journals.delete(call.id);
+    const isWritten = journal?.lastPosition !== undefined || record.noAudio === undefined;
+    // When the disk refuses the last block, what is in the file can be sealed all the same: the record goes along.
+    const position = isWritten ? (journal?.end(record) ?? journal?.lastPosition) : undefined;
+    if (!isWritten) this.journal.release(call.id);
+    this.events.ended(record, position);
+  }
+}

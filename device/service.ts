@@ -1,0 +1,220 @@
+// The service: forks the engine, turns finished calls into recordings, keeps the call log, recovers what an earlier run
+// left behind. Owns everything slow; sees no packet.
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "./base/clock.js";
+import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
+import { makeCallId } from "./base/ids.js";
+import type { Logger } from "./base/logger.js";
+import type { CallRecord } from "./contract/call-record.js";
+import type { Config } from "./contract/config.js";
+import type { CaptureSpec, EngineCounters, EngineToService, JournalPosition } from "./contract/engine-messages.js";
+import type { CallLogLine } from "./contract/manifest.js";
+import { EngineProcess } from "./engine-process.js";
+import { listRuns } from "./journal/recovery.js";
+import { CallKeeper } from "./keeper.js";
+import { recoverOldRun } from "./recovery.js";
+import { SealPool } from "./seal/pool.js";
+import { RecordingStore } from "./store/recordings.js";
+
+/** First and longest pause before a crashed engine is started again. */
+const RESTART_FIRST_MS = 500;
+const RESTART_MAX_MS = 30_000;
+
+export interface ServiceOptions {
+  config: Config;
+  dataFolder: string;
+  capture: CaptureSpec;
+  logger: Logger;
+  onProgress(readBytes: number, totalBytes: number): void;
+}
+
+export interface InputFault {
+  code: ErrorCode;
+  message: string;
+}
+
+export interface ServiceResult {
+  exitCode: ExitCode;
+  lines: CallLogLine[];
+  /** Lines left out because there were more than are kept for a summary. */
+  linesDropped: number;
+  faults: InputFault[];
+  counters: EngineCounters | undefined;
+  sealCpuUs: number;
+}
+
+export class Service {
+  private readonly options: ServiceOptions;
+  private readonly journalRoot: string;
+  private store!: RecordingStore;
+  private pool!: SealPool;
+  private keeper!: CallKeeper;
+  private engine: EngineProcess | undefined;
+  private counters: EngineCounters | undefined;
+  private readonly faults: InputFault[] = [];
+  private exitCode: ExitCode = EXIT.ok;
+  private isStopping = false;
+  private restartAfterMs = RESTART_FIRST_MS;
+  private restartTimer: NodeJS.Timeout | undefined;
+  private settle!: () => void;
+
+  constructor(options: ServiceOptions) {
+    this.options = options;
+    this.journalRoot = join(options.dataFolder, "journal");
+  }
+
+  /** Runs until the files are read or `stop` is called, and everything admitted is stored. */
+  async run(): Promise<ServiceResult> {
+    const { config, dataFolder, logger } = this.options;
+    this.store = RecordingStore.open(dataFolder, { deviceId: config.device.id });
+    this.pool = new SealPool({ workers: config.seal.workers });
+    this.keeper = new CallKeeper(this.store, this.pool, logger);
+    const oldRuns = listRuns(this.journalRoot);
+    const ended = new Promise<void>((resolve) => {
+      this.settle = resolve;
+    });
+    this.startEngine();
+    const recovered = this.recover(oldRuns);
+    await Promise.all([ended, recovered]);
+    await this.keeper.idle();
+    clearTimeout(this.restartTimer);
+    await this.pool.close();
+    this.store.close();
+    return {
+      exitCode: this.exitCode === EXIT.ok && this.keeper.failures > 0 ? EXIT.storage : this.exitCode,
+      lines: this.keeper.lines,
+      linesDropped: this.keeper.linesDropped,
+      faults: this.faults,
+      counters: this.counters,
+      sealCpuUs: this.keeper.sealCpuUs,
+    };
+  }
+
+  /** Asks for an orderly end: every call is closed and sealed. A second call ends without waiting for sealing. */
+  stop(): void {
+    if (this.isStopping) {
+      this.engine?.kill();
+      return;
+    }
+    this.isStopping = true;
+    if (this.engine) this.engine.stop();
+    else this.settle();
+  }
+
+  private startEngine(): void {
+    const journalFolder = join(this.journalRoot, makeCallId(systemClock.nowUs()));
+    mkdirSync(journalFolder, { recursive: true, mode: 0o700 });
+    syncFolder(this.journalRoot);
+    const { config, capture } = this.options;
+    this.engine = new EngineProcess(
+      { config, capture, journalFolder },
+      {
+        message: (message) => this.handle(message, journalFolder),
+        gone: (clean, how) => this.engineGone(clean, how, journalFolder),
+      },
+    );
+  }
+
+  private handle(message: EngineToService, journalFolder: string): void {
+    const { logger } = this.options;
+    switch (message.type) {
+      case "ready":
+        if (message.interfaces.length > 0) logger.info("capturing", { interfaces: message.interfaces.join(",") });
+        break;
+      case "call-ended":
+        this.keep(message.record, message.journal, journalFolder);
+        break;
+      case "counters":
+        this.restartAfterMs = RESTART_FIRST_MS;
+        this.noteCounters(message.counters);
+        break;
+      case "progress":
+        this.options.onProgress(message.readBytes, message.totalBytes);
+        break;
+      case "notice":
+        logger.warn(message.message);
+        break;
+      case "input-fault":
+        this.noteFault(message.code, message.message);
+        break;
+      case "finished":
+        this.noteCounters(message.counters);
+        void this.keeper.idle().then(() => this.engine?.stop());
+        break;
+      case "fatal":
+        this.isStopping = true;
+        this.noteFault(message.code, message.message);
+        break;
+      default:
+        break;
+    }
+  }
+
+  private keep(record: CallRecord, journal: JournalPosition | undefined, journalFolder: string): void {
+    const engine = this.engine;
+    void this.keeper.keep(record, journal && { folder: journalFolder, position: journal }).then((kept) => {
+      if (kept) engine?.send({ type: "released", id: record.id });
+    });
+  }
+
+  private noteCounters(counters: EngineCounters): void {
+    const before = this.counters;
+    this.counters = counters;
+    for (const source of counters.sources) {
+      const known = before?.sources.find((candidate) => candidate.name === source.name);
+      const drops = source.kernelDrops - (known?.kernelDrops ?? 0);
+      if (drops > 0) this.options.logger.warn("kernel dropped packets", { interface: source.name, packets: drops });
+    }
+  }
+
+  private noteFault(code: ErrorCode, message: string): void {
+    const fault = new SidetoneError(code, message);
+    this.faults.push({ code, message });
+    this.exitCode = fault.exitCode;
+    this.options.logger.error(message, { code });
+  }
+
+  private engineGone(clean: boolean, how: string, journalFolder: string): void {
+    this.engine = undefined;
+    if (clean || this.isStopping) {
+      void this.finishRun(journalFolder);
+      return;
+    }
+    const isLive = this.options.capture.kind === "live";
+    this.options.logger.error("the engine stopped unexpectedly; its journal is being recovered", { how });
+    void this.keeper
+      .idle()
+      .then(() => this.recover([journalFolder]))
+      .then(() => {
+        if (isLive) return;
+        this.noteFault("internal", `the engine stopped while reading (${how}); what it had admitted was recovered`);
+        this.settle();
+      });
+    if (isLive) {
+      this.restartTimer = setTimeout(() => !this.isStopping && this.startEngine(), this.restartAfterMs);
+      this.restartAfterMs = Math.min(this.restartAfterMs * 2, RESTART_MAX_MS);
+    }
+  }
+
+  /** The engine has left: what is still in its journal (nothing, unless sealing failed) is for the next start. */
+  private async finishRun(journalFolder: string): Promise<void> {
+    await this.keeper.idle();
+    await this.recover([journalFolder]);
+    this.settle();
+  }
+
+  private async recover(folders: readonly string[]): Promise<void> {
+    for (const folder of folders) await recoverOldRun(folder, this.keeper, this.options.logger);
+  }
+}
+
+/** A new run's folder must outlive a power cut as well as what is written into it. */
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

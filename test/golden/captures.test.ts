@@ -1,0 +1,195 @@
+// Real captures of real calls, replayed with both parties recorded: every call that carries G.711 gives a WAV whose legs
+// are those of MANIFEST.tsv, what is not G.711 gives a call record with its reason. The captures stay where they lie,
+// beside the project; without them this skips and says so.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CallLogLine, ManifestStream } from "../../device/contract/manifest.js";
+import { readWav, soundSpan } from "../fakes/audio.js";
+import {
+  makeFolder,
+  PROJECT_ROOT,
+  readCallLog,
+  readRecordings,
+  removeFolder,
+  runProgram,
+  type StoredRecording,
+} from "../fakes/program.js";
+
+const captures = join(PROJECT_ROOT, "../shared/captures");
+const isThere = existsSync(join(captures, "MANIFEST.tsv"));
+if (!isThere) console.log(`skipped: ${captures} is not there, so no real captures are replayed`);
+
+interface ExpectedStream {
+  codec: string;
+  packets: number;
+  durationS: number;
+  lost: number;
+}
+interface ExpectedCall {
+  answered: boolean;
+  /** Streams by leg: caller (originator), callee (answerer). */
+  legs: [ExpectedStream[], ExpectedStream[]];
+}
+interface Row {
+  file: string;
+  features: string;
+  calls: ExpectedCall[];
+}
+
+/** Rows whose labels the manifest itself calls ambiguous: legs are compared as a set. */
+const LEGS_AMBIGUOUS = new Set(["wiki_SIP_DTMF2_pcma_rfc2833.pcap"]);
+/** Files of which the recorder does not see everything yet: why, and what it makes of them. */
+const PARTLY_SEEN: Record<string, { why: string; exitCode: number; noAudio: string[] }> = {
+  "arkime_gtp_ipv6_volte_amr.pcap": { why: "its signalling is inside GTP-U", exitCode: 0, noAudio: [] },
+  "sngrep_ipip_tcp.pcap": { why: "half of its signalling is IP-in-IP", exitCode: 0, noAudio: ["not-answered"] },
+  "protos_c07_sip_malformed.pcap": { why: "it is a Network Monitor file", exitCode: 3, noAudio: [] },
+};
+
+function parseStreams(text: string): ExpectedStream[] {
+  if (text.startsWith("none")) return [];
+  return text.split(" & ").map((part) => {
+    const match = /^(\S+) (\d+)pkt ([\d.]+)s(?: lost(\d+))?$/.exec(part.trim());
+    if (!match) throw new Error(`cannot read "${part}" in MANIFEST.tsv`);
+    return {
+      codec: match[1]!.toUpperCase(),
+      packets: Number(match[2]),
+      durationS: Number(match[3]),
+      lost: Number(match[4] ?? 0),
+    };
+  });
+}
+
+function parseCalls(truth: string): ExpectedCall[] {
+  const calls: ExpectedCall[] = [];
+  const body = truth.replace(/\. RTP not tied to any SDP.*$/, "");
+  for (const part of body.split(/(?:^|[.] )(?=C\d+: )/).filter((text) => /^C\d+: /.test(text))) {
+    const status = /^C\d+: ([^;]*)/.exec(part)![1]!;
+    const leg = (name: string): ExpectedStream[] => {
+      const found = new RegExp(`${name} audio ([^;]*?)(?:;|$)`).exec(part)?.[1]?.trim();
+      if (!found) return [];
+      const same = /= same stream\(s\) as C(\d+)/.exec(found);
+      return same ? calls[Number(same[1]) - 1]!.legs[name === "caller" ? 0 : 1] : parseStreams(found);
+    };
+    calls.push({ answered: /(^|\/)200(,|\/|$)/.test(status), legs: [leg("caller"), leg("callee")] });
+  }
+  return calls;
+}
+
+function readRows(): Row[] {
+  const [head, ...lines] = readFileSync(join(captures, "MANIFEST.tsv"), "utf8").trimEnd().split("\n");
+  const names = head!.split("\t");
+  return lines.map((line) => {
+    const cells = line.split("\t");
+    const cell = (name: string) => cells[names.indexOf(name)] ?? "";
+    return { file: cell("file"), features: cell("features"), calls: parseCalls(cell("ground_truth")) };
+  });
+}
+
+const isG711 = (stream: ExpectedStream) => /PCM[AU]\/8000/.test(stream.codec);
+const byPackets = (a: { packets: number }, b: { packets: number }) => a.packets - b.packets;
+
+function checkStreams(found: ManifestStream[], expected: ExpectedStream[]): void {
+  const actual = found
+    .map((stream) => ({
+      packets: stream.packets.seen,
+      lost: stream.packets.lost,
+      durationS: (Date.parse(stream.lastAt) - Date.parse(stream.firstAt)) / 1000,
+    }))
+    .sort(byPackets);
+  const wanted = [...expected].sort(byPackets);
+  expect(actual.map(({ packets, lost }) => ({ packets, lost }))).toEqual(
+    wanted.map(({ packets, lost }) => ({ packets, lost })),
+  );
+  for (const [i, stream] of actual.entries())
+    expect(Math.abs(stream.durationS - wanted[i]!.durationS)).toBeLessThanOrEqual(0.02);
+}
+
+function checkRecording(recording: StoredRecording, expected: ExpectedCall, file: string): void {
+  const { manifest, wavPath } = recording;
+  const { channels, sampleRateHz } = readWav(wavPath);
+  expect(sampleRateHz).toBe(8000);
+  expect(channels[0]!.length).toBe(channels[1]!.length);
+  expect(Math.round((channels[0]!.length * 1000) / sampleRateHz)).toBe(Math.round(manifest.audio.durationMs));
+  if (LEGS_AMBIGUOUS.has(file)) {
+    checkStreams(
+      manifest.parties.flatMap((party) => party.streams),
+      expected.legs.flat(),
+    );
+    for (const party of manifest.parties) expect(party.streams.length).toBe(1);
+    return;
+  }
+  for (const [i, party] of manifest.parties.entries()) {
+    const legs = expected.legs[i]!;
+    checkStreams(party.streams, legs);
+    const g711 = legs.filter(isG711);
+    expect(party.recordedMs > 0).toBe(g711.length > 0);
+    // A muted party sends digital silence: sound is not required, but there must be none that nobody sent.
+    if (g711.length === 0) expect(soundSpan(channels[i]!)).toBe(0);
+    for (const stream of party.streams) {
+      const { seen, recorded, discarded, duplicate, undecoded } = stream.packets;
+      expect(seen).toBe(recorded + discarded + duplicate + undecoded);
+      if (/^PCM[AU]$/.test(stream.codec)) expect(recorded).toBeGreaterThan(0);
+    }
+  }
+}
+
+function checkCall(
+  line: CallLogLine | undefined,
+  recordings: StoredRecording[],
+  expected: ExpectedCall,
+  file: string,
+): void {
+  expect(line).toBeDefined();
+  const streams = expected.legs.flat();
+  if (!expected.answered) expect(line!.noAudio).toBe("not-answered");
+  else if (streams.length === 0) expect(line!.noAudio).toBe("no-media");
+  else if (!streams.some(isG711)) expect(line!.noAudio).toBe("codec-unsupported");
+  else {
+    expect(line!.noAudio).toBe("");
+    checkRecording(recordings.find(({ manifest }) => manifest.id === line!.id)!, expected, file);
+  }
+}
+
+describe.runIf(isThere)("real captures", () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = makeFolder();
+  });
+  afterAll(() => removeFolder(folder));
+
+  const rows = isThere ? readRows() : [];
+  it.each(rows.filter(({ file }) => PARTLY_SEEN[file] === undefined).map((row) => [row.file, row] as const))(
+    "%s",
+    async (file, row) => {
+      const data = join(folder, file);
+      const result = await runProgram([
+        "--read",
+        join(captures, file),
+        "--data",
+        data,
+        "--policy",
+        "both-parties",
+        "--json",
+      ]);
+      expect(result.stderr.split("\n").filter((line) => line.includes('"level":"error"'))).toEqual([]);
+      expect(result.exitCode).toBe(0);
+      const log = readCallLog(data);
+      const recordings = readRecordings(data);
+      const invited = log.filter((line) => !line.warnings.includes("start-not-seen"));
+      // The manifest counts Call-IDs with an INVITE, which may be a re-INVITE of a call that began before the capture.
+      const lines = log.length === row.calls.length ? log : invited;
+      if (row.calls.length > 0) expect(lines.length).toBe(row.calls.length);
+      for (const [i, expected] of row.calls.entries()) checkCall(lines[i], recordings, expected, file);
+      expect(recordings.length).toBe(log.filter((line) => line.noAudio === "").length);
+      removeFolder(data);
+    },
+  );
+
+  it.each(Object.entries(PARTLY_SEEN))("%s, partly seen", async (file, { why, exitCode, noAudio }) => {
+    const data = join(folder, file);
+    const result = await runProgram(["--read", join(captures, file), "--data", data, "--policy", "both-parties"]);
+    expect([why, result.exitCode, readCallLog(data).map((line) => line.noAudio)]).toEqual([why, exitCode, noAudio]);
+    expect(readRecordings(data)).toEqual([]);
+  });
+});
