@@ -1,8 +1,9 @@
-// A WAV file written in one go: header first, then interleaved 16-bit PCM, hashed on the way. RIFF (Microsoft/IBM 1991,
+// A WAV file written in one go: header first (npm `wavefile` makes it), then interleaved 16-bit PCM, hashed on the way. RIFF (Microsoft/IBM 1991,
 // Multimedia Programming Interface), RF64 beyond 4 GiB (EBU Tech 3306 §3). The length is known before the first sample.
 import { createHash } from "node:crypto";
 import { closeSync, fchmodSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { endianness } from "node:os";
+import wavefile from "wavefile";
 
 export interface WavFormat {
   sampleRateHz: number;
@@ -22,9 +23,10 @@ const RIFF_HEADER_BYTES = 44;
 const RF64_HEADER_BYTES = 80;
 /** `RIFF` and the size itself, which the size does not count. */
 const RIFF_PREFIX_BYTES = 8;
-const FORMAT_CHUNK_BYTES = 16;
+const RIFF_SIZE_AT = 4;
+const FIRST_CHUNK_AT = 12;
+const DATA_SIZE_AT = 40;
 const DS64_CHUNK_BYTES = 28;
-const FORMAT_PCM = 1;
 /** What stands in a 32-bit size that the ds64 chunk gives (EBU Tech 3306 §3.2). */
 const SIZE_IN_DS64 = 0xffffffff;
 
@@ -35,33 +37,37 @@ export interface WavOptions {
 
 /** The bytes before the first sample; RIFF when the sizes fit its 32 bits, else RF64. */
 export function wavHeader(format: WavFormat, options: WavOptions = {}): Buffer {
-  const frameBytes = format.channels * BYTES_PER_SAMPLE;
-  const dataBytes = format.frames * frameBytes;
+  const dataBytes = format.frames * format.channels * BYTES_PER_SAMPLE;
   const riffBytes = RIFF_HEADER_BYTES - RIFF_PREFIX_BYTES + dataBytes;
-  const isRf64 = riffBytes > (options.maxRiffBytes ?? SIZE_IN_DS64 - 1);
-  const header = Buffer.alloc(isRf64 ? RF64_HEADER_BYTES : RIFF_HEADER_BYTES);
-  header.write(isRf64 ? "RF64" : "RIFF", 0, "latin1");
-  header.writeUInt32LE(isRf64 ? SIZE_IN_DS64 : riffBytes, 4);
+  const header = emptyWav(format);
+  if (riffBytes > (options.maxRiffBytes ?? SIZE_IN_DS64 - 1)) return rf64Header(header, dataBytes, format.frames);
+  header.writeUInt32LE(riffBytes, RIFF_SIZE_AT);
+  header.writeUInt32LE(dataBytes, DATA_SIZE_AT);
+  return header;
+}
+
+/** A RIFF file without samples: its 44 bytes are the header of one with samples, but for the two sizes. */
+function emptyWav(format: WavFormat): Buffer {
+  const wav = new wavefile.WaveFile();
+  wav.fromScratch(format.channels, format.sampleRateHz, String(BYTES_PER_SAMPLE * 8), new Int16Array(0));
+  const header = Buffer.from(wav.toBuffer());
+  if (header.length !== RIFF_HEADER_BYTES) throw new Error(`an empty WAV has ${header.length} bytes`);
+  return header;
+}
+
+/** The same with a ds64 chunk that holds the sizes (EBU Tech 3306 §3.2); wavefile writes RF64 without one. */
+function rf64Header(riff: Buffer, dataBytes: number, frames: number): Buffer {
+  const header = Buffer.alloc(RF64_HEADER_BYTES);
+  header.write("RF64", 0, "latin1");
+  header.writeUInt32LE(SIZE_IN_DS64, RIFF_SIZE_AT);
   header.write("WAVE", 8, "latin1");
-  let at = 12;
-  if (isRf64) {
-    header.write("ds64", at, "latin1");
-    header.writeUInt32LE(DS64_CHUNK_BYTES, at + 4);
-    header.writeBigUInt64LE(BigInt(RF64_HEADER_BYTES - RIFF_PREFIX_BYTES + dataBytes), at + 8);
-    header.writeBigUInt64LE(BigInt(dataBytes), at + 16);
-    header.writeBigUInt64LE(BigInt(format.frames), at + 24);
-    at += RIFF_PREFIX_BYTES + DS64_CHUNK_BYTES;
-  }
-  header.write("fmt ", at, "latin1");
-  header.writeUInt32LE(FORMAT_CHUNK_BYTES, at + 4);
-  header.writeUInt16LE(FORMAT_PCM, at + 8);
-  header.writeUInt16LE(format.channels, at + 10);
-  header.writeUInt32LE(format.sampleRateHz, at + 12);
-  header.writeUInt32LE(format.sampleRateHz * frameBytes, at + 16);
-  header.writeUInt16LE(frameBytes, at + 20);
-  header.writeUInt16LE(BYTES_PER_SAMPLE * 8, at + 22);
-  header.write("data", at + 24, "latin1");
-  header.writeUInt32LE(isRf64 ? SIZE_IN_DS64 : dataBytes, at + 28);
+  header.write("ds64", FIRST_CHUNK_AT, "latin1");
+  header.writeUInt32LE(DS64_CHUNK_BYTES, FIRST_CHUNK_AT + 4);
+  header.writeBigUInt64LE(BigInt(RF64_HEADER_BYTES - RIFF_PREFIX_BYTES + dataBytes), FIRST_CHUNK_AT + 8);
+  header.writeBigUInt64LE(BigInt(dataBytes), FIRST_CHUNK_AT + 16);
+  header.writeBigUInt64LE(BigInt(frames), FIRST_CHUNK_AT + 24);
+  riff.copy(header, FIRST_CHUNK_AT + RIFF_PREFIX_BYTES + DS64_CHUNK_BYTES, FIRST_CHUNK_AT);
+  header.writeUInt32LE(SIZE_IN_DS64, RF64_HEADER_BYTES - 4);
   return header;
 }
 
