@@ -21,8 +21,6 @@ export interface ProgramOptions {
   environment?: Record<string, string>;
   input?: Buffer;
   timeoutMs?: number;
-  uid?: number;
-  gid?: number;
   /** Prepended to the command line, e.g. `ip netns exec NAME`. */
   launcher?: string[];
 }
@@ -41,8 +39,6 @@ export class RunningProgram {
       cwd: options.cwd,
       env: { ...process.env, ...options.environment },
       stdio: ["pipe", "pipe", "pipe"],
-      ...(options.uid === undefined ? {} : { uid: options.uid }),
-      ...(options.gid === undefined ? {} : { gid: options.gid }),
     });
     this.child.stdout!.on("data", (chunk: Buffer) => {
       this.stdout += chunk.toString();
