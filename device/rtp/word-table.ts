@@ -16,6 +16,8 @@ export class WordTable<Value extends WordKeyed> {
   private readonly seed: number;
   private mask: number;
   private slots: (Value | undefined)[];
+  /** The slots' key words side by side: a look at a key need not go through its object. */
+  private keys: Int32Array;
   private count = 0;
 
   /** `words` per key; at most `limit` entries. */
@@ -25,6 +27,7 @@ export class WordTable<Value extends WordKeyed> {
     this.limit = limit;
     this.mask = 255;
     this.slots = new Array<Value | undefined>(this.mask + 1).fill(undefined);
+    this.keys = new Int32Array((this.mask + 1) * words);
   }
 
   get size(): number {
@@ -36,7 +39,7 @@ export class WordTable<Value extends WordKeyed> {
     const mask = this.mask;
     for (let at = this.hash(key) & mask; ; at = (at + 1) & mask) {
       const value = slots[at];
-      if (value === undefined || this.equals(value.key, key)) return value;
+      if (value === undefined || this.isAt(at, key)) return value;
     }
   }
 
@@ -55,7 +58,7 @@ export class WordTable<Value extends WordKeyed> {
     for (; ; at = (at + 1) & mask) {
       const value = this.slots[at];
       if (value === undefined) return false;
-      if (this.equals(value.key, key)) break;
+      if (this.isAt(at, key)) break;
     }
     // Backward shift keeps probe chains whole without tombstones.
     let hole = at;
@@ -64,7 +67,7 @@ export class WordTable<Value extends WordKeyed> {
       if (value === undefined) break;
       const home = this.hash(value.key) & mask;
       if (((next - home) & mask) >= ((next - hole) & mask)) {
-        this.slots[hole] = value;
+        this.put(hole, value);
         hole = next;
       }
     }
@@ -88,21 +91,31 @@ export class WordTable<Value extends WordKeyed> {
   private place(value: Value): void {
     let at = this.hash(value.key) & this.mask;
     while (this.slots[at] !== undefined) at = (at + 1) & this.mask;
+    this.put(at, value);
+  }
+
+  private put(at: number, value: Value): void {
     this.slots[at] = value;
+    this.keys.set(value.key, at * (this.last + 1));
   }
 
   private grow(): void {
     const old = this.slots;
     this.mask = this.mask * 2 + 1;
     this.slots = new Array<Value | undefined>(this.mask + 1).fill(undefined);
+    this.keys = new Int32Array((this.mask + 1) * (this.last + 1));
     for (const value of old) if (value !== undefined) this.place(value);
   }
 
-  /** From the end: ports and the low words of addresses differ soonest. */
-  private equals(a: Int32Array, b: Int32Array): boolean {
-    if (a[this.last] !== b[this.last]) return false;
-    let i = this.last - 1;
-    while (i >= 0 && a[i] === b[i]) i--;
+  /** Compares from the end: ports and the low words of addresses differ soonest. */
+  private isAt(slot: number, key: Int32Array): boolean {
+    const keys = this.keys;
+    let i = this.last;
+    let at = slot * (i + 1) + i;
+    while (i >= 0 && keys[at] === key[i]) {
+      i--;
+      at--;
+    }
     return i < 0;
   }
 

@@ -2,7 +2,8 @@
 // refuses first; the npm library `sip`, imported here and nowhere else, structures a small head that is rebuilt from
 // clean pieces: it takes quadratic time on raw text, unescapes names into object keys and loses faults silently.
 // RFC 3261 §7, §8.1.1, §20. Never throws on input, never validates more than a recorder needs.
-import library, { type LibraryMessage, type LibraryParameters } from "sip";
+import { createRequire } from "node:module";
+import type { LibraryMessage, LibraryParameters, SipLibrary } from "sip";
 import { type AddressParts, cleanParameters, splitAddress, splitUri } from "./address.js";
 import { readBody } from "./body.js";
 import { type HeadField, splitHead } from "./bounds.js";
@@ -11,6 +12,9 @@ import { parseStartLine, type StartLine, skipLineEnds } from "./start-line.js";
 import { isToken, splitOutsideQuotes, unquote } from "./text.js";
 
 export { looksLikeSip } from "./start-line.js";
+
+/** Required, not imported: Node would search the source of this CommonJS package for names that nobody imports. */
+const library = createRequire(import.meta.url)("sip") as SipLibrary;
 
 /** Longest Call-ID and tag that is kept per call. */
 const MAX_IDENTIFIER_CHARACTERS = 1024;

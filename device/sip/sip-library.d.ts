@@ -18,10 +18,9 @@ declare module "sip" {
       contact?: LibraryAddress[];
     };
   }
-  const library: {
+  export interface SipLibrary {
     /** One message with its empty line; undefined when it is none. Never call it with unbounded text. */
     parse(message: string): LibraryMessage | undefined;
     parseAOR(data: { s: string; i: number }): LibraryAddress;
-  };
-  export default library;
+  }
 }
