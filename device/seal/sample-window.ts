@@ -73,7 +73,7 @@ export class SampleWindow {
 
   /** Hands on everything up to the recording's end. */
   finish(): void {
-    while (this.#base + this.#half < this.#totalFrames) this.#slide();
+    while (this.#base + 2 * this.#half < this.#totalFrames) this.#slide();
     this.#handOn(this.#totalFrames - this.#base);
   }
 
