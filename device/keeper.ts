@@ -8,8 +8,8 @@ import { buildCallLogLine } from "./seal/manifest.js";
 import type { SealPool } from "./seal/pool.js";
 import type { RecordingStore } from "./store/recordings.js";
 
-/** Call log lines kept in memory for the summary at the end of a replay. */
-const MAX_LINES = 100_000;
+/** Calls being stored at once; beyond it a call stays in the journal for the next start. */
+const MAX_PENDING = 20_000;
 
 export interface JournalPlace {
   folder: string;
@@ -18,15 +18,19 @@ export interface JournalPlace {
 
 export class CallKeeper {
   readonly lines: CallLogLine[] = [];
+  /** Lines beyond the limit: they are in the call log only. */
   linesDropped = 0;
   failures = 0;
   sealCpuUs = 0;
   private readonly store: RecordingStore;
   private readonly pool: SealPool;
   private readonly logger: Logger;
+  private readonly maxLines: number;
   private readonly pending = new Set<Promise<boolean>>();
 
-  constructor(store: RecordingStore, pool: SealPool, logger: Logger) {
+  /** `maxLines`: call log lines kept in memory, for the summary of a replay. */
+  constructor(store: RecordingStore, pool: SealPool, logger: Logger, maxLines: number) {
+    this.maxLines = maxLines;
     this.store = store;
     this.pool = pool;
     this.logger = logger;
@@ -42,6 +46,13 @@ export class CallKeeper {
 
   /** True when the call is stored (or needs no more than its log line): its journal may go. */
   keep(record: CallRecord, journal: JournalPlace | undefined): Promise<boolean> {
+    if (this.pending.size >= MAX_PENDING) {
+      this.failures++;
+      this.logger.error("too many calls wait to be stored; this one stays in the journal for the next start", {
+        id: record.id,
+      });
+      return Promise.resolve(false);
+    }
     const work = this.keepNow(record, journal).catch((error: unknown) => {
       this.failures++;
       const message = error instanceof Error ? error.message : String(error);
@@ -92,7 +103,7 @@ export class CallKeeper {
 
   private log(line: CallLogLine): void {
     this.store.recordCall(line);
-    if (this.lines.length < MAX_LINES) this.lines.push(line);
+    if (this.lines.length < this.maxLines) this.lines.push(line);
     else this.linesDropped++;
     this.logger.info("call", {
       id: line.id,

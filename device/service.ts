@@ -20,6 +20,10 @@ import { RecordingStore } from "./store/recordings.js";
 /** First and longest pause before a crashed engine is started again. */
 const RESTART_FIRST_MS = 500;
 const RESTART_MAX_MS = 30_000;
+/** Calls that a replay's summary can show; all are in the call log. */
+const MAX_SUMMARY_LINES = 100_000;
+/** Faults kept for the summary; all are logged. */
+const MAX_FAULTS = 1000;
 
 export interface ServiceOptions {
   config: Config;
@@ -69,7 +73,8 @@ export class Service {
     const { config, dataFolder, logger } = this.options;
     this.store = RecordingStore.open(dataFolder, { deviceId: config.device.id });
     this.pool = new SealPool({ workers: config.seal.workers });
-    this.keeper = new CallKeeper(this.store, this.pool, logger);
+    const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
+    this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines);
     const oldRuns = listRuns(this.journalRoot);
     const ended = new Promise<void>((resolve) => {
       this.settle = resolve;
@@ -170,7 +175,7 @@ export class Service {
 
   private noteFault(code: ErrorCode, message: string): void {
     const fault = new SidetoneError(code, message);
-    this.faults.push({ code, message });
+    if (this.faults.length < MAX_FAULTS) this.faults.push({ code, message });
     this.exitCode = fault.exitCode;
     this.options.logger.error(message, { code });
   }

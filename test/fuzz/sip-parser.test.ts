@@ -1,33 +1,28 @@
 // Hostile input to the SIP parser: it never throws, never loops, and what it hands to the library stays small. The last
 // is checked by what the library is given, not by the clock.
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createRequire } from "node:module";
+import type { SipLibrary } from "sip";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeRandom } from "../fakes/random.js";
 import { invite, inviteLines, LIMITS, messageText, parse, SDP } from "../unit/sip/sip-text.js";
 
 /** Longest text that each call of the library got; reset before each test. */
-const library = vi.hoisted(() => ({ longest: 0 }));
+const library = { longest: 0 };
 
-vi.mock("sip", async (load) => {
-  const original = (
-    (await load()) as { default: { parse(text: string): unknown; parseAOR(data: { s: string }): unknown } }
-  ).default;
-  const note = (text: string): void => {
-    library.longest = Math.max(library.longest, text.length);
-    if (/\s{2,}[^\r\n]/.test(text.replaceAll("\r\n", ""))) throw new Error("white-space run reached the library");
-  };
-  return {
-    default: {
-      parse: (text: string) => {
-        note(text);
-        return original.parse(text);
-      },
-      parseAOR: (data: { s: string }) => {
-        note(data.s);
-        return original.parseAOR(data);
-      },
-    },
-  };
-});
+const watched = createRequire(import.meta.url)("sip") as SipLibrary;
+const { parse: libraryParse, parseAOR: libraryParseAor } = watched;
+const note = (text: string): void => {
+  library.longest = Math.max(library.longest, text.length);
+  if (/\s{2,}[^\r\n]/.test(text.replaceAll("\r\n", ""))) throw new Error("white-space run reached the library");
+};
+watched.parse = (text) => {
+  note(text);
+  return libraryParse(text);
+};
+watched.parseAOR = (data) => {
+  note(data.s);
+  return libraryParseAor(data);
+};
 
 beforeEach(() => {
   library.longest = 0;

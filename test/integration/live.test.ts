@@ -42,7 +42,17 @@ describe.skipIf(obstacle !== undefined)("live", () => {
   });
 
   async function startRecorder(): Promise<RunningProgram> {
-    const args = ["--interface", office.mirrorInterface, "--data", data, "--agents", AGENT_ADDRESS, "--json"];
+    const args = [
+      "--interface",
+      office.mirrorInterface,
+      "--interface",
+      "lo",
+      "--data",
+      data,
+      "--agents",
+      AGENT_ADDRESS,
+      "--json",
+    ];
     const recorder = new RunningProgram(args, { launcher: office.launcher("recorder"), timeoutMs: 60_000 });
     await recorder.waitFor("capturing", (stderr) => (logLines(stderr, "capturing").length > 0 ? true : undefined));
     return recorder;
