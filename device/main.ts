@@ -5,7 +5,7 @@ import { accessSync, constants, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { isoUs, systemClock } from "./base/clock.js";
 import { EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
-import { type Logger, makeLogger } from "./base/logger.js";
+import { makeLogger } from "./base/logger.js";
 import { describeConfig, explainConfig } from "./config/explain.js";
 import { loadConfig } from "./config/load.js";
 import { type Command, helpText, parseArguments } from "./console/arguments.js";
@@ -65,21 +65,11 @@ async function run(command: RunCommand): Promise<ExitCode> {
     logger,
     onProgress: (readBytes, totalBytes) => progress.update(readBytes, totalBytes),
   });
-  if (!isReplay) warnWithoutAgents(config, logger);
   stopOnSignal(service);
   const result = await service.run();
   progress.clear();
   if (isReplay) printSummary(command, dataFolder, result);
   return result.exitCode;
-}
-
-/** A box that nobody told who the agents are records nothing under most policies: better said at the start. */
-function warnWithoutAgents(config: Config, logger: Logger): void {
-  const { policy } = config.consent;
-  if (config.agents.match.length > 0 || policy === "both-parties" || policy === "none") return;
-  logger.warn("no agents are configured, so nothing will be recorded: name them with --agents or agents.match", {
-    policy,
-  });
 }
 
 /** One Ctrl-C may arrive twice, from the terminal and handed on by npm: repeats within a second are one. */

@@ -125,7 +125,9 @@ export class Service {
     const { logger } = this.options;
     switch (message.type) {
       case "ready":
-        if (message.interfaces.length > 0) logger.info("capturing", { interfaces: message.interfaces.join(",") });
+        if (message.interfaces.length === 0) break;
+        logger.info("capturing", { interfaces: message.interfaces.join(",") });
+        warnWithoutAgents(this.options.config, logger);
         break;
       case "call-ended":
         this.keep(message.record, message.journal, journalFolder);
@@ -212,6 +214,15 @@ export class Service {
   private async recover(folders: readonly string[]): Promise<void> {
     for (const folder of folders) await recoverOldRun(folder, this.keeper, this.options.logger);
   }
+}
+
+/** A box that nobody told who the agents are records nothing under most policies: better said at the start. */
+function warnWithoutAgents(config: Config, logger: Logger): void {
+  const { policy } = config.consent;
+  if (config.agents.match.length > 0 || policy === "both-parties" || policy === "none") return;
+  logger.warn("no agents are configured, so nothing will be recorded: name them with --agents or agents.match", {
+    policy,
+  });
 }
 
 /** A new run's folder must outlive a power cut as well as what is written into it. */
