@@ -1,6 +1,6 @@
 // The bench: how much CPU, memory and disk the recorder takes for a capture of many calls at once. Prints one JSON
 // object (schema sidetone.bench/1). Its generator's work is not part of any figure.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -53,6 +53,8 @@ async function measure(folder: string, options: BenchOptions) {
   const capture = join(folder, "capture.pcap");
   const dataFolder = join(folder, "data");
   const traffic = writeTraffic(capture, options.calls, options.seconds);
+  // The generator's pages must not be on their way to the disk while the recorder is measured.
+  syncFile(capture);
   const args = ["--read", capture, "--data", dataFolder, "--policy", "both-parties", "--json"];
   const packets = traffic.rtpPackets + traffic.sipFrames;
   const runs: RecorderRun[] = [];
@@ -70,6 +72,12 @@ async function measure(folder: string, options: BenchOptions) {
   const stages = splitStages(RECORDER_SCRIPT, args, folder, least);
   rmSync(dataFolder, { recursive: true, force: true });
   return benchResult(traffic, packets, args, runs, references, stages);
+}
+
+function syncFile(path: string): void {
+  const descriptor = openSync(path, "r");
+  fsyncSync(descriptor);
+  closeSync(descriptor);
 }
 
 function benchResult(
