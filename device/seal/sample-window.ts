@@ -1,6 +1,7 @@
 // The stretch of a stereo recording that is being put together: packets arrive nearly in order, so a bounded window
 // slides over the timeline and hands what lies behind it on, in order. Samples are decoded straight into their places
-// among the interleaved frames. Nothing is ever written outside the window.
+// among the interleaved frames. The window is a ring of two halves: sliding moves no samples, it clears the half that was
+// handed on. Nothing is ever written outside the window.
 import type { AudioCodec } from "./codec.js";
 
 export type Channel = 0 | 1;
@@ -21,7 +22,7 @@ export class WindowMemory {
 }
 
 export class SampleWindow {
-  /** Interleaved, from frame `#base` of the recording on. */
+  /** Interleaved; a ring in which frame `#base` of the recording stands at `#origin`. */
   readonly #samples: Int16Array;
   /** Half the window's length in frames: what is handed on at once, and how late a packet may at least be. */
   readonly #half: number;
@@ -29,6 +30,8 @@ export class SampleWindow {
   readonly #sink: (interleaved: Int16Array) => void;
   #scratch = new Int16Array(0);
   #base = 0;
+  /** 0 or half of the ring, in frames. */
+  #origin = 0;
   /** By channel: no sample stands at or after this frame. */
   readonly #endFrames: [number, number] = [0, 0];
 
@@ -62,11 +65,15 @@ export class SampleWindow {
    * side that sound at the same time are added and clipped. Returns the number of samples.
    */
   decode(channel: Channel, frame: number, codec: AudioCodec, data: Buffer, start: number, end: number): number {
-    const at = (frame - this.#base) * CHANNELS + channel;
-    const isFresh = frame >= this.#endFrames[channel];
-    const count = isFresh
-      ? codec.decode(data, start, end, this.#samples, at, CHANNELS)
-      : this.#decodeOver(at, codec, data, start, end);
+    const ringFrames = 2 * this.#half;
+    let at = frame - this.#base + this.#origin;
+    if (at >= ringFrames) at -= ringFrames;
+    const count = codec.samplesOf(data, start, end);
+    if (frame >= this.#endFrames[channel] && at + count <= ringFrames) {
+      codec.decode(data, start, end, this.#samples, at * CHANNELS + channel, CHANNELS);
+    } else {
+      this.#addDecoded(channel, at, codec, data, start, end);
+    }
     if (frame + count > this.#endFrames[channel]) this.#endFrames[channel] = frame + count;
     return count;
   }
@@ -74,30 +81,34 @@ export class SampleWindow {
   /** Hands on everything up to the recording's end. */
   finish(): void {
     while (this.#base + 2 * this.#half < this.#totalFrames) this.#slide();
-    this.#handOn(this.#totalFrames - this.#base);
+    const frames = this.#totalFrames - this.#base;
+    const first = Math.min(frames, 2 * this.#half - this.#origin);
+    this.#handOn(this.#origin, first);
+    this.#handOn(0, frames - first);
   }
 
-  #decodeOver(at: number, codec: AudioCodec, data: Buffer, start: number, end: number): number {
+  /** Adds to what stands there, one sample at a time, around the ring's end too. */
+  #addDecoded(channel: Channel, at: number, codec: AudioCodec, data: Buffer, start: number, end: number): void {
     const samples = this.#samples;
     const room = codec.samplesOf(data, start, end);
     if (this.#scratch.length < room) this.#scratch = new Int16Array(room);
     const added = this.#scratch;
     const count = codec.decode(data, start, end, added, 0, 1);
-    for (let i = 0, to = at; i < count; i++, to += CHANNELS) {
+    for (let i = 0, to = at * CHANNELS + channel; i < count; i++, to += CHANNELS) {
+      if (to >= samples.length) to -= samples.length;
       const sum = samples[to]! + added[i]!;
       samples[to] = Math.max(MIN_SAMPLE, Math.min(MAX_SAMPLE, sum));
     }
-    return count;
   }
 
   #slide(): void {
-    this.#handOn(this.#half);
-    this.#samples.copyWithin(0, this.#half * CHANNELS);
-    this.#samples.fill(0, this.#half * CHANNELS);
+    this.#handOn(this.#origin, this.#half);
+    this.#samples.fill(0, this.#origin * CHANNELS, (this.#origin + this.#half) * CHANNELS);
+    this.#origin = this.#origin === 0 ? this.#half : 0;
     this.#base += this.#half;
   }
 
-  #handOn(frames: number): void {
-    this.#sink(this.#samples.subarray(0, frames * CHANNELS));
+  #handOn(from: number, frames: number): void {
+    if (frames > 0) this.#sink(this.#samples.subarray(from * CHANNELS, (from + frames) * CHANNELS));
   }
 }

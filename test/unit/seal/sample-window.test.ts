@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { AudioCodec } from "../../../device/seal/codec.js";
 import { SampleWindow } from "../../../device/seal/sample-window.js";
+import { makeRandom } from "../../fakes/random.js";
 
 /** Every byte is a sample of 100 times its value, two's complement. */
 const plain: AudioCodec = {
@@ -95,5 +96,27 @@ test("what sounds at the same time is added and clipped, in either order", () =>
     for (const which of order) recording.put(0, ...parts[which!]!);
     recording.window.finish();
     expect(recording.samples.filter((_, i) => i % 2 === 0)).toEqual([25600, 32767, -32768, 512, 1792, 0, 0, 0]);
+  }
+});
+
+test("packets of any length come out whole wherever the ring ends", () => {
+  const random = makeRandom(5);
+  for (let round = 0; round < 200; round++) {
+    const reach = 1 + Math.floor(random() * 12);
+    const total = 1 + Math.floor(random() * 100);
+    const recording = new Recording(total, reach);
+    const expected = [new Array<number>(total).fill(0), new Array<number>(total).fill(0)];
+    const half = Math.min(total, reach);
+    const next = [0, 0];
+    while (next[0]! < total || next[1]! < total) {
+      const channel = next[0]! <= next[1]! ? 0 : 1;
+      const length = Math.min(1 + Math.floor(random() * half), total - next[channel]!);
+      const values = Array.from({ length }, () => 1 + Math.floor(random() * 100));
+      expect(recording.put(channel, next[channel]!, values)).toBe(true);
+      for (const [i, value] of values.entries()) expected[channel]![next[channel]! + i] = value;
+      next[channel]! += length;
+    }
+    recording.window.finish();
+    expect([recording.channel(0), recording.channel(1)]).toEqual(expected);
   }
 });
