@@ -1,5 +1,5 @@
 // A call and its two legs as the call table keeps them: parties, session, media descriptions, streams, times.
-// Plain state with small helpers; the rules that change it are in call-table.ts and binding.ts.
+// Plain state with small helpers; the rules that change it are in call-table.ts and binder.ts.
 import type { AddressWords } from "../base/address.js";
 import { isUnspecified } from "../base/address.js";
 import { type CallId, otherSide, type Side, type TimeUs } from "../base/ids.js";

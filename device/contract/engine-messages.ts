@@ -41,7 +41,7 @@ export interface SourceCounters {
 export interface EngineCounters {
   atUs: TimeUs;
   sources: SourceCounters[];
-  /** Flat name → count, names as in the README's table ("net.fragment-timeout", "sip.too-long", "rtp.unbound", …). */
+  /** Flat name → count, totals since the start ("net.fragment-timeout", "sip.too-long", "rtp.unbound", …). */
   counts: Record<string, number>;
   activeCalls: number;
   rssBytes: number;
