@@ -43,5 +43,3 @@ export function makeLogger(options: LoggerOptions): Logger {
     error: (message, fields) => emit("error", message, fields),
   };
 }
-
-export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

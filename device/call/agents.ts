@@ -1,7 +1,7 @@
 // Who is the agent: positive evidence from `agents.match` for one side, and nothing else. Both sides matching is a
 // contradiction and none is the agent (fail closed). Pure functions.
 import { type AddressWords, type Cidr, cidrContains, formatAddress, parseCidr } from "../base/address.js";
-import { otherSide, type Side } from "../base/ids.js";
+import type { Side } from "../base/ids.js";
 
 export interface UserPattern {
   text: string;
@@ -71,6 +71,7 @@ export function compileAgentRules(match: readonly string[]): AgentRules {
   return rules;
 }
 
+/** Four address words from `at`: may an agent's media come from there? */
 export function addressIsAgent(rules: AgentRules, words: ArrayLike<number>, at = 0): boolean {
   return rules.cidrs.some((cidr) => cidrContains(cidr, words, at));
 }
@@ -103,9 +104,4 @@ function addressEvidence(rules: AgentRules, side: SideFacts): string {
     found ||= `agents.match ${cidr.text} on media ${formatAddress(words)}`;
   }
   return found;
-}
-
-/** The side that is not the agent's, when there is an agent. */
-export function callerSide(verdict: AgentVerdict): Side | undefined {
-  return verdict.agent === undefined ? undefined : otherSide(verdict.agent);
 }

@@ -1,9 +1,7 @@
 // Binds RTP flows to legs: by the negotiated addresses of both sides, by symmetric RTP when one side is behind NAT, by
 // latching on the first source otherwise (RFC 3264 §5.1, RFC 4961, RFC 7362). Weaker bindings are judged again when the
 // known addresses change. Never binds one flow to both legs of a call.
-import { cidrContains } from "../base/address.js";
 import type { TimeUs } from "../base/ids.js";
-import type { AgentRules } from "./agents.js";
 import type { Leg } from "./call.js";
 import type { Endpoint, EndpointTable } from "./endpoints.js";
 import { type Binding, type Flow, Trust } from "./flow.js";
@@ -110,11 +108,6 @@ export class FlowBinder {
       }
     }
   }
-}
-
-/** Is the flow's source where an agent identified by media address may be? */
-export function sourceIsAgent(rules: AgentRules, flow: Flow): boolean {
-  return rules.cidrs.some((cidr) => cidrContains(cidr, flow.key, SOURCE_AT));
 }
 
 /**

@@ -6,8 +6,8 @@ import { type Datagram, KEY_WORDS } from "../net/datagram.js";
 import { makeRtpView, type RtpView, readRtp } from "../rtp/packet.js";
 import { Arrival } from "../rtp/stream-statistics.js";
 import { WordTable } from "../rtp/word-table.js";
-import type { AgentRules } from "./agents.js";
-import { type FlowBinder, sourceIsAgent } from "./binder.js";
+import { type AgentRules, addressIsAgent } from "./agents.js";
+import type { FlowBinder } from "./binder.js";
 import type { Call } from "./call.js";
 import type { EndpointTable } from "./endpoints.js";
 import { type Binding, Flow, Trust } from "./flow.js";
@@ -203,7 +203,7 @@ export class MediaPath {
     } else if (
       call.agent.agent === leg.side &&
       call.agent.byAddressOnly[leg.side] &&
-      !sourceIsAgent(this.agentRules, flow)
+      !addressIsAgent(this.agentRules, flow.key)
     ) {
       stream.blocked = SOURCE_CHANGED;
       call.warn("agent-source-outside-match", { source: stream.source });

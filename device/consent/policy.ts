@@ -1,6 +1,6 @@
 // The decision: may this leg's packets be recorded now? A pure function of policy, role, consent and the call's phase.
 // Everything that is not positively allowed is refused, with the reason that the counts will name.
-import { type ConsentState, type DiscardReason, POLICIES, type Policy } from "../contract/call-record.js";
+import type { ConsentState, DiscardReason, Policy } from "../contract/call-record.js";
 
 export type GateRole = "agent" | "caller" | "unknown";
 
@@ -39,8 +39,4 @@ function judgePolicy(facts: GateFacts): DiscardReason | undefined {
     default:
       return "policy";
   }
-}
-
-export function isPolicy(text: string): text is Policy {
-  return (POLICIES as readonly string[]).includes(text);
 }
