@@ -58,7 +58,7 @@ export class Recorder {
       changed: (call, nowUs) => this.snapshot(call, nowUs),
       ended: (call, record) => this.finish(call, record),
     });
-    this.signalling = new SignallingPath(config, (message, atUs) => this.table.handleMessage(message, atUs));
+    this.signalling = new SignallingPath(config, (message, arrival) => this.table.handleMessage(message, arrival));
     this.net = new NetDecoder(config.net, (datagram) => this.handleDatagram(datagram), this.signalling.segmentSink());
   }
 

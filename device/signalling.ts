@@ -1,12 +1,15 @@
 // From datagrams and TCP segments to SIP messages: recognises SIP by its first line on any port, bounds and parses it,
 // counts what is refused by reason. Part of the engine's composition; keeps no message.
+import type { AddressWords } from "./base/address.js";
 import type { TimeUs } from "./base/ids.js";
 import type { Config } from "./contract/config.js";
 import type { Datagram } from "./net/datagram.js";
+import { formatSourceMac, type LinkFacts } from "./net/link-facts.js";
 import { TcpStreams } from "./net/tcp.js";
 import type { TcpDirection } from "./net/tcp-connection.js";
 import type { TcpData } from "./net/tcp-reassembly.js";
 import type { TcpSegmentSink } from "./net/tcp-segment.js";
+import type { SipArrival, SipTransport } from "./sip/arrival.js";
 import { SipStreamFramer } from "./sip/framer.js";
 import type { SipMessage, SipReject } from "./sip/message.js";
 import { looksLikeSip, parseSip } from "./sip/parser.js";
@@ -21,18 +24,19 @@ const TCP_IDLE_MS = 900_000;
 interface SipDirection {
   framer: SipStreamFramer;
   bytes: number;
-  atUs: TimeUs;
+  /** Of the bytes being framed. */
+  arrival: SipArrival;
 }
 
 export class SignallingPath {
   private readonly limits: Config["sip"];
-  private readonly onMessage: (message: SipMessage, atUs: TimeUs) => void;
+  private readonly onMessage: (message: SipMessage, arrival: SipArrival) => void;
   private readonly tcp: TcpStreams;
   private readonly rejected = new Map<SipReject, number>();
   private messages = 0;
   private tcpIgnored = 0;
 
-  constructor(config: Config, onMessage: (message: SipMessage, atUs: TimeUs) => void) {
+  constructor(config: Config, onMessage: (message: SipMessage, arrival: SipArrival) => void) {
     this.limits = config.sip;
     this.onMessage = onMessage;
     const options = {
@@ -48,7 +52,7 @@ export class SignallingPath {
   handleDatagram(datagram: Datagram): boolean {
     const { data, start, end } = datagram;
     if (!looksLikeSip(data, start, end)) return false;
-    this.parse(data, start, end, datagram.capturedAtUs, datagram.truncated);
+    this.parse(data, start, end, arrivalOf(datagram, "UDP"), datagram.truncated);
     return true;
   }
 
@@ -77,23 +81,24 @@ export class SignallingPath {
   }
 
   private handleTcp(data: TcpData): void {
-    const sip = this.directionOf(data.direction);
-    sip.atUs = data.capturedAtUs;
+    const arrival = arrivalOf(data, "TCP");
+    const sip = this.directionOf(data.direction, arrival);
+    sip.arrival = arrival;
     if (data.gap) sip.framer.gap();
     sip.framer.push(data.data, data.start, data.end);
     sip.bytes += data.end - data.start;
     if (sip.framer.counters.messages === 0 && sip.bytes > TCP_PROBE_BYTES) this.giveUp(data.direction);
   }
 
-  private directionOf(tcp: TcpDirection): SipDirection {
+  private directionOf(tcp: TcpDirection, arrival: SipArrival): SipDirection {
     const known = tcp.state as SipDirection | undefined;
     if (known) return known;
     const direction: SipDirection = {
       framer: new SipStreamFramer(this.limits, (data, start, end) =>
-        this.parse(data, start, end, direction.atUs, false),
+        this.parse(data, start, end, direction.arrival, false),
       ),
       bytes: 0,
-      atUs: 0,
+      arrival,
     };
     tcp.state = direction;
     return direction;
@@ -105,13 +110,36 @@ export class SignallingPath {
     direction.ignore();
   }
 
-  private parse(data: Buffer, start: number, end: number, atUs: TimeUs, truncated: boolean): void {
+  private parse(data: Buffer, start: number, end: number, arrival: SipArrival, truncated: boolean): void {
     const result = parseSip(data, start, end, this.limits, { truncated });
     if (result.ok) {
       this.messages++;
-      this.onMessage(result.message, atUs);
+      this.onMessage(result.message, arrival);
     } else {
       this.rejected.set(result.reject, (this.rejected.get(result.reject) ?? 0) + 1);
     }
   }
+}
+
+interface Carrier {
+  key: Int32Array;
+  capturedAtUs: TimeUs;
+  link: LinkFacts;
+}
+
+function arrivalOf({ key, capturedAtUs, link }: Carrier, transport: SipTransport): SipArrival {
+  return {
+    atUs: capturedAtUs,
+    transport,
+    source: wordsOf(key, 0),
+    sourcePort: key[8]! >>> 16,
+    destination: wordsOf(key, 4),
+    destinationPort: key[8]! & 0xffff,
+    vlan: link.vlan,
+    sourceMac: formatSourceMac(link),
+  };
+}
+
+function wordsOf(key: Int32Array, at: number): AddressWords {
+  return [key[at]!, key[at + 1]!, key[at + 2]!, key[at + 3]!];
 }

@@ -6,6 +6,7 @@ import { makeCallId, type Side, type TimeUs } from "../base/ids.js";
 import type { CallRecord, EndReason } from "../contract/call-record.js";
 import type { Config } from "../contract/config.js";
 import type { Datagram } from "../net/datagram.js";
+import type { SipArrival } from "../sip/arrival.js";
 import type { SipMessage } from "../sip/message.js";
 import { type SessionEvent, type SessionState, startSession, stepSession } from "../sip/session.js";
 import { type AgentRules, compileAgentRules, identifyAgent, type SideFacts } from "./agents.js";
@@ -94,8 +95,9 @@ export class CallTable {
     };
   }
 
-  /** Takes one SIP message seen at `atUs`. */
-  handleMessage(message: SipMessage, atUs: TimeUs): void {
+  /** Takes one SIP message as seen at one hop. */
+  handleMessage(message: SipMessage, arrival: SipArrival): void {
+    const { atUs } = arrival;
     const known = this.calls.get(message.callId);
     if (!known) {
       this.begin(message, atUs);

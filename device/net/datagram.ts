@@ -1,5 +1,6 @@
 // What net hands to sip and rtp: one UDP payload with its addresses, valid only during the call that hands it over.
 import type { TimeUs } from "../base/ids.js";
+import type { LinkFacts } from "./link-facts.js";
 
 /**
  * A UDP datagram. Decoders reuse ONE Datagram object: whoever keeps bytes or the key copies them.
@@ -18,6 +19,8 @@ export interface Datagram {
    */
   key: Int32Array;
   interfaceIndex: number;
+  /** What the layers below said, valid as long as the datagram. */
+  link: LinkFacts;
 }
 export const KEY_WORDS = 9;
 export type DatagramSink = (datagram: Datagram) => void;

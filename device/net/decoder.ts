@@ -38,7 +38,8 @@ export class NetDecoder {
     this.#onSegment = onSegment;
     const key = new Int32Array(KEY_WORDS);
     const packet = new PacketCursor(key);
-    const common = { key, data: packet.data, start: 0, end: 0, capturedAtUs: 0, interfaceIndex: 0 };
+    const { data, link } = packet;
+    const common = { key, data, start: 0, end: 0, capturedAtUs: 0, interfaceIndex: 0, link };
     this.#packet = packet;
     this.#datagram = { ...common, truncated: false };
     this.#segment = { ...common, wireBytes: 0, sequence: 0, flags: 0 };
@@ -57,6 +58,7 @@ export class NetDecoder {
     packet.wireEnd = start + Math.max(frame.capturedLength, frame.originalLength);
     packet.capturedAtUs = frame.capturedAtUs;
     packet.interfaceIndex = frame.interfaceIndex;
+    packet.link.clear();
     const etherType = openFrame(packet, frame.linkType, this.counters);
     if (etherType !== ETHERTYPE_NONE) this.#decodeNetwork(etherType);
   }

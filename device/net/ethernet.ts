@@ -1,6 +1,6 @@
 // Ethernet II, VLAN tags (IEEE 802.1Q, 802.1ad and the older QinQ types) and IEEE 802.3 with LLC/SNAP (RFC 1042): finds
-// the network protocol behind them. Never looks at MAC addresses or VLAN numbers.
-import { readUint16 } from "./big-endian.js";
+// the network protocol behind them, and notes sender and outermost VLAN.
+import { readInt32, readUint16 } from "./big-endian.js";
 import type { NetCounters } from "./counters.js";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MINIMUM, ETHERTYPE_NONE } from "./ether-type.js";
 import type { PacketCursor } from "./packet-cursor.js";
@@ -13,9 +13,11 @@ const ETHERTYPE_QINQ_9100 = 0x9100;
 const ETHERTYPE_QINQ_9200 = 0x9200;
 
 const ETHERNET_HEADER_BYTES = 14;
+const SOURCE_OFFSET = 6;
 const TYPE_OFFSET = 12;
 const TAG_BYTES = 4;
 const TAG_TYPE_OFFSET = 2;
+const VLAN_MASK = 0x0fff;
 const LLC_SNAP_BYTES = 8;
 const SNAP_TYPE_OFFSET = 6;
 /** A real network stacks two or three; a longer stack is hostile or broken. */
@@ -29,6 +31,8 @@ export function openEthernet(packet: PacketCursor, counters: NetCounters): numbe
     return ETHERTYPE_NONE;
   }
   packet.at = at + ETHERNET_HEADER_BYTES;
+  packet.link.sourceMacHigh = readUint16(packet.data, at + SOURCE_OFFSET);
+  packet.link.sourceMacLow = readInt32(packet.data, at + SOURCE_OFFSET + 2);
   const type = readUint16(packet.data, at + TYPE_OFFSET);
   return type === ETHERTYPE_IPV4 ? type : openEtherType(packet, type, counters);
 }
@@ -45,6 +49,7 @@ export function openEtherType(packet: PacketCursor, etherType: number, counters:
       counters.shortFrame++;
       return ETHERTYPE_NONE;
     }
+    if (packet.link.vlan < 0) packet.link.vlan = readUint16(packet.data, packet.at) & VLAN_MASK;
     type = readUint16(packet.data, packet.at + TAG_TYPE_OFFSET);
     packet.at += TAG_BYTES;
   }

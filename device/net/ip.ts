@@ -23,6 +23,7 @@ const NEXT_DESTINATION = 60;
 
 const IPV4_HEADER_BYTES = 20;
 const IPV4_FRAGMENT_OFFSET = 6;
+const IPV4_TTL_OFFSET = 8;
 const IPV4_PROTOCOL_OFFSET = 9;
 const IPV4_SOURCE_OFFSET = 12;
 const IPV4_MORE_FRAGMENTS = 0x2000;
@@ -31,6 +32,7 @@ const IPV4_OFFSET_MASK = 0x1fff;
 const MAPPED_PREFIX = 0x0000ffff;
 
 const IPV6_HEADER_BYTES = 40;
+const IPV6_HOP_LIMIT_OFFSET = 7;
 const IPV6_SOURCE_OFFSET = 8;
 const EXTENSION_MINIMUM_BYTES = 8;
 const IPV6_OFFSET_MASK = 0xfff8;
@@ -64,6 +66,8 @@ export function openIpv4(packet: PacketCursor, counters: NetCounters): number {
     packet.hasMoreFragments = (fragment & IPV4_MORE_FRAGMENTS) !== 0;
     packet.identification = readUint16(data, at + 4);
   }
+  packet.link.identification = readUint16(data, at + 4);
+  packet.link.hopLimit = data[at + IPV4_TTL_OFFSET]!;
   const key = packet.key;
   key[0] = 0;
   key[1] = 0;
@@ -85,6 +89,8 @@ export function openIpv6(packet: PacketCursor, counters: NetCounters): number {
   const { data, at } = packet;
   packet.isFragment = false;
   if (packet.end - at < IPV6_HEADER_BYTES || data[at]! >> 4 !== 6) return rejectHeader(counters);
+  packet.link.identification = -1;
+  packet.link.hopLimit = data[at + IPV6_HOP_LIMIT_OFFSET]!;
   const payloadBytes = readUint16(data, at + 4);
   // 0 is a jumbogram (RFC 2675 §3) or segmentation offload: the packet is as long as the frame.
   packet.isLengthUnknown = payloadBytes === 0;

@@ -1,6 +1,7 @@
 // Where decoding stands inside one captured frame. Each layer's function checks its header against `end`, then moves
 // the cursor behind it; one object serves every frame. Owns no bytes.
 import type { TimeUs } from "../base/ids.js";
+import { LinkFacts } from "./link-facts.js";
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -26,6 +27,7 @@ export class PacketCursor {
 
   /** Source and destination address and ports, laid out as in `Datagram.key`. */
   readonly key: Int32Array;
+  readonly link = new LinkFacts();
 
   constructor(key: Int32Array) {
     this.key = key;

@@ -4,6 +4,7 @@
 import type { TimeUs } from "../base/ids.js";
 import { AgeList } from "./age-list.js";
 import { KEY_WORDS } from "./datagram.js";
+import { LinkFacts } from "./link-facts.js";
 import type { PendingSegment, TcpDirection, TcpDirectionState } from "./tcp-connection.js";
 import type { TcpCounters } from "./tcp-counters.js";
 import { TCP_FIN, TCP_SYN, type TcpSegment } from "./tcp-segment.js";
@@ -24,6 +25,8 @@ export interface TcpData {
   gap: boolean;
   direction: TcpDirection;
   interfaceIndex: number;
+  /** Of the segment that made the bytes deliverable. */
+  link: LinkFacts;
 }
 export type TcpDataSink = (data: TcpData) => void;
 
@@ -63,6 +66,7 @@ export class TcpReassembly {
       gap: false,
       direction: nobody,
       interfaceIndex: 0,
+      link: new LinkFacts(),
     };
   }
 
@@ -74,6 +78,7 @@ export class TcpReassembly {
   /** Takes one segment of a direction and hands on what has become deliverable. */
   take(direction: TcpDirectionState, segment: TcpSegment): void {
     const { data, start, end, wireBytes, interfaceIndex } = segment;
+    this.#out.link = segment.link;
     const sequence = firstDataSequence(segment);
     if (Math.abs(direction.aheadBytes(sequence)) > MAX_WINDOW_BYTES) {
       this.#counters.outOfWindow++;

@@ -4,6 +4,7 @@
 import type { TimeUs } from "../base/ids.js";
 import { readInt32 } from "./big-endian.js";
 import type { NetCounters } from "./counters.js";
+import type { LinkFacts } from "./link-facts.js";
 import type { PacketCursor } from "./packet-cursor.js";
 
 export const TCP_FIN = 0x01;
@@ -29,6 +30,8 @@ export interface TcpSegment {
   flags: number;
   capturedAtUs: TimeUs;
   interfaceIndex: number;
+  /** What the layers below said, valid as long as the segment. */
+  link: LinkFacts;
 }
 export type TcpSegmentSink = (segment: TcpSegment) => void;
 

@@ -1,5 +1,6 @@
 // TCP segments for the tests of device/net/tcp.ts, and a consumer that keeps copies of what it gets.
 import { formatEndpoint } from "../../../device/base/address.js";
+import { LinkFacts } from "../../../device/net/link-facts.js";
 import type { TcpOptions } from "../../../device/net/tcp.js";
 import { TcpStreams } from "../../../device/net/tcp.js";
 import type { TcpDirection } from "../../../device/net/tcp-connection.js";
@@ -50,6 +51,7 @@ export function segment(sequence: number, payload: string | Uint8Array = "", opt
     flags: options.flags ?? ACK,
     capturedAtUs: START_US + (options.atMs ?? 0) * 1000,
     interfaceIndex: 2,
+    link: new LinkFacts(),
   };
 }
 
