@@ -100,9 +100,9 @@ class Engine {
   private openLive(names: string[]): void {
     const wanted = names.length > 0 ? names : defaultInterfaces();
     for (const [index, name] of wanted.entries()) {
-      const { capture } = this.start.config;
+      const { capture, sip } = this.start.config;
       const source = new LiveSource(
-        { interface: name, ...capture },
+        { interface: name, tcpPorts: sip.tcpPorts, ...capture },
         (frame) => this.recorder.handleFrame(frame),
         index,
       );
@@ -188,6 +188,8 @@ class Engine {
       atUs: this.recorder.packetTimeUs,
       sources: [...this.files, ...this.live.map((source) => ({ name: source.name, ...source.counters() }))],
       counts: this.recorder.exportCounters(),
+      encapsulations: this.recorder.encapsulations(),
+      tlsEndpoints: this.recorder.tlsEndpoints(),
       activeCalls: this.recorder.table.size,
       rssBytes: process.memoryUsage.rss(),
       cpuUs: user + system,

@@ -86,7 +86,7 @@ function stopOnSignal(service: Service): void {
 function printSummary(command: RunCommand, dataFolder: string, result: ServiceResult): void {
   const input: SummaryInput = {
     calls: result.lines,
-    counters: result.counters ?? { sources: [], counts: {} },
+    counters: result.counters ?? { sources: [], counts: {}, encapsulations: [], tlsEndpoints: [] },
     faults: result.faults,
     dataFolder,
   };

@@ -5,11 +5,13 @@ import type { CallId, TimeUs } from "./base/ids.js";
 import type { Call } from "./call/call.js";
 import { CallTable } from "./call/call-table.js";
 import { describeCall } from "./call/describe.js";
+import type { MovedStream } from "./call/halves.js";
 import type { Frame } from "./capture/frame.js";
 import { ConsentGuard } from "./consent/guard.js";
 import type { CallRecord } from "./contract/call-record.js";
-import type { Config } from "./contract/config.js";
-import type { JournalPosition } from "./contract/engine-messages.js";
+import { type Config, copyWindowMs } from "./contract/config.js";
+import type { EncapsulationStatus, JournalPosition, TlsEndpointStatus } from "./contract/engine-messages.js";
+import { moveRecords } from "./journal/move.js";
 import { type CallJournal, JournalWriter } from "./journal/writer.js";
 import type { Datagram } from "./net/datagram.js";
 import { NetDecoder } from "./net/decoder.js";
@@ -33,6 +35,7 @@ export class Recorder {
   private readonly signalling: SignallingPath;
   private readonly guard: ConsentGuard;
   private readonly events: RecorderEvents;
+  private readonly journalFolder: string;
   private readonly clock: Clock;
   private readonly journals = new Map<CallId, CallJournal>();
   private nowUs: TimeUs = 0;
@@ -42,6 +45,7 @@ export class Recorder {
 
   constructor(config: Config, journalFolder: string, events: RecorderEvents, clock: Clock = systemClock) {
     this.events = events;
+    this.journalFolder = journalFolder;
     this.clock = clock;
     this.journal = new JournalWriter(
       {
@@ -56,10 +60,12 @@ export class Recorder {
     this.table = new CallTable(config, this.guard, {
       answered: (call) => this.snapshot(call, this.nowUs),
       changed: (call, nowUs) => this.snapshot(call, nowUs),
+      absorbed: (call, other, moved) => this.moveJournal(call, other, moved),
       ended: (call, record) => this.finish(call, record),
     });
     this.signalling = new SignallingPath(config, (message, arrival) => this.table.handleMessage(message, arrival));
-    this.net = new NetDecoder(config.net, (datagram) => this.handleDatagram(datagram), this.signalling.segmentSink());
+    const net = { ...config.net, copyWindowMs: copyWindowMs(config) };
+    this.net = new NetDecoder(net, (datagram) => this.handleDatagram(datagram), this.signalling.segmentSink());
   }
 
   /** Newest packet time seen, µs; 0 before the first packet. */
@@ -99,6 +105,16 @@ export class Recorder {
     };
   }
 
+  /** Servers to which TLS was seen, at most 256. */
+  tlsEndpoints(): TlsEndpointStatus[] {
+    return this.signalling.tlsEndpoints();
+  }
+
+  /** What the datagrams and segments came wrapped in. */
+  encapsulations(): EncapsulationStatus[] {
+    return this.net.encapsulations();
+  }
+
   private handleDatagram(datagram: Datagram): void {
     switch (classifyMedia(datagram.data, datagram.start, datagram.end)) {
       case MediaKind.rtp:
@@ -109,6 +125,7 @@ export class Recorder {
         return;
       case MediaKind.dtls:
         this.dtlsDatagrams++;
+        this.signalling.noteDtls(datagram);
         return;
       default:
         if (!this.signalling.handleDatagram(datagram)) this.otherDatagrams++;
@@ -134,6 +151,21 @@ export class Recorder {
   private snapshot(call: Call, nowUs: TimeUs): void {
     if (call.answeredAtUs === undefined && !call.streams.some((stream) => stream.recorded > 0)) return;
     this.journals.get(call.id)?.snapshot(describeCall(call, this.guard.report(call, nowUs)));
+  }
+
+  /** What a half admitted before it was recognised follows it into the journal of its call. */
+  private moveJournal(call: Call, other: Call, moved: readonly MovedStream[]): void {
+    const source = this.journals.get(other.id);
+    const target = this.journals.get(call.id);
+    this.journals.delete(other.id);
+    if (source === undefined || target === undefined) return;
+    this.journal.flush();
+    if (source.lastPosition !== undefined && moved.length > 0) {
+      moveRecords(this.journalFolder, { id: other.id, position: source.lastPosition }, target, moved);
+      this.journal.flush();
+    }
+    source.end({ ...describeCall(call, this.guard.report(call, this.nowUs)), id: other.id, absorbedBy: call.id });
+    this.journal.release(other.id);
   }
 
   private finish(call: Call, record: CallRecord): void {

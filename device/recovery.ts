@@ -30,6 +30,8 @@ export async function recoverOldRun(folder: string, keeper: CallKeeper, logger: 
 
 async function recoverCall(folder: string, call: RecoveredCall, keeper: CallKeeper, logger: Logger): Promise<boolean> {
   const record = recordOf(folder, call);
+  // A half whose audio is in the journal of the call that it belongs to.
+  if (record?.absorbedBy !== undefined) return true;
   if (!record) {
     // Audio without any record of whose it is cannot be put on a channel. It stays where it is.
     logger.error("a journalled call has no readable record: it cannot be sealed, its journal is kept", {

@@ -7,7 +7,7 @@ import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/error
 import { makeCallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
 import type { CallRecord } from "./contract/call-record.js";
-import type { Config } from "./contract/config.js";
+import { type Config, namesAgents } from "./contract/config.js";
 import type { CaptureSpec, EngineCounters, EngineToService, JournalPosition } from "./contract/engine-messages.js";
 import type { CallLogLine } from "./contract/manifest.js";
 import { EngineProcess } from "./engine-process.js";
@@ -219,7 +219,7 @@ export class Service {
 /** A box that nobody told who the agents are records nothing under most policies: better said at the start. */
 function warnWithoutAgents(config: Config, logger: Logger): void {
   const { policy } = config.consent;
-  if (config.agents.match.length > 0 || policy === "both-parties" || policy === "none") return;
+  if (namesAgents(config) || policy === "both-parties" || policy === "none") return;
   logger.warn("no agents are configured, so nothing will be recorded: name them with --agents or agents.match", {
     policy,
   });

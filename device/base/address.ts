@@ -64,6 +64,11 @@ export function formatEndpoint(words: ArrayLike<number>, at: number, port: numbe
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
+/** The address at `words[at]` as a key of a Map: the same text for the same address only. */
+export function addressKey(words: ArrayLike<number>, at = 0): string {
+  return `${words[at]},${words[at + 1]},${words[at + 2]},${words[at + 3]}`;
+}
+
 export interface Cidr {
   words: AddressWords;
   /** 0..128, on the mapped form. */

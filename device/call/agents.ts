@@ -13,12 +13,34 @@ export interface AgentRules {
   users: UserPattern[];
 }
 
-/** What is known of a side when it is judged. */
+/** What is known of a side when it is judged. What is left out was not seen and proves nothing. */
 export interface SideFacts {
   /** User parts and numbers from From or To and asserted identities. */
-  users: string[];
+  users: readonly string[];
   /** Addresses at which the side receives media by its current description. */
-  addresses: AddressWords[];
+  addresses: readonly AddressWords[];
+  /** Addresses from which the side sent SIP, at the hop nearest to it. */
+  signallingAddresses?: readonly AddressWords[];
+  /** Where it sent that SIP to. Without them the other side's signalling addresses stand in. */
+  signallingPeers?: readonly AddressWords[];
+  /** URIs that name it (From or To, asserted identities): users of one host are not users of another. */
+  uris?: readonly string[];
+  /** URIs of its Contact fields. */
+  contacts?: readonly string[];
+  /** User-Agent and Server of its messages. */
+  userAgents?: readonly string[];
+  /** "00:11:22:aa:bb:cc" of the frames that carried its SIP, at the hop nearest to it. */
+  macs?: readonly string[];
+  /** VLANs of those frames. */
+  vlans?: readonly number[];
+  /** User parts that passed this call on (Diversion, History-Info): whoever is on this side, it is not they. */
+  divertedUsers?: readonly string[];
+}
+
+/** Signs that do not go together: what the call's record is to say of them, in the form of its warnings. */
+export interface AgentContradiction {
+  code: "agent-contradictory" | "agent-on-trunk" | "agent-registered-otherwise";
+  detail: Record<string, string | number | boolean>;
 }
 
 export interface AgentVerdict {
@@ -29,7 +51,18 @@ export interface AgentVerdict {
   evidence: [string, string];
   /** Per side: identified by media address alone, so a stream must come from a matching address as well. */
   byAddressOnly: [boolean, boolean];
+  /** Pairs of evidence that exclude each other, each named. */
+  contradictions?: AgentContradiction[];
+  /** Per side the evidence that it is outside, "" when none. */
+  outside?: [string, string];
 }
+
+export const UNKNOWN_AGENT: AgentVerdict = {
+  agent: undefined,
+  contradictory: false,
+  evidence: ["", ""],
+  byAddressOnly: [false, false],
+};
 
 /** `*` stands for any run of characters, `?` for one; everything else, case included, for itself. */
 export function compileUserPattern(text: string): UserPattern {

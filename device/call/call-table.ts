@@ -1,21 +1,43 @@
-// The call table: turns SIP messages into calls and legs, tells who is the agent, registers where media is received,
+// The call table: turns SIP messages into dialogs and calls, tells who is the agent, registers where media is received,
 // and closes calls by BYE, failure, silence or the end of the capture. The one owner of calls. Time is packet time.
-import type { AddressWords } from "../base/address.js";
-import { formatAddress } from "../base/address.js";
-import { makeCallId, type Side, type TimeUs } from "../base/ids.js";
+import { type AddressWords, formatAddress } from "../base/address.js";
+import { makeCallId, otherSide, type Side, type TimeUs } from "../base/ids.js";
 import type { CallRecord, EndReason } from "../contract/call-record.js";
-import type { Config } from "../contract/config.js";
+import { type Config, copyWindowMs } from "../contract/config.js";
 import type { Datagram } from "../net/datagram.js";
+import { splitUri } from "../sip/address.js";
 import type { SipArrival } from "../sip/arrival.js";
-import type { SipMessage } from "../sip/message.js";
-import { type SessionEvent, type SessionState, startSession, stepSession } from "../sip/session.js";
-import { type AgentRules, compileAgentRules, identifyAgent, type SideFacts } from "./agents.js";
+import type { Diversion } from "../sip/diversions.js";
+import { readIdentities } from "../sip/identity.js";
+import type { SipAddress, SipMessage } from "../sip/message.js";
+import { type SessionEvent, type SessionStart, startSession } from "../sip/session.js";
+import { Afterlives } from "./afterlives.js";
+import { AgentIdentifier } from "./agent-identifier.js";
 import { FlowBinder } from "./binder.js";
-import { audioOf, Call, type Leg } from "./call.js";
+import { audioOf, Call, MAX_DIALOGS } from "./call.js";
+import { Correlation } from "./correlation.js";
 import { describeCall } from "./describe.js";
+import { Dialog } from "./dialog.js";
+import { DialogIndex } from "./dialog-index.js";
 import { EndpointTable } from "./endpoints.js";
 import type { CallGuard } from "./guard.js";
+import {
+  type HalvesObserver,
+  type JoinEvidence,
+  joinHalves,
+  obstacleTo,
+  partHalves,
+  type RelayPair,
+} from "./halves.js";
+import type { Leg } from "./leg.js";
 import { MediaPath } from "./media-path.js";
+import { MixWatch } from "./mix-watch.js";
+import { comparableNumber, type NumberRules } from "./numbers.js";
+import { Party } from "./party.js";
+import { RelayWatch } from "./relay-watch.js";
+import { identifyAgentIn, nameParties } from "./roles.js";
+import { isSameSpeaker, originOf, speakerKey, successorOn } from "./succession.js";
+import { type Continuation, TransferTable } from "./transfers.js";
 
 /** Time a failed attempt is kept for the INVITE that follows a challenge (RFC 3261 §22): a person may be asked. */
 const CHALLENGE_HOLD_US = 60_000_000;
@@ -26,11 +48,16 @@ const IDLE_SWEEP_US = 1_000_000;
 /** Final responses after which the same user agent tries again with the same Call-ID. */
 const RETRIED_STATUSES = new Set([401, 407, 421, 422, 423, 494]);
 const CANDIDATE_LIMIT = 8;
-/** A closed call's session is remembered this long: late copies of its messages must not open a ghost (64·T1). */
-const AFTERLIFE_US = 32_000_000;
-const MAX_AFTERLIVES = 16_384;
+/** Diversions entered in a call's history. */
+const MAX_DIVERSIONS = 4;
+/** Digits at the end of a number that tell one subscriber from another, however the rest is written. */
+const LEAST_SAME_DIGITS = 7;
+/** A half whose other half has ended is over after so much silence: its BYE was missed. */
+const HALF_IDLE_US = 30_000_000;
+/** A session timer has run out this long after its interval (RFC 4028 §10: 32 s before it the refresher gives up). */
+const TIMER_SLACK_US = 32_000_000;
 
-export interface CallObserver {
+export interface CallObserver extends HalvesObserver {
   answered(call: Call): void;
   /** Facts changed that a recovery would need. Called from the sweep, at most once per sweep and call. */
   changed(call: Call, nowUs: TimeUs): void;
@@ -42,34 +69,59 @@ export class CallCounters {
   ended = 0;
   refused = 0;
   strayMessages = 0;
+  transfers = 0;
+  halvesJoined = 0;
 }
 
 export class CallTable {
   readonly counters = new CallCounters();
   readonly media: MediaPath;
-  readonly agentRules: AgentRules;
+  private readonly agents: AgentIdentifier;
   private readonly config: Config;
   private readonly guard: CallGuard;
   private readonly observer: CallObserver;
   private readonly endpoints: EndpointTable;
   private readonly binder: FlowBinder;
-  private readonly calls = new Map<string, Call>();
-  /** Sessions of calls closed a short while ago, oldest first. */
-  private readonly afterlives = new Map<string, { session: SessionState; untilUs: TimeUs }>();
-  /** Calls with a closing time. */
-  private readonly closing = new Set<Call>();
+  private readonly transfers = new TransferTable();
+  private readonly correlation: Correlation;
+  private readonly mixes: MixWatch;
+  private readonly relays: RelayWatch | undefined;
+  /** Every dialog that is not closed. */
+  private readonly dialogs = new DialogIndex();
+  private readonly calls = new Set<Call>();
+  private readonly afterlives = new Afterlives();
+  /** Dialogs with a closing time. */
+  private readonly closing = new Set<Dialog>();
+  /** Calls without a live dialog that wait for the one a transfer announced. */
+  private readonly lingering = new Set<Call>();
   private nextIdleSweepUs = 0;
 
   constructor(config: Config, guard: CallGuard, observer: CallObserver) {
     this.config = config;
     this.guard = guard;
     this.observer = observer;
-    this.agentRules = compileAgentRules(config.agents.match);
+    this.agents = new AgentIdentifier(config);
     this.endpoints = new EndpointTable(config.call.maxCalls * 8);
     this.binder = new FlowBinder(this.endpoints);
-    this.media = new MediaPath(config.rtp, this.endpoints, this.binder, this.agentRules);
+    this.relays = config.correlation.byPayload ? this.watchRelays(config.rtp.maxFlows) : undefined;
+    const onShared = (a: Leg, b: Leg): void => this.joinByMedia(a, b);
+    this.media = new MediaPath(
+      { ...config.rtp, copyWindowMs: copyWindowMs(config) },
+      this.endpoints,
+      this.binder,
+      this.agents,
+      onShared,
+      this.relays,
+    );
+    this.mixes = new MixWatch(config.agents.mixedStreams === "trust");
+    this.correlation = new Correlation({
+      headers: config.correlation.headers.map((name) => name.toLowerCase()),
+      byNumber: config.correlation.byNumber,
+      normalize: (user) => comparableNumber(user, config.numbers),
+    });
   }
 
+  /** Calls followed at the moment. */
   get size(): number {
     return this.calls.size;
   }
@@ -82,37 +134,35 @@ export class CallTable {
       "call.ended": counters.ended,
       "call.refused": counters.refused,
       "call.stray-messages": counters.strayMessages,
+      "call.transfers": counters.transfers,
+      "call.halves-joined": counters.halvesJoined,
+      "call.halves-ambiguous": this.correlation.ambiguous,
       "call.endpoints-refused": this.endpoints.refused,
       "call.media-contradictions": this.binder.contradictions,
-      "rtp.packets": media.counters.packets,
-      "rtp.malformed": media.counters.malformed,
-      "rtp.unbound": media.counters.unboundPackets,
-      "rtp.flows": media.flowCount,
-      "rtp.flows-refused": media.counters.flowsRefused,
-      "rtp.flows-forgotten": media.counters.flowsForgotten,
-      "rtp.streams-refused": media.counters.streamsRefused,
-      "rtp.foreign": media.counters.foreignPackets,
+      "call.flows-crowded-out": this.binder.crowdedOut,
+      ...this.relays?.exportCounters(),
+      ...this.agents.exportCounters(),
+      ...media.exportCounters(),
     };
   }
 
   /** Takes one SIP message as seen at one hop. */
   handleMessage(message: SipMessage, arrival: SipArrival): void {
     const { atUs } = arrival;
-    const known = this.calls.get(message.callId);
-    if (!known) {
-      this.begin(message, atUs);
+    this.agents.observe(message, arrival);
+    const found = this.dialogs.stepFor(message);
+    if (!found) {
+      this.begin(message, arrival);
       return;
     }
-    const step = stepSession(known.session, message);
+    const { dialog, step } = found;
     if (step.restart) {
-      this.close(known, atUs, known.endReason ?? "bye");
-      this.begin(message, atUs);
+      this.closeDialog(dialog, atUs, dialog.endReason ?? "bye");
+      this.begin(message, arrival);
       return;
     }
-    known.session = step.state;
-    known.lastActivityUs = atUs;
-    this.guard.message(known, message, step.from, atUs);
-    this.apply(known, step.events, atUs);
+    dialog.session = step.state;
+    this.take(dialog, message, step.events, step.from, arrival);
   }
 
   /** RTCP keeps a call alive that is silent otherwise; nothing else is taken from it. */
@@ -120,120 +170,168 @@ export class CallTable {
     const port = datagram.key[8]! & 0xffff;
     const endpoint = this.endpoints.find(datagram.key, 4, port - 1) ?? this.endpoints.find(datagram.key, 4, port);
     if (!endpoint) return;
-    for (const leg of endpoint.uses) leg.call.lastActivityUs = datagram.capturedAtUs;
+    for (const leg of endpoint.uses) leg.dialog.lastActivityUs = datagram.capturedAtUs;
   }
 
   /** Sweep: closes what is due. Cheap; called every 50 ms or so of packet time. */
   tick(nowUs: TimeUs): void {
-    for (const call of this.closing) {
-      if (nowUs >= call.closeAtUs) this.close(call, nowUs, call.endReason ?? "bye");
+    for (const dialog of this.closing) {
+      if (nowUs >= dialog.closeAtUs) this.closeDialog(dialog, nowUs, dialog.endReason ?? "bye");
     }
+    for (const call of this.lingering) if (nowUs >= call.lingerUntilUs) this.closeCall(call, nowUs);
     if (nowUs < this.nextIdleSweepUs && this.nextIdleSweepUs - nowUs <= IDLE_SWEEP_US) return;
     this.nextIdleSweepUs = nowUs + IDLE_SWEEP_US;
-    for (const call of this.calls.values()) this.sweepCall(call, nowUs);
+    for (const call of this.calls) this.sweepCall(call, nowUs);
     this.media.sweep(nowUs);
-    this.forgetAfterlives(nowUs);
+    this.afterlives.sweep(nowUs);
+    this.agents.sweep(nowUs);
   }
 
   /** The capture is over or the engine stops: every call is closed with what it has. */
   closeAll(nowUs: TimeUs): void {
-    for (const call of [...this.calls.values()]) {
-      const reason = call.endReason ?? "capture-ended";
-      this.close(call, Math.max(nowUs, call.lastActivityUs), reason);
+    for (const dialog of this.dialogs.all()) {
+      this.closeDialog(dialog, Math.max(nowUs, dialog.lastActivityUs), dialog.endReason ?? "capture-ended");
     }
+    for (const call of [...this.lingering]) this.closeCall(call, nowUs);
   }
 
-  private begin(message: SipMessage, atUs: TimeUs): void {
-    const start = this.isLateCopy(message) ? undefined : startSession(message);
+  private begin(message: SipMessage, arrival: SipArrival): void {
+    const isNew = this.dialogs.hasRoom(message.callId) && !this.afterlives.isLateCopy(message);
+    const start = isNew ? startSession(message) : undefined;
     if (!start) {
       this.counters.strayMessages++;
       return;
     }
-    if (this.calls.size >= this.config.call.maxCalls) {
+    if (this.dialogs.size >= this.config.call.maxCalls) {
       // Counted by its INVITE, so that the number is one of calls (and their retransmissions), not of messages.
       if (message.kind === "request" && message.method === "INVITE") this.counters.refused++;
       return;
     }
-    const call = new Call(makeCallId(atUs), start.state, atUs);
-    this.calls.set(message.callId, call);
+    const goesOn = this.transfers.continuationOf(message, arrival, this.dialogs);
+    const isRoom = goesOn !== undefined && goesOn.dialog.call.dialogs.length < MAX_DIALOGS;
+    const dialog = goesOn && isRoom ? this.goOn(goesOn, start, arrival.atUs) : this.beginCall(start, arrival.atUs);
+    this.dialogs.add(dialog);
+    this.guard.addDialog(dialog);
+    this.take(dialog, message, start.events, start.from, arrival);
+    this.identify(dialog.call, arrival.atUs);
+  }
+
+  private beginCall(start: SessionStart, atUs: TimeUs): Dialog {
+    const call = new Call(makeCallId(atUs), atUs);
+    const dialog = new Dialog(call, start.state, atUs, [call.parties[0]!, call.parties[1]!], false);
+    call.addDialog(dialog);
+    this.calls.add(call);
     this.counters.started++;
     this.guard.attach(call);
     if (!start.state.startSeen) call.warn("start-not-seen");
-    this.guard.message(call, message, start.from, atUs);
-    this.apply(call, start.events, atUs);
-    this.identify(call, atUs);
+    return dialog;
   }
 
-  /** Does the message belong to a call that was closed a short while ago? */
-  private isLateCopy(message: SipMessage): boolean {
-    const past = this.afterlives.get(message.callId);
-    if (!past) return false;
-    const step = stepSession(past.session, message);
-    return !step.restart && !step.events.some((event) => event.type === "retried");
+  /** A transfer: the call goes on in a new dialog, one party stays, the other is new and without consent. */
+  private goOn({ dialog: former, side, newSide, kind }: Continuation, start: SessionStart, atUs: TimeUs): Dialog {
+    const { call } = former;
+    const staying = former.legs[side];
+    const newcomer = new Party(otherSide(staying.side), kind === "replaces" ? "replaces" : "transfer", atUs);
+    call.addParty(newcomer);
+    const parties: [Party, Party] =
+      newSide === 0 ? [staying.nearest.party, newcomer] : [newcomer, staying.nearest.party];
+    const dialog = new Dialog(call, start.state, atUs, parties, newSide !== staying.side);
+    call.addDialog(dialog);
+    call.addEvent({
+      atUs,
+      kind: "transfer",
+      detail: { kind, to: dialog.address(otherSide(newSide)).user.slice(0, 64) },
+    });
+    this.transfers.forget(former);
+    this.lingering.delete(call);
+    this.counters.transfers++;
+    return dialog;
   }
 
-  private bury(call: Call, nowUs: TimeUs): void {
-    if (this.afterlives.size >= MAX_AFTERLIVES) this.afterlives.delete(this.afterlives.keys().next().value!);
-    this.afterlives.delete(call.sipCallId);
-    this.afterlives.set(call.sipCallId, { session: call.session, untilUs: nowUs + AFTERLIFE_US });
-  }
-
-  private forgetAfterlives(nowUs: TimeUs): void {
-    for (const [callId, { untilUs }] of this.afterlives) {
-      if (untilUs > nowUs && untilUs - nowUs <= AFTERLIFE_US) return;
-      this.afterlives.delete(callId);
+  private take(
+    dialog: Dialog,
+    message: SipMessage,
+    events: readonly SessionEvent[],
+    from: Side | undefined,
+    arrival: SipArrival,
+  ): void {
+    const { atUs } = arrival;
+    dialog.lastActivityUs = atUs;
+    dialog.lastMessageUs = atUs;
+    const identities = readIdentities(message, from);
+    if (from === 1 && events.some(({ type }) => type === "answered")) dialog.sights[1].clear();
+    if (from !== undefined) dialog.sights[from].note(message, identities, arrival);
+    if (message.kind === "request" && message.method === "INVITE" && message.to.tag === "") {
+      this.correlation.note(dialog, message, arrival);
+      noteDiversions(dialog, identities.diversions, atUs);
+      if (isRetargeted(message, this.config.numbers)) dialog.retargetedFrom = message.to.user;
     }
+    this.guard.message(dialog, message, from, atUs);
+    for (const event of events) this.apply(dialog, event, atUs);
+    if (events.length > 0) this.identify(dialog.call, atUs);
+    if (events.some(({ type }) => type === "answered")) this.findHalf(dialog, atUs);
   }
 
-  private apply(call: Call, events: readonly SessionEvent[], atUs: TimeUs): void {
-    for (const event of events) this.applyOne(call, event, atUs);
-    if (events.length > 0) this.identify(call, atUs);
-  }
-
-  private applyOne(call: Call, event: SessionEvent, atUs: TimeUs): void {
+  private apply(dialog: Dialog, event: SessionEvent, atUs: TimeUs): void {
     switch (event.type) {
       case "media":
-        this.setDescription(call, event);
+        this.setDescription(dialog, event, atUs);
         break;
       case "answered":
-        if (call.answeredAtUs !== undefined) break;
-        call.answeredAtUs = atUs;
-        this.keepOpen(call);
-        this.observer.answered(call);
+        this.answer(dialog, atUs);
         break;
       case "retried":
-        this.keepOpen(call);
+        this.keepOpen(dialog);
         break;
       case "challenged":
-        this.closeLater(call, "rejected", atUs, CHALLENGE_HOLD_US);
+        this.closeLater(dialog, "rejected", atUs, CHALLENGE_HOLD_US);
         break;
       case "failed":
-        call.rejectStatus = event.status;
-        this.closeLater(call, event.status === 487 ? "cancelled" : "rejected", atUs, failureHoldUs(event.status));
+        dialog.rejectStatus = event.status;
+        this.closeLater(dialog, event.status === 487 ? "cancelled" : "rejected", atUs, failureHoldUs(event.status));
         break;
       case "cancelled":
-        this.closeLater(call, "cancelled", atUs, RETRY_HOLD_US);
+        this.closeLater(dialog, "cancelled", atUs, RETRY_HOLD_US);
         break;
       case "ended":
-        this.closeLater(call, "bye", atUs, this.config.call.tailMs * 1000);
+        this.closeLater(dialog, "bye", atUs, this.config.call.tailMs * 1000);
         break;
       case "hold":
-        call.addEvent({ atUs, kind: "hold", detail: { by: event.by } });
-        break;
       case "resume":
-        call.addEvent({ atUs, kind: "resume", detail: { by: event.by } });
-        break;
       case "reinvite":
-        call.addEvent({ atUs, kind: "reinvite", detail: { by: event.by } });
+        dialog.call.addEvent({ atUs, kind: event.type, detail: { by: dialog.legs[event.by].side } });
+        break;
+      case "early-media":
+        dialog.call.addEvent({ atUs, kind: event.type, detail: { by: dialog.legs[event.side].side } });
+        break;
+      case "refer":
+        this.transfers.asked(dialog, { atUs, by: event.by, targetUser: event.targetUser, replaces: event.replaces });
+        break;
+      case "refer-refused":
+        this.transfers.forget(dialog);
+        break;
+      case "identity":
+        this.changeIdentity(dialog.legs[event.side], event.identity, atUs);
         break;
       default:
         break;
     }
   }
 
+  private answer(dialog: Dialog, atUs: TimeUs): void {
+    if (dialog.answeredAtUs !== undefined) return;
+    const { call } = dialog;
+    dialog.answeredAtUs = atUs;
+    call.answeredAtUs ??= atUs;
+    for (const { party } of dialog.legs)
+      if (party.joinedBy !== "start" && party.fromUs === dialog.startedAtUs) party.fromUs = atUs;
+    this.keepOpen(dialog);
+    this.observer.answered(call);
+  }
+
   /** `side` receives media as described: its addresses are registered and its old latch is void. */
-  private setDescription(call: Call, event: Extract<SessionEvent, { type: "media" }>): void {
-    const leg = call.legs[event.side];
+  private setDescription(dialog: Dialog, event: Extract<SessionEvent, { type: "media" }>, atUs: TimeUs): void {
+    const leg = dialog.legs[event.side];
     const audio = audioOf(event.description);
     if (!audio) return;
     if (audio.port > 0) {
@@ -244,10 +342,42 @@ export class CallTable {
     if (event.path === "other-hop") return;
     // A renewed offer changes nothing until it is answered; the first one is all there is to go by.
     if (event.status === "offered" && leg.audio) return;
+    const origin = originOf(event.description);
+    const isSucceeded =
+      dialog.answeredAtUs !== undefined && !this.isAgent(leg) && !isSameSpeaker(leg, origin, audio.address);
+    const formerKey = speakerKey(leg);
     leg.audio = audio;
+    leg.origin = origin;
     leg.latchedSource = undefined;
-    call.changedSinceSnapshot = true;
-    this.media.descriptionsChanged(call);
+    if (isSucceeded) this.succeed(leg, formerKey, atUs);
+    dialog.call.changedSinceSnapshot = true;
+    this.media.descriptionsChanged(dialog.call);
+  }
+
+  private isAgent(leg: Leg): boolean {
+    return leg.dialog.agent.agent === leg.side;
+  }
+
+  /** The network names another person on the leg (RFC 3325, RFC 4916). */
+  private changeIdentity(leg: Leg, identity: SipAddress, atUs: TimeUs): void {
+    if (leg.dialog.answeredAtUs === undefined || leg.party.identity.user === identity.user) return;
+    const formerKey = speakerKey(leg);
+    leg.identity = { uri: identity.uri, user: identity.user, name: identity.name };
+    this.succeed(leg, formerKey, atUs);
+  }
+
+  /** Somebody else may speak on the leg from now on: whoever it is has given no consent, unless it was here before. */
+  private succeed(leg: Leg, formerKey: string, atUs: TimeUs): void {
+    const before = leg.party;
+    const party = successorOn(leg, formerKey, atUs);
+    if (party === before) return;
+    before.toUs = atUs;
+    party.toUs = undefined;
+    leg.party = party;
+    for (const other of leg.call.dialogs) {
+      for (const relay of other.legs) if (relay.nearest === leg) relay.party = party;
+    }
+    if (!leg.call.parties.includes(party)) leg.call.addParty(party);
   }
 
   private register(leg: Leg, address: AddressWords, port: number): void {
@@ -255,78 +385,177 @@ export class CallTable {
     this.endpoints.add(leg, address, port);
   }
 
+  /** Signalling evidence that the dialog is the other half of a call in progress. */
+  private findHalf(dialog: Dialog, atUs: TimeUs): void {
+    const found = this.correlation.halfOf(dialog);
+    if (found) this.join(found.pair, found.evidence, atUs);
+  }
+
+  private watchRelays(maxStreams: number): RelayWatch {
+    return new RelayWatch(
+      maxStreams,
+      (a, b) => this.correlation.meet(a.dialog, b.dialog),
+      ({ edge, relay, matches, delayMs }) =>
+        this.join({ edge, relay }, { by: "payload", detail: { matches, delayMs } }, relay.dialog.lastActivityUs),
+    );
+  }
+
+  /** One stream between the same addresses in two dialogs that meet at one PBX: it left the media alone. */
+  private joinByMedia(a: Leg, b: Leg): void {
+    if (!this.correlation.meet(a.dialog, b.dialog)) return;
+    const [first, second] = a.dialog.startedAtUs <= b.dialog.startedAtUs ? [a, b] : [b, a];
+    const pair = first.sessionSide === 0 ? { edge: first, relay: second } : { edge: second, relay: first };
+    this.join(pair, { by: "media", detail: {} }, Math.max(a.dialog.lastActivityUs, b.dialog.lastActivityUs));
+  }
+
+  /** Makes two dialogs one call; false for evidence that does not fit what is known already, which is then named. */
+  private join(pair: RelayPair, evidence: JoinEvidence, atUs: TimeUs): boolean {
+    if (pair.relay.edge === pair.edge) return true;
+    const obstacle = obstacleTo(pair);
+    if (obstacle !== undefined) {
+      if (pair.edge.call !== pair.relay.call)
+        pair.edge.call.warn("halves-contradictory", { by: evidence.by, obstacle });
+      return false;
+    }
+    const calls = [pair.edge.call, pair.relay.call];
+    const call = joinHalves(pair, evidence, atUs, this.guard, this.observer);
+    this.counters.halvesJoined++;
+    this.identify(call, atUs);
+    const gone = calls.find((one) => one !== call);
+    if (!gone || !this.calls.has(gone)) return true;
+    if (gone.dialogs.every((dialog) => dialog.call !== gone)) this.calls.delete(gone);
+    else if (gone.dialogs.every((dialog) => dialog.isClosed)) this.closeCall(gone, atUs);
+    return true;
+  }
+
   private identify(call: Call, atUs: TimeUs): void {
-    const facts = ([0, 1] as const).map((side) => this.factsOf(call, side)) as [SideFacts, SideFacts];
-    const verdict = identifyAgent(this.agentRules, facts);
-    if (call.mediaContradictory) verdict.agent = undefined;
-    if (verdict.agent !== call.agent.agent) call.changedSinceSnapshot = true;
-    call.agent = { ...verdict, contradictory: verdict.contradictory || call.mediaContradictory };
-    if (verdict.contradictory) {
-      call.warn("agent-contradictory", { originator: verdict.evidence[0], answerer: verdict.evidence[1] });
+    for (const dialog of call.liveDialogs) identifyAgentIn(dialog, this.agents);
+    for (const dialog of call.liveDialogs) nameParties(dialog, this.config.numbers);
+    for (const other of this.mixes.update(call)) {
+      this.media.judgeAgain(other);
+      this.guard.changed(other, atUs);
     }
     this.media.judgeAgain(call);
     this.guard.changed(call, atUs);
   }
 
-  private factsOf(call: Call, side: Side): SideFacts {
-    const party = call.party(side);
-    const users = [party.user];
-    const asserted = side === 0 ? call.session.assertedIdentity : call.session.connectedIdentity;
-    if (asserted) users.push(asserted.user);
-    return { users, addresses: call.legs[side].audioAddresses };
+  private keepOpen(dialog: Dialog): void {
+    dialog.closeAtUs = Number.POSITIVE_INFINITY;
+    dialog.endedAtUs = undefined;
+    dialog.endReason = undefined;
+    this.closing.delete(dialog);
   }
 
-  private keepOpen(call: Call): void {
-    call.closeAtUs = Number.POSITIVE_INFINITY;
-    call.endedAtUs = undefined;
-    call.endReason = undefined;
-    this.closing.delete(call);
-  }
-
-  private closeLater(call: Call, reason: EndReason, atUs: TimeUs, holdUs: number): void {
-    if (call.answeredAtUs !== undefined && reason !== "bye") return;
-    if (call.endedAtUs !== undefined && reason === "bye") return;
-    call.endedAtUs = atUs;
-    call.endReason = reason;
-    call.closeAtUs = atUs + holdUs;
-    this.closing.add(call);
+  private closeLater(dialog: Dialog, reason: EndReason, atUs: TimeUs, holdUs: number): void {
+    if (dialog.answeredAtUs !== undefined && reason !== "bye") return;
+    if (dialog.endedAtUs !== undefined && reason === "bye") return;
+    dialog.endedAtUs = atUs;
+    dialog.endReason = reason;
+    dialog.closeAtUs = atUs + holdUs;
+    this.closing.add(dialog);
   }
 
   private sweepCall(call: Call, nowUs: TimeUs): void {
-    if (call.mediaContradictory && !call.agent.contradictory) this.identify(call, nowUs);
+    if (call.dialogs.some((dialog) => dialog.mediaContradictory && !dialog.agent.contradictory))
+      this.identify(call, nowUs);
     if (call.changedSinceSnapshot) {
       call.changedSinceSnapshot = false;
       this.observer.changed(call, nowUs);
     }
-    if (call.endedAtUs !== undefined) return;
-    const silentUs = nowUs - call.lastActivityUs;
-    const { idleTimeoutMs, holdTimeoutMs, setupTimeoutMs } = this.config.call;
-    if (call.answeredAtUs === undefined) {
-      if (silentUs > setupTimeoutMs * 1000) this.end(call, nowUs, "no-answer");
-    } else if (silentUs > (call.onHold ? holdTimeoutMs : idleTimeoutMs) * 1000) {
-      this.end(call, nowUs, "idle");
+    for (const dialog of call.dialogs) if (dialog.isLive) this.sweepDialog(dialog, nowUs);
+  }
+
+  private sweepDialog(dialog: Dialog, nowUs: TimeUs): void {
+    const silentUs = nowUs - dialog.lastActivityUs;
+    const { setupTimeoutMs } = this.config.call;
+    if (dialog.answeredAtUs === undefined) {
+      if (silentUs > setupTimeoutMs * 1000) this.end(dialog, nowUs, "no-answer");
+    } else if (silentUs > this.idleLimitUs(dialog, nowUs)) {
+      this.end(dialog, nowUs, "idle");
     }
   }
 
-  /** Ends a call whose end was not seen: it lasted until its last packet. */
-  private end(call: Call, nowUs: TimeUs, reason: EndReason): void {
-    call.endedAtUs = call.lastActivityUs;
-    this.close(call, nowUs, reason);
+  private idleLimitUs(dialog: Dialog, nowUs: TimeUs): number {
+    const { idleTimeoutMs, holdTimeoutMs } = this.config.call;
+    if ([...dialog.halves].some((half) => !half.isLive)) return HALF_IDLE_US;
+    if (!dialog.onHold) return idleTimeoutMs * 1000;
+    const intervalUs = dialog.session.sessionExpiresS * 1_000_000;
+    const isTimerOver = intervalUs > 0 && nowUs - dialog.lastMessageUs > intervalUs + TIMER_SLACK_US;
+    return isTimerOver ? 0 : holdTimeoutMs * 1000;
   }
 
-  private close(call: Call, nowUs: TimeUs, reason: EndReason): void {
-    this.closing.delete(call);
-    this.calls.delete(call.sipCallId);
-    this.bury(call, nowUs);
-    call.endReason = reason;
-    call.endedAtUs ??= Math.min(nowUs, call.lastActivityUs);
+  /** Ends a dialog whose end was not seen: it lasted until its last packet. */
+  private end(dialog: Dialog, nowUs: TimeUs, reason: EndReason): void {
+    dialog.endedAtUs = dialog.lastActivityUs;
+    this.closeDialog(dialog, nowUs, reason);
+  }
+
+  private closeDialog(dialog: Dialog, nowUs: TimeUs, reason: EndReason): void {
+    const { call } = dialog;
+    this.closing.delete(dialog);
+    this.dialogs.delete(dialog);
+    dialog.isClosed = true;
+    this.afterlives.bury(dialog.session, nowUs);
+    dialog.endReason = reason;
+    dialog.endedAtUs ??= Math.min(nowUs, dialog.lastActivityUs);
+    this.guard.closeDialog(dialog, nowUs);
+    for (const leg of dialog.legs) {
+      this.media.release(leg);
+      this.binder.release(leg);
+    }
+    this.correlation.forget(dialog);
+    partHalves(dialog, nowUs);
+    dismiss(dialog);
+    this.identify(call, nowUs);
+    if (call.dialogs.some((other) => !other.isClosed)) return;
+    const waiting = call.dialogs.find((other) => other.transfer !== undefined);
+    call.lingerUntilUs = dialog.endedAtUs + this.config.call.transferMs * 1000;
+    // The INVITE that a REFER announced may still come.
+    if (waiting && reason === "bye" && nowUs < call.lingerUntilUs) this.lingering.add(call);
+    else this.closeCall(call, nowUs);
+  }
+
+  private closeCall(call: Call, nowUs: TimeUs): void {
+    this.lingering.delete(call);
+    this.calls.delete(call);
+    for (const dialog of call.dialogs) this.transfers.forget(dialog);
     this.guard.detach(call, nowUs);
-    for (const leg of call.legs) this.binder.release(leg);
     this.counters.ended++;
     this.observer.ended(call, describeCall(call, this.guard.report(call, nowUs)));
   }
 }
 
+/** Who was only on this dialog has left; who never spoke in a transfer that failed was never there. */
+function dismiss(dialog: Dialog): void {
+  const { call } = dialog;
+  for (const { party } of dialog.legs) {
+    const isElsewhere = call.dialogs.some((other) => !other.isClosed && other.legs.some((leg) => leg.party === party));
+    if (isElsewhere) continue;
+    party.toUs ??= dialog.endedAtUs;
+    const at = call.parties.indexOf(party);
+    if (at >= 2 && dialog.answeredAtUs === undefined && !call.streams.some((stream) => stream.party === party))
+      call.parties.splice(at, 1);
+  }
+}
+
 function failureHoldUs(status: number): number {
   return RETRIED_STATUSES.has(status) ? CHALLENGE_HOLD_US : RETRY_HOLD_US;
+}
+
+/** A proxy sent the INVITE to another telephone number than the one in To, which stays as it was (RFC 3261 §16.6). */
+function isRetargeted(message: SipMessage, numbers: NumberRules): boolean {
+  const [target, named] = [splitUri(message.requestUri).user, message.to.user].map((user) =>
+    comparableNumber(user, numbers),
+  );
+  // Without a country code one number may be written with and without it.
+  return target !== "" && target?.slice(-LEAST_SAME_DIGITS) !== named?.slice(-LEAST_SAME_DIGITS);
+}
+
+/** Who passed the call on before it came here (RFC 5806, RFC 7044), for its history; said once. */
+function noteDiversions(dialog: Dialog, diversions: readonly Diversion[], atUs: TimeUs): void {
+  if (dialog.diverting.length > 0 || diversions.length === 0) return;
+  dialog.diverting = diversions.map(({ user }) => user);
+  for (const { user, reason } of diversions.slice(0, MAX_DIVERSIONS)) {
+    dialog.call.addEvent({ atUs, kind: "diverted", detail: { by: user.slice(0, 64), reason } });
+  }
 }

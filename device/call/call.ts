@@ -1,107 +1,89 @@
-// A call and its two legs as the call table keeps them: parties, session, media descriptions, streams, times.
-// Plain state with small helpers; the rules that change it are in call-table.ts and binder.ts.
-import type { AddressWords } from "../base/address.js";
-import { isUnspecified } from "../base/address.js";
-import { type CallId, otherSide, type Side, type TimeUs } from "../base/ids.js";
-import type { CallEventRecord, CodecMapping, EndReason, WarningRecord } from "../contract/call-record.js";
-import type { SipAddress } from "../sip/message.js";
-import { staticCodec } from "../sip/payload-types.js";
+// A call as the people in it know it, and as it becomes one recording: its dialogs, its parties over time, its streams,
+// what happened. Plain state with small helpers; the rules that change it are in call-table.ts and halves.ts.
+import type { CallId, TimeUs } from "../base/ids.js";
+import type { CallEventRecord, EndReason, EvidenceRecord, WarningRecord } from "../contract/call-record.js";
 import type { MediaDescription, SessionDescription } from "../sip/sdp-types.js";
-import type { SessionState } from "../sip/session.js";
-import type { AgentVerdict } from "./agents.js";
-import type { Flow } from "./flow.js";
-import type { LegGate } from "./guard.js";
+import type { Dialog } from "./dialog.js";
+import { Party } from "./party.js";
 import type { CallStream } from "./stream.js";
 
 const MAX_EVENTS = 256;
 const MAX_WARNINGS = 64;
-
-export const UNKNOWN_AGENT: AgentVerdict = {
-  agent: undefined,
-  contradictory: false,
-  evidence: ["", ""],
-  byAddressOnly: [false, false],
-};
-
-/** One side of a call: who it is, where it receives media, and the gate its own audio must pass. */
-export class Leg {
-  readonly call: Call;
-  readonly side: Side;
-  gate!: LegGate;
-  /** The side's audio description in force (where it RECEIVES); undefined until seen. */
-  audio: MediaDescription | undefined;
-  /** Source a flow was accepted from without a negotiated address (RFC 7362 latching); 5 words, or undefined. */
-  latchedSource: Int32Array | undefined;
-  /** Flows that carry this side's audio. */
-  readonly flows = new Set<Flow>();
-
-  constructor(call: Call, side: Side) {
-    this.call = call;
-    this.side = side;
-  }
-
-  get other(): Leg {
-    return this.call.legs[otherSide(this.side)];
-  }
-
-  /** The addresses this side receives audio at, for identification; unspecified ones (hold) are not evidence. */
-  get audioAddresses(): AddressWords[] {
-    const address = this.audio?.address;
-    return address && !isUnspecified(address) ? [address] : [];
-  }
-
-  /**
-   * What a payload type means in packets this side sends: the receiver's description decides (RFC 3264 §5.1), else the
-   * side's own, else RFC 3551's static assignment.
-   */
-  codecOf(payloadType: number): CodecMapping {
-    const named = (media: MediaDescription | undefined) => media?.codecs.find((c) => c.payloadType === payloadType);
-    return (
-      named(this.other.audio) ??
-      named(this.audio) ??
-      staticCodec(payloadType) ?? { payloadType, name: "UNKNOWN", clockRate: 8000, channels: 1 }
-    );
-  }
-}
+/** Dialogs one call may pass through; further ones are calls of their own. */
+export const MAX_DIALOGS = 32;
+/** Parties one call may name; further ones go unnamed. */
+const MAX_PARTIES = 64;
 
 export class Call {
   readonly id: CallId;
-  readonly sipCallId: string;
-  readonly legs: readonly [Leg, Leg];
   readonly startedAtUs: TimeUs;
-  session: SessionState;
-  agent: AgentVerdict = UNKNOWN_AGENT;
-  /** Media addresses contradict the signalling: nobody counts as the agent. */
-  mediaContradictory = false;
+  /** Every dialog so far, ended ones too, oldest first; those that changed over to another call are not. */
+  readonly dialogs: Dialog[] = [];
+  /** Call-IDs of every dialog that was ever part of the call. */
+  readonly sipCallIds = new Set<string>();
+  /** The first two are the first of sides 0 and 1. */
+  readonly parties: Party[];
   answeredAtUs: TimeUs | undefined;
-  /** When the call ended for its parties (BYE, failure, silence). */
-  endedAtUs: TimeUs | undefined;
-  endReason: EndReason | undefined;
-  rejectStatus = 0;
-  lastActivityUs: TimeUs;
-  /** Packet time at which the table closes the call; Infinity while nothing calls for it. */
-  closeAtUs = Number.POSITIVE_INFINITY;
+  /** After its last dialog ended the call waits until then for the dialog that a transfer announced. */
+  lingerUntilUs = 0;
   /** Facts changed since the last snapshot into the journal. */
   changedSinceSnapshot = true;
   readonly streams: CallStream[] = [];
   readonly events: CallEventRecord[] = [];
   readonly warnings: WarningRecord[] = [];
+  /** On what grounds its halves were joined. */
+  readonly joins: Omit<EvidenceRecord, "id">[] = [];
 
-  constructor(id: CallId, session: SessionState, startedAtUs: TimeUs) {
+  constructor(id: CallId, startedAtUs: TimeUs) {
     this.id = id;
-    this.sipCallId = session.callId;
-    this.session = session;
     this.startedAtUs = startedAtUs;
-    this.lastActivityUs = startedAtUs;
-    this.legs = [new Leg(this, 0), new Leg(this, 1)];
+    this.parties = [new Party(0, "start", startedAtUs), new Party(1, "start", startedAtUs)];
   }
 
-  get onHold(): boolean {
-    return this.session.held[0] || this.session.held[1];
+  get liveDialogs(): Dialog[] {
+    return this.dialogs.filter((dialog) => dialog.isLive);
   }
 
-  party(side: Side): SipAddress {
-    return side === 0 ? this.session.originator : this.session.answerer;
+  /** The newest dialog that is answered and live, else the newest one. */
+  get foremost(): Dialog {
+    const talking = this.dialogs.findLast((dialog) => dialog.isLive && dialog.answeredAtUs !== undefined);
+    return talking ?? this.dialogs.at(-1)!;
+  }
+
+  get lastActivityUs(): TimeUs {
+    return this.dialogs.reduce((latest, dialog) => Math.max(latest, dialog.lastActivityUs), this.startedAtUs);
+  }
+
+  /** When its last dialog ended; undefined while one is live. */
+  get endedAtUs(): TimeUs | undefined {
+    return this.dialogs.some((dialog) => dialog.isLive) ? undefined : this.lastEnded?.endedAtUs;
+  }
+
+  get endReason(): EndReason | undefined {
+    return this.lastEnded?.endReason;
+  }
+
+  addDialog(dialog: Dialog): void {
+    this.dialogs.push(dialog);
+    this.dialogs.sort((a, b) => a.startedAtUs - b.startedAtUs);
+    this.sipCallIds.add(dialog.sipCallId);
+  }
+
+  /** The dialog that ended last; once the call was answered, attempts that were not do not count. */
+  private get lastEnded(): Dialog | undefined {
+    let last: Dialog | undefined;
+    for (const dialog of this.dialogs) {
+      const counts = this.answeredAtUs === undefined || dialog.answeredAtUs !== undefined;
+      if (counts && (dialog.endedAtUs ?? 0) >= (last?.endedAtUs ?? 0)) last = dialog;
+    }
+    return last;
+  }
+
+  /** Names a further party; beyond the limit it goes unnamed, and is still nobody else. */
+  addParty(party: Party): void {
+    if (this.parties.length < MAX_PARTIES) this.parties.push(party);
+    else this.warn("too-many-parties", { limit: MAX_PARTIES });
+    this.changedSinceSnapshot = true;
   }
 
   addEvent(event: CallEventRecord): void {

@@ -1,64 +1,73 @@
 // The call record: a call's facts and counts as values, for the journal, the service and the manifest. Pure.
-import type { Side } from "../base/ids.js";
 import {
   CALL_RECORD_SCHEMA,
   type CallRecord,
   type DiscardReason,
   type NoAudioReason,
   type PartyRecord,
-  type PartyRole,
   type StreamRecord,
 } from "../contract/call-record.js";
 import { estimateMos } from "../rtp/quality.js";
 import type { Call } from "./call.js";
-import type { GuardReport } from "./guard.js";
+import type { GuardReport, PartyReport } from "./guard.js";
+import type { Party } from "./party.js";
 import { type CallStream, DISCARD_REASONS } from "./stream.js";
-
-/** Role of a side: agent and caller when there is an agent, else who called whom. */
-export function roleOf(call: Call, side: Side): PartyRole {
-  if (call.agent.agent !== undefined) return call.agent.agent === side ? "agent" : "caller";
-  return side === 0 ? "originator" : "answerer";
-}
 
 /** The record of a call as `report` judges it; times in packet µs. */
 export function describeCall(call: Call, report: GuardReport): CallRecord {
-  const streams = call.streams.map(describeStream);
+  const endedAtUs = call.endedAtUs ?? call.lastActivityUs;
+  const streams = call.streams.map((stream) => describeStream(stream, call));
   const record: CallRecord = {
     schema: CALL_RECORD_SCHEMA,
     id: call.id,
-    sipCallIds: [call.sipCallId],
+    sipCallIds: [...call.sipCallIds],
     startedAtUs: call.startedAtUs,
-    endedAtUs: call.endedAtUs ?? call.lastActivityUs,
+    endedAtUs,
     endReason: call.endReason ?? "recovered",
     policy: report.policy,
     policyRule: report.policyRule,
-    parties: [describeParty(call, 0, report), describeParty(call, 1, report)],
+    parties: describeParties(call, report, endedAtUs),
     streams,
-    evidence: report.evidence,
+    evidence: [...report.evidence, ...call.joins.map((join, i) => ({ id: `j${i + 1}`, ...join }))],
     events: [...call.events],
     warnings: [...call.warnings, ...report.warnings],
   };
   if (call.answeredAtUs !== undefined) record.answeredAtUs = call.answeredAtUs;
-  if (call.rejectStatus > 0 && call.answeredAtUs === undefined) record.rejectStatus = call.rejectStatus;
+  const { rejectStatus } = call.dialogs.at(-1)!;
+  if (rejectStatus > 0 && call.answeredAtUs === undefined) record.rejectStatus = rejectStatus;
   if (streams.every((stream) => stream.packets.recorded === 0)) record.noAudio = noAudioReason(call, report);
   return record;
 }
 
-function describeParty(call: Call, side: Side, report: GuardReport): PartyRecord {
-  const party = call.party(side);
+function describeParties(call: Call, report: GuardReport, endedAtUs: number): CallRecord["parties"] {
+  const parties = call.parties.map((party, i) => describeParty(party, report.parties[i]!, endedAtUs));
+  return parties as CallRecord["parties"];
+}
+
+function describeParty(party: Party, { consent, spans }: PartyReport, endedAtUs: number): PartyRecord {
+  const { side, role, identity, identifiedBy, joinedBy, fromUs } = party;
   return {
     side,
-    role: roleOf(call, side),
-    uri: party.uri,
-    number: party.user,
-    name: party.name,
-    identifiedBy: call.agent.agent === side ? call.agent.evidence[side] : "",
-    consent: report.parties[side].consent,
-    spans: report.parties[side].spans,
+    role,
+    joinedBy,
+    fromUs,
+    toUs: Math.max(fromUs, party.toUs ?? endedAtUs),
+    uri: identity.uri,
+    number: identity.number,
+    name: identity.name,
+    identifiedBy,
+    consent,
+    spans,
   };
 }
 
-function describeStream(stream: CallStream): StreamRecord {
+/** A party beyond the limit has no place of its own: its streams stand with the last one named on its side. */
+function placeOf(stream: CallStream, call: Call): number {
+  const at = call.parties.indexOf(stream.party);
+  return at >= 0 ? at : call.parties.findLastIndex(({ side }) => side === stream.side);
+}
+
+function describeStream(stream: CallStream, call: Call): StreamRecord {
   const { statistics } = stream;
   const main = stream.payloadTypes.reduce((a, b) => (b.packets > a.packets ? b : a));
   const expected = statistics.received + statistics.lost;
@@ -69,6 +78,7 @@ function describeStream(stream: CallStream): StreamRecord {
   return {
     index: stream.index,
     side: stream.side,
+    party: placeOf(stream, call),
     ssrc: `0x${stream.ssrc.toString(16).padStart(8, "0")}`,
     source: stream.source,
     destination: stream.destination,
@@ -82,6 +92,7 @@ function describeStream(stream: CallStream): StreamRecord {
       lost: statistics.lost,
       late: statistics.lateCount,
       duplicate: stream.duplicate,
+      ...(stream.copies > 0 && { copies: stream.copies }),
     },
     discardedBy,
     jitterMs: { mean: round(statistics.jitterMeanMs), max: round(statistics.jitterMaxMs) },

@@ -2,7 +2,7 @@
 // Several calls may name one address (direct media); bounded in addresses and in uses per address.
 import type { AddressWords } from "../base/address.js";
 import { type WordKeyed, WordTable } from "../rtp/word-table.js";
-import type { Leg } from "./call.js";
+import type { Leg } from "./leg.js";
 
 const ENDPOINT_WORDS = 5;
 /** Legs remembered per address, the newest last; the oldest goes first. */
@@ -55,7 +55,7 @@ export class EndpointTable {
     if (known >= 0) endpoint.uses.splice(known, 1);
     else owned.push(endpoint);
     endpoint.uses.push(leg);
-    if (endpoint.uses.length > MAX_USES) this.forget(endpoint, endpoint.uses[0]!);
+    if (endpoint.uses.length > MAX_USES) this.forget(endpoint, leastWanted(endpoint.uses));
     this.byLeg.set(leg, owned);
     this.version++;
     if (endpoint.uses.length > 1) this.sharedVersion++;
@@ -84,4 +84,9 @@ export class EndpointTable {
     for (let i = 0; i < 4; i++) this.probe[i] = words[at + i]!;
     this.probe[4] = port;
   }
+}
+
+/** Whom an address forgets that too many name: attempts before conversations, so that no flood of them ends one. */
+function leastWanted(uses: readonly Leg[]): Leg {
+  return uses.find(({ dialog }) => dialog.answeredAtUs === undefined || !dialog.isLive) ?? uses[0]!;
 }

@@ -1,8 +1,9 @@
 // One direction of UDP between two transport addresses that carries RTP, and what it is bound to. Bounded by the flow
 // table; the longest silent stray flow gives way first.
 import type { TimeUs } from "../base/ids.js";
+import type { RecentPackets } from "../rtp/recent-packets.js";
 import type { WordKeyed } from "../rtp/word-table.js";
-import type { Leg } from "./call.js";
+import type { Leg } from "./leg.js";
 import type { CallStream } from "./stream.js";
 
 /** How sure it is that a flow carries a leg's audio, strongest first. */
@@ -34,6 +35,8 @@ export class Flow implements WordKeyed {
   bindings: Binding[] = [];
   lastAtUs: TimeUs = 0;
   packets = 0;
+  /** What the mirror port's copies are told by, once the flow belongs to a call. */
+  recent: RecentPackets | undefined;
   /** Endpoint-table versions at the last attempt to bind. */
   triedVersion = -1;
   triedSharedVersion = -1;

@@ -12,6 +12,8 @@ import type {
 import type { Datagram } from "../net/datagram.js";
 import type { SipMessage } from "../sip/message.js";
 import type { Call } from "./call.js";
+import type { Dialog } from "./dialog.js";
+import type { Party } from "./party.js";
 import type { CallStream } from "./stream.js";
 
 /** The gate of one leg. Every RTP packet of the leg is offered exactly once. */
@@ -20,11 +22,18 @@ export interface LegGate {
   offer(stream: CallStream, datagram: Datagram, isDuplicate: boolean): void;
 }
 
+/** What consent/ knows of a party, for the call's record. */
+export interface PartyReport {
+  consent: ConsentState;
+  spans: SpanRecord[];
+}
+
 /** What consent/ knows of a call, for its record. */
 export interface GuardReport {
   policy: Policy;
   policyRule: string;
-  parties: [{ consent: ConsentState; spans: SpanRecord[] }, { consent: ConsentState; spans: SpanRecord[] }];
+  /** By the place of the party in `Call.parties`. */
+  parties: PartyReport[];
   evidence: EvidenceRecord[];
   warnings: WarningRecord[];
   /** Why a call of which nothing was recorded has no audio, as far as consent and policy decide it. */
@@ -32,14 +41,24 @@ export interface GuardReport {
 }
 
 export interface CallGuard {
-  /** A call began: gives both legs their (shut) gates. */
+  /** A call began. */
   attach(call: Call): void;
-  /** A SIP message of the call, before its consequences; `from` is the side that sent it, if known. */
-  message(call: Call, message: SipMessage, from: Side | undefined, atUs: TimeUs): void;
-  /** Roles, answer or end changed: gates are judged anew, in force with the next packet. */
+  /** A dialog joined the call: gives both its legs their (shut) gates. */
+  addDialog(dialog: Dialog): void;
+  /** A SIP message of the dialog, before its consequences; `from` is the session side that sent it, if known. */
+  message(dialog: Dialog, message: SipMessage, from: Side | undefined, atUs: TimeUs): void;
+  /** Roles, parties, answer or end changed: gates are judged anew, in force with the next packet. */
   changed(call: Call, atUs: TimeUs): void;
   /** The facts so far; open spans end at `atUs`. */
   report(call: Call, atUs: TimeUs): GuardReport;
-  /** The call is over: shuts the gates for good and settles what was held. */
+  /** The dialog goes over to another call, which will add it anew: what it admitted so far stays with this one. */
+  leave(dialog: Dialog, atUs: TimeUs): void;
+  /** `other` has become part of `call`: its gates, statements and evidence go along. */
+  absorb(call: Call, other: Call, atUs: TimeUs): void;
+  /** What was said of `other` counts for `party` from now on; with `isSame` what was recorded of it is `party`'s too. */
+  unite(call: Call, party: Party, other: Party, isSame: boolean): void;
+  /** The dialog is over: shuts its gates for good and settles what was held. */
+  closeDialog(dialog: Dialog, atUs: TimeUs): void;
+  /** The call is over. */
   detach(call: Call, atUs: TimeUs): void;
 }

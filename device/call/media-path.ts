@@ -6,11 +6,13 @@ import { type Datagram, KEY_WORDS } from "../net/datagram.js";
 import { makeRtpView, type RtpView, readRtp } from "../rtp/packet.js";
 import { Arrival } from "../rtp/stream-statistics.js";
 import { WordTable } from "../rtp/word-table.js";
-import { type AgentRules, addressIsAgent } from "./agents.js";
 import type { FlowBinder } from "./binder.js";
 import type { Call } from "./call.js";
 import type { EndpointTable } from "./endpoints.js";
 import { type Binding, Flow, Trust } from "./flow.js";
+import type { Leg } from "./leg.js";
+import type { RelayWatch } from "./relay-watch.js";
+import { RtpCopies } from "./rtp-copies.js";
 import { CallStream, discardCode } from "./stream.js";
 
 const ENCRYPTED = discardCode("encrypted");
@@ -21,11 +23,19 @@ const MAX_STREAMS_PER_FLOW = 16;
 /** Slots of the flow table looked at per sweep step. */
 const SWEEP_SLOTS = 4096;
 
+/** Which media addresses are agents'. */
+export interface AgentAddresses {
+  /** For the address at `words[at]`. */
+  addressIsAgent(words: ArrayLike<number>, at?: number): boolean;
+}
+
 export interface MediaLimits {
   maxFlows: number;
   flowIdleTimeoutMs: number;
   maxStreamsPerCall: number;
   reorderWindowMs: number;
+  /** Between a packet and the mirror port's copy of it; 0 = copies stay in. */
+  copyWindowMs: number;
 }
 
 export class MediaCounters {
@@ -42,6 +52,9 @@ export class MediaCounters {
 /** A stream's first packet may overtake the answer by this much. */
 const BEFORE_ANSWER_US = 200_000;
 
+/** Packets after which a stream that two dialogs share proves that they are of one conversation. */
+const SHARED_PACKETS = 50;
+
 const knows = (binding: Binding, ssrc: number): boolean => binding.streams.some((stream) => stream.ssrc === ssrc);
 
 /**
@@ -55,13 +68,13 @@ function isForeign(flow: Flow, binding: Binding, ssrc: number): boolean {
   const owner = flow.bindings.find((other) => knows(other, ssrc));
   if (owner) {
     const beganAtUs = owner.streams.find((stream) => stream.ssrc === ssrc)!.firstAtUs;
-    if (beganAtUs >= (binding.leg.call.answeredAtUs ?? Number.POSITIVE_INFINITY) - BEFORE_ANSWER_US) return false;
+    if (beganAtUs >= (binding.leg.dialog.answeredAtUs ?? Number.POSITIVE_INFINITY) - BEFORE_ANSWER_US) return false;
     markForeign(binding, ssrc);
     return true;
   }
   const waiting = flow.bindings.filter(({ streams }) => streams.length === 0);
   // A call that still rings may be about to claim it: nobody gets the packet, and the next one is asked about again.
-  if (waiting.some(({ leg }) => leg.call.answeredAtUs === undefined)) return true;
+  if (waiting.some(({ leg }) => leg.dialog.answeredAtUs === undefined)) return true;
   const isOneConversation = flow.bindings.every(({ current }) => current?.ssrc === binding.current?.ssrc);
   if (waiting.length === 0 && isOneConversation) return false;
   for (const other of flow.bindings) if (!waiting.includes(other)) markForeign(other, ssrc);
@@ -75,25 +88,55 @@ function markForeign(binding: Binding, ssrc: number): void {
 
 export class MediaPath {
   readonly counters = new MediaCounters();
+  private readonly copies: RtpCopies;
   private readonly limits: MediaLimits;
   private readonly endpoints: EndpointTable;
   private readonly binder: FlowBinder;
-  private readonly agentRules: AgentRules;
+  private readonly agents: AgentAddresses;
   private readonly flows: WordTable<Flow>;
+  private readonly onShared: (a: Leg, b: Leg) => void;
+  private readonly relays: RelayWatch | undefined;
   private readonly view: RtpView = makeRtpView();
   private sweepAt = 0;
 
-  constructor(limits: MediaLimits, endpoints: EndpointTable, binder: FlowBinder, agentRules: AgentRules) {
+  /** `onShared` is told once of two legs that one and the same stream belongs to; `relays` is offered every packet. */
+  constructor(
+    limits: MediaLimits,
+    endpoints: EndpointTable,
+    binder: FlowBinder,
+    agents: AgentAddresses,
+    onShared: (a: Leg, b: Leg) => void,
+    relays: RelayWatch | undefined,
+  ) {
+    this.relays = relays;
+    this.onShared = onShared;
     this.limits = limits;
+    this.copies = new RtpCopies(limits.copyWindowMs);
     this.endpoints = endpoints;
     this.binder = binder;
-    this.agentRules = agentRules;
+    this.agents = agents;
     this.flows = new WordTable<Flow>(KEY_WORDS, limits.maxFlows);
   }
 
   /** Flows remembered at the moment. */
   get flowCount(): number {
     return this.flows.size;
+  }
+
+  /** Counters under their published names. */
+  exportCounters(): Record<string, number> {
+    const { counters } = this;
+    return {
+      "rtp.packets": counters.packets,
+      "rtp.malformed": counters.malformed,
+      "rtp.unbound": counters.unboundPackets,
+      "rtp.flows": this.flowCount,
+      "rtp.flows-refused": counters.flowsRefused,
+      "rtp.flows-forgotten": counters.flowsForgotten,
+      "rtp.streams-refused": counters.streamsRefused,
+      "rtp.foreign": counters.foreignPackets,
+      ...this.copies.counters.toRecord("duplicates.rtp."),
+    };
   }
 
   /** Takes one datagram that `classifyMedia` calls RTP. */
@@ -114,6 +157,7 @@ export class MediaPath {
       this.counters.malformed++;
       return;
     }
+    if (this.copies.isCopy(flow, this.view, datagram)) return;
     for (let i = 0; i < bindings.length; i++) this.deliver(flow, bindings[i]!, datagram);
   }
 
@@ -151,7 +195,7 @@ export class MediaPath {
     const leg = binding.leg;
     stream.seen++;
     stream.lastAtUs = datagram.capturedAtUs;
-    leg.call.lastActivityUs = datagram.capturedAtUs;
+    leg.dialog.lastActivityUs = datagram.capturedAtUs;
     if (!stream.countPayloadType(view.payloadType)) {
       stream.switchPayloadType(view.payloadType, leg.codecOf(view.payloadType));
       leg.call.changedSinceSnapshot = true;
@@ -164,24 +208,41 @@ export class MediaPath {
       this.limits.reorderWindowMs,
     );
     leg.gate.offer(stream, datagram, arrival === Arrival.duplicate);
+    const { watched } = stream;
+    if (watched !== undefined)
+      this.relays!.matcher.offer(watched, datagram.data, view.payloadStart, view.payloadEnd, datagram.capturedAtUs);
+    if (flow.bindings.length > 1 && stream.seen === SHARED_PACKETS) this.reportShared(flow, binding);
+  }
+
+  private reportShared(flow: Flow, binding: Binding): void {
+    for (const other of flow.bindings) {
+      if (other.leg.call !== binding.leg.call && other.current?.ssrc === binding.current?.ssrc)
+        this.onShared(binding.leg, other.leg);
+    }
   }
 
   private streamFor(flow: Flow, binding: Binding, nowUs: TimeUs): CallStream | undefined {
     const { ssrc, sequence } = this.view;
-    let stream = binding.streams.findLast((s) => s.ssrc === ssrc && s.statistics.fits(sequence));
+    const { party } = binding.leg;
+    let stream = binding.streams.findLast((s) => s.ssrc === ssrc && s.party === party && s.statistics.fits(sequence));
     if (!stream) {
       const call = binding.leg.call;
-      if (call.streams.length >= this.limits.maxStreamsPerCall || binding.streams.length >= MAX_STREAMS_PER_FLOW) {
+      const { maxStreamsPerCall } = this.limits;
+      // Sources that nobody vouched for must not take the places of the call's own.
+      const limit = binding.trust === Trust.changed ? maxStreamsPerCall >> 1 : maxStreamsPerCall;
+      if (call.streams.length >= limit || binding.streams.length >= MAX_STREAMS_PER_FLOW) {
         this.counters.streamsRefused++;
-        call.warn("too-many-streams", { limit: this.limits.maxStreamsPerCall });
+        call.warn("too-many-streams", { limit });
         return undefined;
       }
       const { key } = flow;
       const source = formatEndpoint(key, 0, key[8]! >>> 16);
       const destination = formatEndpoint(key, 4, key[8]! & 0xffff);
-      stream = new CallStream(call.streams.length, binding.leg.side, ssrc, source, destination);
+      stream = new CallStream(call.streams.length, party, ssrc, source, destination);
       stream.firstAtUs = nowUs;
       call.streams.push(stream);
+      if (!call.parties.includes(party)) call.addParty(party);
+      stream.watched = this.relays?.watch({ leg: binding.leg, key });
       binding.streams.push(stream);
       call.changedSinceSnapshot = true;
     }
@@ -194,17 +255,14 @@ export class MediaPath {
   private judge(flow: Flow, binding: Binding): void {
     const stream = binding.current!;
     const { leg } = binding;
-    const call = leg.call;
+    const { call } = leg;
+    const { agent } = leg.dialog;
     if (leg.audio?.encrypted || leg.other.audio?.encrypted) {
       stream.blocked = ENCRYPTED;
     } else if (binding.trust === Trust.changed) {
       stream.blocked = SOURCE_CHANGED;
       call.warn("source-changed", { source: stream.source });
-    } else if (
-      call.agent.agent === leg.side &&
-      call.agent.byAddressOnly[leg.side] &&
-      !addressIsAgent(this.agentRules, flow.key)
-    ) {
+    } else if (agent.agent === leg.side && agent.byAddressOnly[leg.side] && !this.agents.addressIsAgent(flow.key)) {
       stream.blocked = SOURCE_CHANGED;
       call.warn("agent-source-outside-match", { source: stream.source });
     } else {
@@ -212,15 +270,31 @@ export class MediaPath {
     }
   }
 
+  /** The leg's dialog is over. */
+  release(leg: Leg): void {
+    for (const flow of leg.flows) {
+      for (const binding of flow.bindings) {
+        if (binding.leg !== leg) continue;
+        for (const { watched } of binding.streams) if (watched) this.relays!.matcher.close(watched);
+      }
+    }
+  }
+
   /** Judges a leg's streams again after roles or descriptions changed. */
   judgeAgain(call: Call): void {
-    for (const leg of call.legs) {
-      for (const flow of leg.flows) {
-        for (const binding of flow.bindings) {
-          if (binding.leg === leg && binding.current) this.judge(flow, binding);
+    for (const dialog of call.dialogs) {
+      for (const leg of dialog.legs) {
+        for (const flow of leg.flows) {
+          for (const binding of flow.bindings) if (binding.leg === leg) this.judgeBinding(flow, binding);
         }
       }
     }
+  }
+
+  /** Another party's packets are another stream, whatever their SSRC. */
+  private judgeBinding(flow: Flow, binding: Binding): void {
+    if (binding.current && binding.current.party !== binding.leg.party) binding.current = undefined;
+    if (binding.current) this.judge(flow, binding);
   }
 
   private admit(datagram: Datagram): Flow | undefined {

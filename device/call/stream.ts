@@ -3,6 +3,9 @@
 import type { Side, TimeUs } from "../base/ids.js";
 import type { CodecMapping, DiscardReason } from "../contract/call-record.js";
 import { StreamStatistics } from "../rtp/stream-statistics.js";
+import type { Party } from "./party.js";
+import type { StreamToken } from "./payload-stream.js";
+import type { WatchedStream } from "./relay-watch.js";
 
 /** Reasons in the order of their codes in `CallStream.blocked` and the gate; code 0 = none. */
 export const DISCARD_REASONS: readonly DiscardReason[] = [
@@ -14,6 +17,7 @@ export const DISCARD_REASONS: readonly DiscardReason[] = [
   "encrypted",
   "source-changed",
   "journal",
+  "other-half",
 ];
 export type DiscardCode = number;
 /** The code (1…) of a reason; 0 means admitted. */
@@ -25,8 +29,11 @@ export function discardCode(reason: DiscardReason): DiscardCode {
 const MAX_PAYLOAD_TYPES = 16;
 
 export class CallStream {
-  readonly index: number;
-  readonly side: Side;
+  /** Place in the call's streams, as in the journal's record headers; changes only when the call is absorbed. */
+  index: number;
+  side: Side;
+  /** Who was on the side when the stream began. */
+  party: Party;
   readonly ssrc: number;
   readonly source: string;
   readonly destination: string;
@@ -38,17 +45,22 @@ export class CallStream {
   recorded = 0;
   /** Copies of packets whose gate was open, dropped. */
   duplicate = 0;
+  /** Copies that the mirror port made: taken out before anything else, not in `seen`. */
+  copies = 0;
   /** By DiscardCode - 1. */
   readonly discardedBy = new Int32Array(DISCARD_REASONS.length);
   /** DiscardCode of a reason that lies in the stream itself (encrypted, changed source); 0 = none. */
   blocked: DiscardCode = 0;
   clockRate = 8000;
+  /** Its place in the search for relayed copies; undefined where that is not searched for. */
+  watched: StreamToken<WatchedStream> | undefined;
   private lastPayloadType = -1;
   private lastSlot = 0;
 
-  constructor(index: number, side: Side, ssrc: number, source: string, destination: string) {
+  constructor(index: number, party: Party, ssrc: number, source: string, destination: string) {
     this.index = index;
-    this.side = side;
+    this.side = party.side;
+    this.party = party;
     this.ssrc = ssrc;
     this.source = source;
     this.destination = destination;
@@ -62,6 +74,12 @@ export class CallStream {
 
   countDiscarded(code: DiscardCode): void {
     this.discardedBy[code - 1]!++;
+  }
+
+  /** Packets that were recorded and could not be kept after all. */
+  countLost(packets: number): void {
+    this.recorded -= packets;
+    this.discardedBy[discardCode("journal") - 1]! += packets;
   }
 
   /** Counts a packet of a payload type whose mapping is known; false when the mapping must be given first. */

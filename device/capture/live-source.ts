@@ -19,6 +19,8 @@ export interface LiveOptions {
   snapLengthBytes: number;
   timeoutMs: number;
   promiscuous: boolean;
+  /** TCP ports that the filters of filter.ts pass. */
+  tcpPorts: readonly number[];
   /** pcap-filter expression, "" = everything. By default the one of filter.ts that fits the link layer. */
   filter?: string;
 }
@@ -180,9 +182,10 @@ export class LiveSource {
 
   /** The filters to try, best first. */
   #filters(state: InterfaceState | undefined): string[] {
-    const own = (state?.isEthernet ?? false) ? captureFilter() : anyLinkFilter();
+    const anyLink = anyLinkFilter(this.#options.tcpPorts);
+    const own = (state?.isEthernet ?? false) ? captureFilter(this.#options.tcpPorts) : anyLink;
     const first = this.#options.filter ?? own;
-    return first === "" ? [""] : [...new Set([first, anyLinkFilter(), ""])];
+    return first === "" ? [""] : [...new Set([first, anyLink, ""])];
   }
 
   /** Throws Error with libpcap's text. */
@@ -199,7 +202,7 @@ export class LiveSource {
       isPromiscuous: options.promiscuous && this.name !== EVERY_INTERFACE,
     };
     const linkType = linkTypeOf(socket.open(socketOptions, () => this.#takePacket(socket)));
-    if (filter === captureFilter() && linkType !== LINK_TYPE_ETHERNET) {
+    if (filter === captureFilter(options.tcpPorts) && linkType !== LINK_TYPE_ETHERNET) {
       socket.close();
       throw new Error("the filter counts bytes of Ethernet, the interface has another link layer");
     }

@@ -53,10 +53,15 @@ function nameNear(name: string, known: Iterable<string>): string | undefined {
 }
 
 function readText(text: string, field: ConfigField): unknown {
-  if (field.kind === "integer") return /^[+-]?\d+$/.test(text.trim()) ? Number(text) : text;
+  if (field.kind === "integer") return readInteger(text);
+  if (field.kind === "integer-list") return splitList(text).map(readInteger);
   if (field.kind === "boolean") return readBoolean(text.trim().toLowerCase()) ?? text;
   if (field.kind === "text-list") return splitList(text);
   return field.kind === "choice" ? text.trim() : text;
+}
+
+function readInteger(text: string): unknown {
+  return /^[+-]?\d+$/.test(text.trim()) ? Number(text) : text;
 }
 
 function readBoolean(text: string): boolean | undefined {

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { configSchema, type FieldMeta, fieldMeta } from "../contract/config.js";
 
-export type FieldKind = "integer" | "boolean" | "text" | "choice" | "text-list" | "entry-list";
+export type FieldKind = "integer" | "boolean" | "text" | "choice" | "integer-list" | "text-list" | "entry-list";
 
 export interface ConfigField {
   /** "call.idleTimeoutMs"; "consent.rules[].policy" for a member of a list's entries. */
@@ -16,6 +16,7 @@ export interface ConfigField {
   default: unknown;
   /** "" when the number has none or the field is no number. */
   unit: string;
+  /** Of a number, or of each number of a list. */
   minimum?: number;
   maximum?: number;
   /** Of a text, or of each text of a list. */
@@ -101,6 +102,8 @@ export function expectation(field: ConfigField): string {
       return `one of ${field.values.join(", ")}`;
     case "text":
       return expectedText(field);
+    case "integer-list":
+      return `a list of at most ${field.maximumItems} whole numbers from ${field.minimum} to ${field.maximum}`;
     case "text-list":
       return `a list of at most ${field.maximumItems} texts`;
     case "entry-list":
@@ -137,6 +140,7 @@ function addField(fields: ConfigField[], keys: string[], path: string, node: Sch
 function readField(keys: string[], path: string, node: SchemaNode): ConfigField {
   const kind = kindOf(path, node);
   const text = kind === "text-list" ? (node.items ?? {}) : node;
+  const number = kind === "integer-list" ? (node.items ?? {}) : node;
   const hasEnvironment = kind !== "entry-list" && !path.includes("[]");
   return {
     path,
@@ -145,7 +149,7 @@ function readField(keys: string[], path: string, node: SchemaNode): ConfigField 
     description: node.description ?? "",
     default: node.default,
     unit: node.meta?.unit ?? "",
-    ...(kind === "integer" && { minimum: node.minimum!, maximum: node.maximum! }),
+    ...(number.type === "integer" && { minimum: number.minimum!, maximum: number.maximum! }),
     ...(text.minLength !== undefined && { minimumLength: text.minLength }),
     ...(text.maxLength !== undefined && { maximumLength: text.maxLength }),
     ...(text.pattern !== undefined && { pattern: text.pattern }),
@@ -162,6 +166,7 @@ function kindOf(path: string, node: SchemaNode): FieldKind {
   if (node.enum) return "choice";
   if (node.type === "integer" || node.type === "boolean") return node.type;
   if (node.type === "string") return "text";
+  if (node.type === "array" && node.items?.type === "integer") return "integer-list";
   if (node.type === "array") return node.items?.type === "object" ? "entry-list" : "text-list";
   throw new Error(`configuration field ${path} has a type without a face: ${node.type}`);
 }

@@ -160,13 +160,20 @@ function describeValue(layer: Layer, path: Path, value: unknown, catalogue: Cata
   const schemaName = schemaPath(path);
   const field = catalogue.fields.find((known) => known.path === schemaName);
   if (field)
-    return `${name}found ${showFound(value, field)}, expected ${expectation(field)}${choiceNear(value, field)}`;
+    return `${name}found ${showFound(value, field)}, expected ${expectation(field)}${choiceNear(value, field)}${field.kind === "text" ? quotesHint(layer, path, value) : ""}`;
   const list = catalogue.fields.find((known) => `${known.path}[]` === schemaName);
+  if (list?.kind === "integer-list")
+    return `${name}found ${showValue(value)}, expected a whole number from ${list.minimum} to ${list.maximum}`;
   if (list?.kind !== "text-list")
     return `${name}found ${showValue(value)}, expected ${list ? "an entry" : "a section"} with keys`;
-  const isPlain = typeof value === "number" || typeof value === "boolean";
-  const hint = isPlain ? `; put it in quotes: "${layer.sourceOf(path) || String(value)}"` : "";
+  const hint = quotesHint(layer, path, value);
   return `${name}found ${showText(value, list)}, expected ${expectedText(list)}${hint}`;
+}
+
+/** YAML takes 030 for a number and no for a truth; as text they need quotes. */
+function quotesHint(layer: Layer, path: Path, value: unknown): string {
+  const isPlain = typeof value === "number" || typeof value === "boolean";
+  return isPlain ? `; put it in quotes: "${layer.sourceOf(path) || String(value)}"` : "";
 }
 
 function showFound(value: unknown, field: ConfigField): string {

@@ -1,7 +1,8 @@
 // What the schema cannot say about a configuration: entries that look right and would silently match nothing. Works on
 // a configuration that the schema has accepted.
-import { parseCidr } from "../base/address.js";
 import type { Config } from "../contract/config.js";
+import { findAgentFaults, userPartFault } from "./agent-meaning.js";
+import { covers } from "./pattern-cover.js";
 
 export interface MeaningFault {
   /** Keys and indexes that lead to the value at fault. */
@@ -15,34 +16,7 @@ export interface MeaningFault {
 const MAXIMUM_EARLIER_PATTERNS = 64;
 
 export function findMeaningFaults(config: Config): MeaningFault[] {
-  return [...agentFaults(config), ...headerFaults(config), ...ruleFaults(config)];
-}
-
-function agentFaults(config: Config): MeaningFault[] {
-  const faults: MeaningFault[] = [];
-  for (const [index, entry] of config.agents.match.entries()) {
-    const text = addressFault(entry) || userPartFault(entry);
-    if (text !== "") faults.push({ path: ["agents", "match", index], text });
-  }
-  return faults;
-}
-
-/** Why an entry that is meant as a network is none, or "". */
-function addressFault(entry: string): string {
-  const isMeantAsAddress =
-    entry.includes("/") || /^\d{1,3}(\.[\d*?]{1,3}){2,}/.test(entry) || /^[0-9a-f]*:[0-9a-f.]*:/i.test(entry);
-  if (!isMeantAsAddress || parseCidr(entry)) return "";
-  const hint = /[*?-]/.test(entry)
-    ? "; wildcards and ranges work on numbers only, write a network like 10.0.0.0/24"
-    : "";
-  return `looks like an address but is neither an address nor a CIDR network${hint}`;
-}
-
-/** Why an entry can match no user part, or "". */
-function userPartFault(entry: string): string {
-  const user = /^(?:sips?:|tel:)?([^@]*)(?:@.*)?$/i.exec(entry)?.[1] ?? "";
-  if (user === entry) return "";
-  return `matches the user part only, so write it without scheme and host${user === "" ? "" : `: ${user.slice(0, 64)}`}`;
+  return [...findAgentFaults(config), ...headerFaults(config), ...ruleFaults(config)];
 }
 
 function headerFaults(config: Config): MeaningFault[] {
@@ -100,34 +74,4 @@ class EarlierRules {
   find(pattern: string): number | undefined {
     return this.#exact.get(pattern) ?? this.#patterns.find((wider) => covers(wider.pattern, pattern))?.rank;
   }
-}
-
-/**
- * Whether everything that `narrow` matches is surely matched by `wide` (* any text, ? one character). A wildcard of
- * `narrow` counts as a character that only `*`, or `?` for `?`, can stand for, so some true cases are missed and no
- * false one is reported. Costs at most the product of the lengths.
- */
-export function covers(wide: string, narrow: string): boolean {
-  let at = 0;
-  let starAt = -1;
-  let resumeAt = 0;
-  let narrowAt = 0;
-  while (narrowAt < narrow.length) {
-    if (at < wide.length && wide[at] === "*") {
-      starAt = at++;
-      resumeAt = narrowAt;
-    } else if (at < wide.length && standsFor(wide[at]!, narrow[narrowAt]!)) {
-      at++;
-      narrowAt++;
-    } else if (starAt >= 0) {
-      at = starAt + 1;
-      narrowAt = ++resumeAt;
-    } else return false;
-  }
-  while (wide[at] === "*") at++;
-  return at === wide.length;
-}
-
-function standsFor(wide: string, narrow: string): boolean {
-  return narrow === "*" ? false : wide === narrow || wide === "?";
 }

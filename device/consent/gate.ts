@@ -3,6 +3,7 @@
 // moment, only when nothing but the missing answer keeps the gate shut.
 import type { Side, TimeUs } from "../base/ids.js";
 import type { LegGate } from "../call/guard.js";
+import type { Party } from "../call/party.js";
 import { type CallStream, type DiscardCode, discardCode } from "../call/stream.js";
 import type { DiscardReason, SpanRecord } from "../contract/call-record.js";
 import type { Datagram } from "../net/datagram.js";
@@ -27,10 +28,14 @@ interface HeldPacket {
   bytes: Buffer;
 }
 
+/** An open span and who was on the leg. */
+interface GateSpan extends SpanRecord {
+  party: Party;
+}
+
 export class Gate implements LegGate {
-  readonly spans: SpanRecord[] = [];
-  private readonly side: Side;
-  private readonly sink: AdmittedSink;
+  private spans: GateSpan[] = [];
+  private sink: AdmittedSink;
   private readonly holdUs: number;
   /** 0 = open. */
   private closed: DiscardCode = SHUT;
@@ -38,11 +43,10 @@ export class Gate implements LegGate {
   private trustsAnySource = false;
   private holds = false;
   private held: HeldPacket[] = [];
-  private openSpan: SpanRecord | undefined;
+  private openSpan: GateSpan | undefined;
 
   /** `preAnswerMs`: how far before the answer media may be held. */
-  constructor(side: Side, sink: AdmittedSink, preAnswerMs: number) {
-    this.side = side;
+  constructor(sink: AdmittedSink, preAnswerMs: number) {
     this.sink = sink;
     this.holdUs = preAnswerMs * 1000;
   }
@@ -63,17 +67,19 @@ export class Gate implements LegGate {
       stream.duplicate++;
       return;
     }
-    if (this.sink.append(this.side, stream.index, datagram.capturedAtUs, datagram.data, datagram.start, datagram.end)) {
+    if (
+      this.sink.append(stream.side, stream.index, datagram.capturedAtUs, datagram.data, datagram.start, datagram.end)
+    ) {
       stream.recorded++;
     } else {
       stream.countDiscarded(JOURNAL);
     }
   }
 
-  /** Opens the gate from the next packet on; what was held since `holdUs` before is admitted. */
-  open(atUs: TimeUs, evidence: string, trustsAnySource: boolean): void {
+  /** Opens the gate for `party` from the next packet on; what was held since `holdUs` before is admitted. */
+  open(atUs: TimeUs, evidence: string, trustsAnySource: boolean, party: Party): void {
     this.trustsAnySource = trustsAnySource;
-    if (this.closed === 0 && this.openSpan?.evidence === evidence) return;
+    if (this.closed === 0 && this.openSpan?.evidence === evidence && this.openSpan.party === party) return;
     if (this.openSpan) this.openSpan.toUs = atUs;
     if (this.spans.length >= MAX_SPANS) {
       this.shut(atUs, "policy", false);
@@ -82,7 +88,7 @@ export class Gate implements LegGate {
     const wasHolding = this.held.length > 0;
     this.closed = 0;
     this.holds = false;
-    this.openSpan = { fromUs: atUs, toUs: Number.POSITIVE_INFINITY, evidence };
+    this.openSpan = { fromUs: atUs, toUs: Number.POSITIVE_INFINITY, evidence, party };
     this.spans.push(this.openSpan);
     if (wasHolding) this.admitHeld(atUs);
   }
@@ -98,9 +104,22 @@ export class Gate implements LegGate {
     if (!this.holds) this.dropHeld();
   }
 
-  /** The spans so far, the open one ending at `atUs`. */
-  spansUntil(atUs: TimeUs): SpanRecord[] {
-    return this.spans.map((span) => ({ ...span, toUs: Math.min(span.toUs, atUs) }));
+  /** The spans for `party` so far, the open one ending at `atUs`. */
+  spansOf(party: Party, atUs: TimeUs): SpanRecord[] {
+    return this.spans
+      .filter((span) => span.party === party)
+      .map(({ fromUs, toUs, evidence }) => ({ fromUs, toUs: Math.min(toUs, atUs), evidence }));
+  }
+
+  /** The call has become part of another: admitted packets go to its journal, evidence has other ids. */
+  move(sink: AdmittedSink, evidenceIds: ReadonlyMap<string, string>): void {
+    this.sink = sink;
+    for (const span of this.spans) span.evidence = evidenceIds.get(span.evidence) ?? span.evidence;
+  }
+
+  /** Two parties turned out to be one. */
+  unite(party: Party, other: Party): void {
+    for (const span of this.spans) if (span.party === other) span.party = party;
   }
 
   private blockedBy(stream: CallStream): DiscardCode {
@@ -128,7 +147,7 @@ export class Gate implements LegGate {
     this.held = [];
     if (admitted.length > 0) this.openSpan!.fromUs = Math.min(atUs, admitted[0]!.capturedAtUs);
     for (const { stream, capturedAtUs, bytes } of admitted) {
-      if (this.sink.append(this.side, stream.index, capturedAtUs, bytes, 0, bytes.length)) stream.recorded++;
+      if (this.sink.append(stream.side, stream.index, capturedAtUs, bytes, 0, bytes.length)) stream.recorded++;
       else stream.countDiscarded(JOURNAL);
     }
   }

@@ -1,62 +1,68 @@
-// The consent of one call's caller as a state and its history: unknown → granted | refused, granted → withdrawn
-// (→ granted again). A refusal stands until the same kind of source lifts it; a grant counts only while no refusal
-// stands. Pure state; whoever asks with what is consent/guard.ts's.
-import type { TimeUs } from "../base/ids.js";
+// The consent of one party as a state: unknown → granted | refused, granted → withdrawn (→ granted again). A refusal
+// stands until the same kind of source lifts it; a grant counts only while no refusal stands. Pure state; whoever asks
+// with what is consent/guard.ts's, the entries are the evidence log's.
 import type { ConsentState, EvidenceRecord } from "../contract/call-record.js";
 
-const MAX_EVIDENCE = 256;
-
 export type ConsentEffect = "granted" | "refused" | "withdrawn";
+type Source = EvidenceRecord["kind"];
 
 export class ConsentLedger {
-  /** Every entry, oldest first; entries that change nothing are kept too, they are evidence. */
-  readonly evidence: EvidenceRecord[] = [];
-  /** Entries dropped at the limit. A change of state beyond the limit still takes effect. */
-  dropped = 0;
-  /** Id of the entry that opened consent, while it is open. */
+  /** Id of the evidence that opened consent, while it is open. */
   grantedBy = "";
   private current: ConsentState = "unknown";
-  private readonly grants = new Map<EvidenceRecord["kind"], string>();
-  private readonly refusals = new Set<EvidenceRecord["kind"]>();
-  private nextId = 1;
+  private grants = new Map<Source, string>();
+  private readonly refusals = new Set<Source>();
 
   get state(): ConsentState {
     return this.current;
   }
 
-  /** Notes evidence that is not the caller's consent (who is the agent, a policy that needs none). Returns its id. */
-  note(
-    atUs: TimeUs,
-    kind: EvidenceRecord["kind"],
-    effect: EvidenceRecord["effect"],
-    detail: EvidenceRecord["detail"],
-  ): string {
-    const id = `e${this.nextId++}`;
-    if (this.evidence.length < MAX_EVIDENCE) this.evidence.push({ id, atUs, kind, effect, detail });
-    else this.dropped++;
-    return id;
-  }
-
-  /** Applies one statement; returns true when the state changed. The same statement again is no new entry. */
-  apply(atUs: TimeUs, kind: EvidenceRecord["kind"], effect: ConsentEffect, detail: EvidenceRecord["detail"]): boolean {
-    if (this.repeats(kind, effect)) return false;
-    const id = this.note(atUs, kind, effect, detail);
-    const takesBack = effect === "withdrawn" || this.grants.has(kind);
+  /** Applies one statement, whose evidence has the id `evidence`; returns true when the state changed. */
+  apply(source: Source, effect: ConsentEffect, evidence: string): boolean {
+    if (this.repeats(source, effect)) return false;
+    const takesBack = effect === "withdrawn" || this.grants.has(source);
     if (effect === "granted") {
-      this.refusals.delete(kind);
-      this.grants.set(kind, id);
+      this.refusals.delete(source);
+      this.grants.set(source, evidence);
     } else {
-      this.grants.delete(kind);
-      this.refusals.add(kind);
+      this.grants.delete(source);
+      this.refusals.add(source);
     }
     return this.settle(effect !== "granted" && takesBack);
   }
 
+  /** Would the statement say again what stands already? */
+  repeats(source: Source, effect: ConsentEffect): boolean {
+    if (effect === "granted") return this.grants.has(source);
+    return this.refusals.has(source) && (effect === "refused" || this.current === "withdrawn");
+  }
+
+  /** Has this kind of source refused? */
+  isRefusedBy(source: Source): boolean {
+    return this.refusals.has(source);
+  }
+
   /** What a kind of source has said no longer applies (its subject turned out to be somebody else). */
-  lift(kind: EvidenceRecord["kind"]): boolean {
-    this.refusals.delete(kind);
-    this.grants.delete(kind);
+  lift(source: Source): boolean {
+    this.refusals.delete(source);
+    this.grants.delete(source);
     return this.settle(false);
+  }
+
+  /** What was said of the same person elsewhere counts here as well; a refusal from either stands. */
+  join(other: ConsentLedger): void {
+    for (const [source, evidence] of other.grants) if (!this.grants.has(source)) this.grants.set(source, evidence);
+    for (const source of other.refusals) {
+      this.refusals.add(source);
+      this.grants.delete(source);
+    }
+    this.settle(other.current === "withdrawn");
+  }
+
+  /** Evidence has new ids. */
+  rename(ids: ReadonlyMap<string, string>): void {
+    this.grants = new Map([...this.grants].map(([source, id]) => [source, ids.get(id) ?? id]));
+    this.grantedBy = ids.get(this.grantedBy) ?? this.grantedBy;
   }
 
   private settle(takesBack: boolean): boolean {
@@ -65,11 +71,6 @@ export class ConsentLedger {
     this.current = next;
     this.grantedBy = next === "granted" ? ([...this.grants.values()].at(-1) ?? "") : "";
     return changed;
-  }
-
-  private repeats(kind: EvidenceRecord["kind"], effect: ConsentEffect): boolean {
-    if (effect === "granted") return this.grants.has(kind);
-    return this.refusals.has(kind) && (effect === "refused" || this.current === "withdrawn");
   }
 
   /** `takesBack`: the statement just made revokes a grant; any other refusal never was a consent. */

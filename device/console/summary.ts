@@ -2,7 +2,12 @@
 // read. Pure: the same calls and counters give the same summary, in the order of the calls' beginnings.
 import type { ErrorCode } from "../base/errors.js";
 import type { NoAudioReason } from "../contract/call-record.js";
-import type { EngineCounters, SourceCounters } from "../contract/engine-messages.js";
+import type {
+  EncapsulationStatus,
+  EngineCounters,
+  SourceCounters,
+  TlsEndpointStatus,
+} from "../contract/engine-messages.js";
 import type { CallLogLine } from "../contract/manifest.js";
 import { type Column, formatTable, plainCell, plainLine } from "./table.js";
 import { NO_AUDIO_TEXT, TROUBLE_COUNTERS } from "./text.js";
@@ -11,6 +16,11 @@ export const SUMMARY_SCHEMA = "sidetone.summary/1";
 /** Rows of the table; the JSON form has all calls. */
 export const MAXIMUM_ROWS = 50;
 const MAXIMUM_NUMBER_CHARACTERS = 24;
+/** Encapsulations that are named; the JSON form has all. */
+const MAXIMUM_ENCAPSULATIONS = 10;
+/** Servers with encrypted signalling, and with TLS of unknown purpose, that are named; the JSON form has all. */
+const MAXIMUM_ENDPOINTS = 10;
+const MAXIMUM_OTHER_ENDPOINTS = 3;
 
 /** An engine message "input-fault". */
 export interface InputFault {
@@ -20,7 +30,7 @@ export interface InputFault {
 
 export interface SummaryInput {
   calls: readonly CallLogLine[];
-  counters: Pick<EngineCounters, "sources" | "counts">;
+  counters: Pick<EngineCounters, "sources" | "counts" | "encapsulations" | "tlsEndpoints">;
   faults: readonly InputFault[];
   /** As it was given: the paths in the text begin with it. */
   dataFolder: string;
@@ -32,6 +42,8 @@ export interface Summary {
   calls: CallLogLine[];
   totals: SummaryTotals;
   inputs: SourceCounters[];
+  encapsulations: EncapsulationStatus[];
+  tlsEndpoints: TlsEndpointStatus[];
   faults: InputFault[];
   counters: Record<string, number>;
 }
@@ -55,6 +67,8 @@ export function describeSummary(input: SummaryInput): Summary {
     calls,
     totals: sumUp(calls),
     inputs: input.counters.sources.map((source) => ({ ...source })),
+    encapsulations: input.counters.encapsulations.map((encapsulation) => ({ ...encapsulation })),
+    tlsEndpoints: input.counters.tlsEndpoints.map((endpoint) => ({ ...endpoint })),
     faults: input.faults.map(({ code, message }) => ({ code, message })),
     counters: { ...input.counters.counts },
   };
@@ -62,11 +76,11 @@ export function describeSummary(input: SummaryInput): Summary {
 
 /** For a terminal; ends with a newline. */
 export function formatSummary(input: SummaryInput): string {
-  const { calls, totals, inputs, faults, counters } = describeSummary(input);
+  const { calls, totals, inputs, encapsulations, tlsEndpoints, faults, counters } = describeSummary(input);
   const blocks = [
     formatCalls(calls, input.dataFolder),
-    formatTotals(totals, inputs),
-    formatTrouble(inputs, faults, counters),
+    [...formatTotals(totals, inputs), ...formatEncapsulations(encapsulations)],
+    formatTrouble(inputs, faults, counters, tlsEndpoints),
   ];
   return `${blocks
     .filter((lines) => lines.length > 0)
@@ -168,10 +182,26 @@ function formatTotals(totals: SummaryTotals, inputs: readonly SourceCounters[]):
   return lines;
 }
 
+/** A line each, the most frequent first. */
+function formatEncapsulations(encapsulations: readonly EncapsulationStatus[]): string[] {
+  const byFrames = [...encapsulations].sort((a, b) => b.frames - a.frames);
+  const lines = byFrames.slice(0, MAXIMUM_ENCAPSULATIONS).map(({ layers, outer, frames }) => {
+    const ends = outer === "" ? "" : ` (${outer.replace("→", "->")})`;
+    return `encapsulated: ${count(frames, "frame", "frames")} in ${layers}${ends}`;
+  });
+  const more = byFrames.slice(MAXIMUM_ENCAPSULATIONS);
+  if (more.length > 0) {
+    const frames = more.reduce((sum, one) => sum + one.frames, 0);
+    lines.push(`encapsulated: ${count(frames, "frame", "frames")} in ${count(more.length, "more way", "more ways")}`);
+  }
+  return lines;
+}
+
 function formatTrouble(
   inputs: readonly SourceCounters[],
   faults: readonly InputFault[],
   counters: Readonly<Record<string, number>>,
+  tlsEndpoints: readonly TlsEndpointStatus[],
 ): string[] {
   const lines = faults.map((fault) => `  ${fault.code}: ${plainLine(fault.message)}`);
   for (const { name, kernelDrops, interfaceDrops } of inputs) {
@@ -184,7 +214,27 @@ function formatTrouble(
     if (name.endsWith(".")) lines.push(...formatFamily(name, words, counters));
     else if ((counters[name] ?? 0) > 0) lines.push(`  ${counters[name]} ${words}`);
   }
+  lines.push(...formatTls(tlsEndpoints, (counters["rtp.unbound"] ?? 0) > 0));
   return lines.length === 0 ? [] : ["Not read or not kept:", ...lines];
+}
+
+/** Other servers are of interest only where media is without signalling: it may be in there. */
+function formatTls(endpoints: readonly TlsEndpointStatus[], isMediaUnbound: boolean): string[] {
+  const likely = endpoints.filter((endpoint) => endpoint.likelySip);
+  const others = isMediaUnbound ? endpoints.filter((endpoint) => !endpoint.likelySip) : [];
+  const lines = likely.slice(0, MAXIMUM_ENDPOINTS).map(({ endpoint, transport, connections }) => {
+    const protocol = transport === "TCP" ? "TLS" : "DTLS";
+    return `  cannot be read: SIP over ${protocol} at ${endpoint}, ${count(connections, "connection", "connections")}`;
+  });
+  const more = likely.length - MAXIMUM_ENDPOINTS;
+  if (more > 0) lines.push(`  cannot be read: SIP over TLS at ${count(more, "more server", "more servers")}`);
+  if (others.length > 0) {
+    const names = others.slice(0, MAXIMUM_OTHER_ENDPOINTS).map(({ endpoint }) => endpoint);
+    if (others.length > names.length) names.push("...");
+    const where = `${count(others.length, "other server", "other servers")} (${names.join(", ")})`;
+    lines.push(`  cannot be read: TLS at ${where}; SIP may be in it`);
+  }
+  return lines;
 }
 
 /** Counters that differ in their last part only: "3 SIP messages refused: cseq". */

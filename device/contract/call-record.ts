@@ -10,6 +10,10 @@ export type Policy = (typeof POLICIES)[number];
 export type PartyRole = "agent" | "caller" | "originator" | "answerer";
 export type ConsentState = "granted" | "refused" | "withdrawn" | "unknown" | "not-required";
 
+/** How a party came into the call: with it, by a transfer, in place of another (RFC 3891), by a changed description, or
+ * because another half of the call was recognised behind a PBX. */
+export type JoinReason = "start" | "transfer" | "replaces" | "re-invite" | "half";
+
 /** How a call ended. `recovered`: its end was not seen because the engine stopped first. */
 export type EndReason =
   | "bye"
@@ -42,7 +46,8 @@ export type DiscardReason =
   | "ended"
   | "encrypted"
   | "source-changed"
-  | "journal";
+  | "journal"
+  | "other-half";
 
 export interface CodecMapping {
   payloadType: number;
@@ -67,12 +72,16 @@ export interface PacketCounts {
   late: number;
   /** Copies of an admitted packet, dropped. */
   duplicate: number;
+  /** Copies that the mirror port made of them, taken out and in no other count; absent when there were none. */
+  copies?: number;
 }
 
 export interface StreamRecord {
   /** Index within the call, as in the journal's record headers. */
   index: number;
   side: Side;
+  /** Index into `CallRecord.parties` of who was on the side when the stream began; absent = the side's first. */
+  party?: number;
   ssrc: string; // "0x1234abcd"
   source: string; // "10.0.0.1:4000"
   destination: string;
@@ -97,6 +106,9 @@ export interface SpanRecord {
 export interface PartyRecord {
   side: Side;
   role: PartyRole;
+  joinedBy: JoinReason;
+  fromUs: TimeUs;
+  toUs: TimeUs;
   uri: string;
   number: string;
   name: string;
@@ -109,14 +121,14 @@ export interface PartyRecord {
 export interface EvidenceRecord {
   id: string;
   atUs: TimeUs;
-  kind: "dtmf" | "sip-header" | "recordpref" | "api" | "mqtt" | "panel" | "rule" | "default";
-  effect: "granted" | "refused" | "withdrawn" | "not-required" | "agent" | "none";
+  kind: "dtmf" | "sip-header" | "recordpref" | "api" | "mqtt" | "panel" | "rule" | "default" | "correlation";
+  effect: "granted" | "refused" | "withdrawn" | "not-required" | "agent" | "joined" | "none";
   detail: Record<string, string | number | boolean>;
 }
 
 export interface CallEventRecord {
   atUs: TimeUs;
-  kind: "hold" | "resume" | "transfer" | "pause" | "codec" | "dtmf" | "reinvite";
+  kind: "hold" | "resume" | "transfer" | "pause" | "codec" | "dtmf" | "reinvite" | "early-media" | "diverted";
   detail?: Record<string, string | number | boolean>;
 }
 
@@ -139,12 +151,14 @@ export interface CallRecord {
   policy: Policy;
   /** Configuration rule that chose the policy, "" for consent.policy itself. */
   policyRule: string;
-  /** Always two, by side. */
-  parties: [PartyRecord, PartyRecord];
+  /** The first of each side, by side; then whoever came later, in the order of coming. */
+  parties: [PartyRecord, PartyRecord, ...PartyRecord[]];
   streams: StreamRecord[];
   evidence: EvidenceRecord[];
   events: CallEventRecord[];
   warnings: WarningRecord[];
   /** Set when nothing was admitted. */
   noAudio?: NoAudioReason;
+  /** The call turned out to be a half of this one, which holds its audio: it leaves nothing itself. */
+  absorbedBy?: CallId;
 }

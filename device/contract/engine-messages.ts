@@ -38,11 +38,48 @@ export interface SourceCounters {
   interfaceDrops: number;
 }
 
+/** One stack of encapsulations in which datagrams or segments came. */
+export interface EncapsulationStatus {
+  /** Outermost first: "vlan/vlan", "pppoe", "gre/erspan2/ethernet", "vxlan/ethernet/vlan". */
+  layers: string;
+  /** Source and destination of the outermost IP header that carries an encapsulation, "10.0.0.1 → 10.0.0.2"; "" when none does. */
+  outer: string;
+  /** Source and destination of the first packet seen inside. */
+  inner: string;
+  /** Datagrams and segments handed on, one for all fragments of one. */
+  frames: number;
+  firstAtUs: TimeUs;
+  lastAtUs: TimeUs;
+}
+
+/** A server to which TLS or DTLS was seen: what is in it cannot be read. */
+export interface TlsEndpointStatus {
+  /** "10.0.0.5:5061" or "[2001:db8::5]:5061". */
+  endpoint: string;
+  /** TLS over TCP or DTLS over UDP. */
+  transport: "TCP" | "UDP";
+  connections: number;
+  /** Payload of TCP or UDP in both directions, retransmissions included. */
+  bytes: number;
+  /** By its port (sip.tlsPorts) or by what the client offered (ALPN). */
+  likelySip: boolean;
+  firstAtUs: TimeUs;
+  lastAtUs: TimeUs;
+  /** The newest name that a client asked for (SNI). */
+  serverName?: string;
+  /** The newest application protocols that a client offered. */
+  alpn?: string[];
+}
+
 export interface EngineCounters {
   atUs: TimeUs;
   sources: SourceCounters[];
   /** Flat name → count, totals since the start ("net.fragment-timeout", "sip.too-long", "rtp.unbound", …). */
   counts: Record<string, number>;
+  /** What the calls come wrapped in, in the order of first sight; at most 64. */
+  encapsulations: EncapsulationStatus[];
+  /** Where signalling may be that cannot be read, in the order of first sight; at most 256. */
+  tlsEndpoints: TlsEndpointStatus[];
   activeCalls: number;
   rssBytes: number;
   cpuUs: number;

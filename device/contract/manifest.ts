@@ -1,7 +1,7 @@
 // The manifest `<id>.json` beside a recording (schema sidetone.recording/1) and the call log's line: what integrators
 // build on. Changed only with a new schema version. Times are ISO 8601 UTC with µs; spans and events are ms from sample 0.
 import type { CallId } from "../base/ids.js";
-import type { ConsentState, EndReason, NoAudioReason, PartyRole, Policy } from "./call-record.js";
+import type { ConsentState, EndReason, JoinReason, NoAudioReason, PartyRole, Policy } from "./call-record.js";
 
 export const MANIFEST_SCHEMA = "sidetone.recording/1";
 
@@ -24,6 +24,8 @@ export interface ManifestStream {
     duplicate: number;
     /** Admitted, but not audio this box can decode (events, comfort noise, other codecs): silence in the WAV. */
     undecoded: number;
+    /** Copies that the mirror port made, taken out and in no other count; absent when there were none. */
+    copies?: number;
   };
   discardedBy: Record<string, number>;
   jitterMs: { mean: number; max: number };
@@ -33,6 +35,7 @@ export interface ManifestStream {
 /** Who sent the first INVITE, and who was called. */
 export type CallSide = "originator" | "answerer";
 
+/** One person on one channel for some of the call; see `joinedBy` for how it came. */
 export interface ManifestParty {
   role: PartyRole;
   side: CallSide;
@@ -42,6 +45,10 @@ export interface ManifestParty {
   number: string;
   name: string;
   identifiedBy: string;
+  joinedBy: JoinReason;
+  /** When it was there, on the recording's timeline, clipped to it. */
+  fromMs: number;
+  toMs: number;
   consent: ConsentState;
   /** Open spans on the recording's timeline, clipped to it. */
   spans: { fromMs: number; toMs: number; evidence: string }[];
@@ -72,7 +79,8 @@ export interface Manifest {
     /** The time of sample 0. */
     startsAt: string;
   };
-  parties: [ManifestParty, ManifestParty];
+  /** The first on the left channel, the first on the right, then whoever came later in the order of coming. */
+  parties: [ManifestParty, ManifestParty, ...ManifestParty[]];
   evidence: { id: string; at: string; kind: string; effect: string; detail: Record<string, unknown> }[];
   events: { atMs: number; kind: string; detail?: Record<string, unknown> }[];
   warnings: { code: string; detail: Record<string, unknown> }[];
@@ -98,7 +106,7 @@ export interface CallLogLine {
   /** Relative path of the WAV below the data folder, "" without audio. */
   file: string;
   durationMs: number;
-  /** By channel, as in the manifest. */
+  /** As in the manifest. */
   parties: {
     role: PartyRole;
     side: CallSide;

@@ -21,18 +21,24 @@ export class NetCounters {
   tcp = 0;
   /** ICMP and ICMPv6: never looked into, because their errors quote other packets. */
   icmp = 0;
-  /** IP packets of any other protocol. */
+  /** IP packets of any other protocol, tunnels apart. */
   otherProtocol = 0;
   /** Datagrams handed on with fewer bytes than their header says. */
   truncated = 0;
   /** Frames whose link type is not decoded. */
   unknownLinkType = 0;
-  /** Frames that end inside a link-layer header. */
+  /** Frames, tunnelled ones included, that end inside a link-layer header. */
   shortFrame = 0;
-  /** Frames with more VLAN tags than are followed. */
+  /** Frames with more VLAN tags or MPLS labels than are followed. */
   tooManyTags = 0;
-  /** Frames that carry something else than IPv4 or IPv6. */
+  /** Frames that carry something else than IPv4 or IPv6, tunnelled ones included. */
   notIp = 0;
+  /** GRE and ERSPAN headers that are cut off, of an unknown version or malformed. */
+  badTunnelHeader = 0;
+  /** Packets inside more encapsulations than are followed. */
+  tooDeep = 0;
+  /** Datagrams and segments handed on from encapsulations that the list of those seen had no room for. */
+  encapsulationUnlisted = 0;
   /** IP headers that are cut off, of the wrong version or malformed, and chains of too many extension headers. */
   badIpHeader = 0;
   /** IP lengths below their own header (dropped) or beyond the frame on the wire (what is there is used). */

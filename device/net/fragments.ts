@@ -13,6 +13,8 @@ export interface FragmentLimits {
   maxFragmentedDatagrams: number;
   maxFragmentMegabytes: number;
   fragmentTimeoutMs: number;
+  /** Time in which fragments of a datagram that is whole are a mirror port's copies; by default there are none. */
+  copyWindowMs?: number;
 }
 
 export class FragmentTable {
@@ -21,25 +23,29 @@ export class FragmentTable {
   readonly #maxDatagrams: number;
   readonly #maxBytes: number;
   readonly #timeoutUs: number;
+  readonly #copyWindowUs: number;
   readonly #counters: NetCounters;
   readonly #datagrams = new Map<string, PartialDatagram>();
-  /** The same datagrams by arrival of their first fragment. */
+  /** Those that are incomplete, by arrival of their first fragment. */
   readonly #byAge = new AgeList<PartialDatagram>();
+  /** Those that were handed on, by the time of it. */
+  readonly #whole = new AgeList<PartialDatagram>();
   readonly #pool = new FragmentPagePool();
   /** The last datagram that became whole; valid until the next one does. */
-  readonly #whole = Buffer.alloc(MAX_DATAGRAM_BYTES);
+  readonly #payload = Buffer.alloc(MAX_DATAGRAM_BYTES);
   #bytes = 0;
 
   constructor(limits: FragmentLimits, counters: NetCounters) {
     this.#maxDatagrams = limits.maxFragmentedDatagrams;
     this.#maxBytes = limits.maxFragmentMegabytes * 1024 * 1024;
     this.#timeoutUs = limits.fragmentTimeoutMs * 1000;
+    this.#copyWindowUs = (limits.copyWindowMs ?? 0) * 1000;
     this.#counters = counters;
   }
 
   /** Incomplete datagrams held. */
   get size(): number {
-    return this.#datagrams.size;
+    return this.#byAge.size;
   }
 
   /** Memory held for them. */
@@ -56,15 +62,19 @@ export class FragmentTable {
     if (!this.#isUsable(packet)) return PROTOCOL_NONE;
     const datagram = this.#find(packet, isIpv6 ? -1 : protocol);
     if (datagram.isRefused) return PROTOCOL_NONE;
+    if (datagram.wholeAtUs !== undefined) {
+      this.#counters.fragmentDuplicate++;
+      return PROTOCOL_NONE;
+    }
     if (packet.fragmentOffsetBytes === 0) datagram.protocol = protocol;
     if (!this.#store(datagram, packet) || !datagram.isComplete) return PROTOCOL_NONE;
     this.#counters.reassembled++;
-    datagram.copyTo(this.#whole);
-    packet.data = this.#whole;
+    datagram.copyTo(this.#payload);
+    packet.data = this.#payload;
     packet.at = 0;
     packet.end = datagram.lengthBytes;
     packet.wireEnd = packet.end;
-    this.#remove(datagram);
+    this.#finish(datagram, packet.capturedAtUs);
     packet.isFragment = false;
     return datagram.protocol;
   }
@@ -76,6 +86,24 @@ export class FragmentTable {
       this.#giveUp(oldest);
       oldest = this.#byAge.oldest;
     }
+    let whole = this.#whole.oldest;
+    while (whole !== undefined && nowUs - whole.wholeAtUs! > this.#copyWindowUs) {
+      this.#remove(whole);
+      whole = this.#whole.oldest;
+    }
+  }
+
+  #finish(datagram: PartialDatagram, atUs: TimeUs): void {
+    if (this.#copyWindowUs === 0) {
+      this.#remove(datagram);
+      return;
+    }
+    this.#bytes -= datagram.bytes;
+    datagram.finish(atUs);
+    this.#bytes += datagram.bytes;
+    this.#byAge.remove(datagram);
+    this.#whole.append(datagram);
+    this.#updateDeadline();
   }
 
   #isUsable(packet: PacketCursor): boolean {
@@ -105,14 +133,15 @@ export class FragmentTable {
     return fit === "added";
   }
 
-  /** The datagram the fragment belongs to: source, destination, identification, and in IPv4 the protocol. */
+  /** The datagram the fragment belongs to: tunnel, source, destination, identification, and in IPv4 the protocol. */
   #find(packet: PacketCursor, protocol: number): PartialDatagram {
     const k = packet.key;
-    const key = `${protocol} ${packet.identification} ${k[0]} ${k[1]} ${k[2]} ${k[3]} ${k[4]} ${k[5]} ${k[6]} ${k[7]}`;
+    const key = `${packet.tunnel} ${protocol} ${packet.identification} ${k[0]} ${k[1]} ${k[2]} ${k[3]} ${k[4]} ${k[5]} ${k[6]} ${k[7]}`;
     const known = this.#datagrams.get(key);
     if (known !== undefined) {
       // Absolute: the next capture file may be older than the last.
-      if (Math.abs(packet.capturedAtUs - known.firstAtUs) <= this.#timeoutUs) return known;
+      const ageUs = Math.abs(packet.capturedAtUs - (known.wholeAtUs ?? known.firstAtUs));
+      if (ageUs <= (known.wholeAtUs === undefined ? this.#timeoutUs : this.#copyWindowUs)) return known;
       this.#giveUp(known);
     }
     const datagram = new PartialDatagram(key, packet.capturedAtUs, this.#pool);
@@ -129,21 +158,22 @@ export class FragmentTable {
   }
 
   #evictOldest(keep: PartialDatagram): boolean {
-    const oldest = this.#byAge.oldest === keep ? keep.newer : this.#byAge.oldest;
+    const incomplete = this.#byAge.oldest === keep ? keep.newer : this.#byAge.oldest;
+    const oldest = this.#whole.oldest ?? incomplete;
     if (oldest === undefined) return false;
-    if (!oldest.isRefused) this.#counters.fragmentEvicted++;
+    if (oldest === incomplete && !oldest.isRefused) this.#counters.fragmentEvicted++;
     this.#remove(oldest);
     return true;
   }
 
   #giveUp(datagram: PartialDatagram): void {
-    if (!datagram.isRefused) this.#counters.fragmentTimeout++;
+    if (!datagram.isRefused && datagram.wholeAtUs === undefined) this.#counters.fragmentTimeout++;
     this.#remove(datagram);
   }
 
   #remove(datagram: PartialDatagram): void {
     this.#datagrams.delete(datagram.key);
-    this.#byAge.remove(datagram);
+    (datagram.wholeAtUs === undefined ? this.#byAge : this.#whole).remove(datagram);
     this.#bytes -= datagram.bytes;
     datagram.release();
     this.#updateDeadline();
@@ -151,6 +181,10 @@ export class FragmentTable {
 
   #updateDeadline(): void {
     const oldest = this.#byAge.oldest;
-    this.deadlineUs = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.firstAtUs + this.#timeoutUs;
+    const whole = this.#whole.oldest;
+    this.deadlineUs = Math.min(
+      oldest === undefined ? Number.POSITIVE_INFINITY : oldest.firstAtUs + this.#timeoutUs,
+      whole === undefined ? Number.POSITIVE_INFINITY : whole.wholeAtUs! + this.#copyWindowUs,
+    );
   }
 }

@@ -12,8 +12,13 @@ import type { PacketCursor } from "./packet-cursor.js";
 /** Protocol numbers (IANA); NONE = the packet was counted and is done with. */
 export const PROTOCOL_NONE = -1;
 export const PROTOCOL_ICMP = 1;
+/** IPv4 in IP (RFC 2003, RFC 2473). */
+export const PROTOCOL_IPV4 = 4;
 export const PROTOCOL_TCP = 6;
 export const PROTOCOL_UDP = 17;
+/** IPv6 in IP (RFC 4213, RFC 2473). */
+export const PROTOCOL_IPV6 = 41;
+export const PROTOCOL_GRE = 47;
 export const PROTOCOL_AUTHENTICATION = 51;
 export const PROTOCOL_ICMPV6 = 58;
 const NEXT_HOP_BY_HOP = 0;

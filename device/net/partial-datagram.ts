@@ -21,6 +21,8 @@ export class PartialDatagram implements Aged<PartialDatagram> {
   protocol = 0;
   /** Two fragments contradicted each other: the rest of this datagram is dropped as well (RFC 5722 §4). */
   isRefused = false;
+  /** When the last fragment made it whole; undefined before. */
+  wholeAtUs: TimeUs | undefined = undefined;
   readonly #pool: FragmentPagePool;
   readonly #pages: (FragmentPage | undefined)[] = [];
   #pageCount = 0;
@@ -89,6 +91,12 @@ export class PartialDatagram implements Aged<PartialDatagram> {
   /** Frees the memory but keeps the datagram known, so that its other fragments are recognised. */
   refuse(): void {
     this.isRefused = true;
+    this.release();
+  }
+
+  /** Frees the memory of a datagram that was handed on, but keeps it known, so that its copies are recognised. */
+  finish(atUs: TimeUs): void {
+    this.wholeAtUs = atUs;
     this.release();
   }
 

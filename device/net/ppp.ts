@@ -2,6 +2,7 @@
 import { readUint16 } from "./big-endian.js";
 import type { NetCounters } from "./counters.js";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_NONE } from "./ether-type.js";
+import { Layer } from "./layer.js";
 import type { PacketCursor } from "./packet-cursor.js";
 
 const PPP_IPV4 = 0x0021;
@@ -26,7 +27,7 @@ export function openPppoe(packet: PacketCursor, counters: NetCounters): number {
     return ETHERTYPE_NONE;
   }
   packet.at += PPPOE_HEADER_BYTES;
-  return openPpp(packet, counters);
+  return packet.push(Layer.pppoe, counters) ? openPpp(packet, counters) : ETHERTYPE_NONE;
 }
 
 /** Moves behind the PPP header, with or without address, control and protocol field compression (RFC 1661 §6.5, §6.6). */

@@ -4,14 +4,22 @@ import type { TimeUs } from "../base/ids.js";
 import type { Aged } from "./age-list.js";
 import { KEY_WORDS } from "./datagram.js";
 
+/** Where the consumer has the payload of an ignored direction counted, retransmissions included. */
+export interface SkippedTally {
+  bytes: number;
+  lastAtUs: TimeUs;
+}
+
 /** One direction of one connection, as its consumer sees it; the same object for all of its data. */
 export interface TcpDirection {
   /** Counts up from 1 over all directions; never used twice. */
   readonly id: number;
   /** The consumer's own, undefined at first. Dropped with the direction. */
   state: unknown;
-  /** From now on this direction's segments are counted and skipped. */
-  ignore(): void;
+  /** The other direction of the connection, once something of it was seen; undefined again when the connection ends. */
+  readonly peer: TcpDirection | undefined;
+  /** From now on this direction's segments are counted, in `tally` too when there is one, and skipped. */
+  ignore(tally?: SkippedTally): void;
 }
 
 /** A segment that waits for a hole before it to be filled. */
@@ -33,6 +41,7 @@ export class TcpDirectionState implements TcpDirection, Aged<TcpDirectionState> 
   /** True when its sender is the connection key's destination. */
   readonly isReverse: boolean;
   isIgnored = false;
+  tally: SkippedTally | undefined = undefined;
   /** Sequence number of the first byte that may come: the SYN's plus one, or where the capture came in. */
   readonly firstSequence: number;
   /** Next expected sequence number, modulo 2^32 as a signed word. */
@@ -56,8 +65,20 @@ export class TcpDirectionState implements TcpDirection, Aged<TcpDirectionState> 
     this.hasGap = hasGap;
   }
 
-  ignore(): void {
+  get peer(): TcpDirection | undefined {
+    return this.isReverse ? this.connection.forward : this.connection.reverse;
+  }
+
+  ignore(tally?: SkippedTally): void {
     this.isIgnored = true;
+    this.tally = tally;
+  }
+
+  /** Counts payload that is not handed on. */
+  tallySkipped(bytes: number, atUs: TimeUs): void {
+    if (this.tally === undefined) return;
+    this.tally.bytes += bytes;
+    this.tally.lastAtUs = atUs;
   }
 
   /** All bytes before the sender's FIN have been handed on or passed over. */

@@ -56,7 +56,7 @@ export class TcpReassembly {
     this.#limits = limits;
     this.#counters = counters;
     this.#onData = onData;
-    const nobody: TcpDirection = { id: 0, state: undefined, ignore: () => {} };
+    const nobody: TcpDirection = { id: 0, state: undefined, peer: undefined, ignore: () => {} };
     this.#out = {
       key: new Int32Array(KEY_WORDS),
       data: Buffer.alloc(0),
@@ -139,7 +139,10 @@ export class TcpReassembly {
   }
 
   #emit(direction: TcpDirectionState, data: Buffer, start: number, end: number, interfaceIndex: number): void {
-    if (direction.isIgnored) return;
+    if (direction.isIgnored) {
+      direction.tallySkipped(end - start, this.#nowUs);
+      return;
+    }
     const out = this.#out;
     direction.connection.copyKey(direction.isReverse, out.key);
     out.data = data;

@@ -174,6 +174,7 @@ export class TcpStreams {
   /** An ignored direction is not followed: its FIN ends it wherever it stands. */
   #skip(direction: TcpDirectionState, segment: TcpSegment): void {
     this.counters.ignored++;
+    direction.tallySkipped(segment.wireBytes, this.#nowUs);
     if (direction.pending.length > 0) this.#reassembly.flush(direction);
     if ((segment.flags & TCP_FIN) === 0) return;
     direction.hasFin = true;

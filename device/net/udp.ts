@@ -12,7 +12,8 @@ const LENGTH_OFFSET = 4;
 
 /**
  * Fills `datagram` from the header at the cursor; `datagram.key` must be the cursor's. False when there is no usable
- * header, which has then been counted: a length of 0 (jumbogram, RFC 2675 §4) says nothing that can be trusted.
+ * header, which has then been counted: a length of 0 (jumbogram, RFC 2675 §4) says nothing that can be trusted. A datagram
+ * that is filled is for the caller to count, because it may turn out to be a tunnel.
  */
 export function openUdp(packet: PacketCursor, datagram: Datagram, counters: NetCounters): boolean {
   const { data, at, end } = packet;
@@ -28,7 +29,6 @@ export function openUdp(packet: PacketCursor, datagram: Datagram, counters: NetC
   const datagramEnd = at + lengthBytes;
   if (datagramEnd > packet.wireEnd) counters.badUdpLength++;
   const isTruncated = datagramEnd > end;
-  if (isTruncated) counters.truncated++;
   packet.key[8] = readInt32(data, at);
   datagram.data = data;
   datagram.start = at + UDP_HEADER_BYTES;
@@ -36,6 +36,5 @@ export function openUdp(packet: PacketCursor, datagram: Datagram, counters: NetC
   datagram.truncated = isTruncated;
   datagram.capturedAtUs = packet.capturedAtUs;
   datagram.interfaceIndex = packet.interfaceIndex;
-  counters.udp++;
   return true;
 }

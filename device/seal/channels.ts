@@ -5,7 +5,8 @@ import type { CallRecord } from "../contract/call-record.js";
 
 /** The side on channel 0. */
 export function leftSide(record: CallRecord): Side {
-  return record.parties[1].role === "agent" && record.parties[0].role !== "agent" ? 1 : 0;
+  const hasAgent = (side: Side) => record.parties.some((party) => party.side === side && party.role === "agent");
+  return hasAgent(1) && !hasAgent(0) ? 1 : 0;
 }
 
 /** Sides in channel order. */

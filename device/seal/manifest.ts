@@ -11,7 +11,7 @@ import {
   type ManifestParty,
   type ManifestStream,
 } from "../contract/manifest.js";
-import { sidesByChannel } from "./channels.js";
+import { leftSide, sidesByChannel } from "./channels.js";
 import type { SealedAudio } from "./seal.js";
 import type { SealedStream } from "./seal-stream.js";
 
@@ -30,7 +30,6 @@ export interface StoredRecording {
 }
 
 export function buildManifest(record: CallRecord, sealed: SealedAudio, options: ManifestOptions): UnsignedManifest {
-  const [left, right] = sidesByChannel(record);
   return {
     schema: MANIFEST_SCHEMA,
     id: record.id,
@@ -51,7 +50,7 @@ export function buildManifest(record: CallRecord, sealed: SealedAudio, options: 
       durationMs: sealed.durationMs,
       startsAt: isoUs(sealed.startsAtUs),
     },
-    parties: [describeParty(record, sealed, left, 0), describeParty(record, sealed, right, 1)],
+    parties: describeParties(record, sealed),
     evidence: record.evidence.map(({ id, atUs, kind, effect, detail }) => ({
       id,
       at: isoUs(atUs),
@@ -84,35 +83,59 @@ export function buildCallLogLine(record: CallRecord, stored: StoredRecording | u
     noAudio: stored ? "" : (record.noAudio ?? "no-media"),
     file: stored?.file ?? "",
     durationMs: audio?.durationMs ?? 0,
-    parties: sidesByChannel(record).map((side, channel) => describeLogParty(record, side, parties?.[channel])),
+    parties: placesByChannel(record).map((place, i) => describeLogParty(record, place, parties?.[i])),
     warnings: (warnings ?? record.warnings).map(({ code }) => code),
   };
 }
 
-function describeParty(record: CallRecord, sealed: SealedAudio, side: Side, channel: 0 | 1): ManifestParty {
-  const party = record.parties[side];
-  const { role, uri, number, name, identifiedBy, consent } = party;
+/** Places in `record.parties`: the first of the left channel, the first of the right, then all others. */
+function placesByChannel(record: CallRecord): number[] {
+  const [left, right] = sidesByChannel(record);
+  return [left, right, ...record.parties.keys()].filter((place, i, all) => all.indexOf(place) === i);
+}
+
+function describeParties(record: CallRecord, sealed: SealedAudio): Manifest["parties"] {
+  return placesByChannel(record).map((place) => describeParty(record, sealed, place)) as Manifest["parties"];
+}
+
+function describeParty(record: CallRecord, sealed: SealedAudio, place: number): ManifestParty {
+  const party = record.parties[place]!;
+  const { role, side, joinedBy, uri, number, name, identifiedBy, consent } = party;
+  const streams = streamsOf(record, place);
   return {
     role,
     side: nameOfSide(side),
-    channel,
+    channel: side === leftSide(record) ? 0 : 1,
     uri,
     number,
     name,
     identifiedBy,
+    joinedBy,
+    fromMs: clipMs(party.fromUs, sealed),
+    toMs: clipMs(party.toUs, sealed),
     consent,
     spans: clipSpans(party, sealed),
-    recordedMs: sealed.recordedMs[side],
-    streams: streamsOf(record, side).map((stream) => describeStream(stream, findSealed(sealed.streams, stream))),
+    recordedMs: recordedMsOf(streams, sealed),
+    streams: streams.map((stream) => describeStream(stream, findSealed(sealed.streams, stream))),
   };
+}
+
+function recordedMsOf(streams: readonly StreamRecord[], sealed: SealedAudio): number {
+  let frames = 0;
+  for (const stream of streams) frames += findSealed(sealed.streams, stream)?.recordedFrames ?? 0;
+  return Math.round((frames * 1000) / sealed.sampleRateHz);
+}
+
+/** A time on the recording's timeline, clipped to it. */
+function clipMs(atUs: TimeUs, sealed: SealedAudio): number {
+  return Math.min(sealed.durationMs, Math.max(0, toMs(atUs - sealed.startsAtUs)));
 }
 
 /** The party's open spans on the recording's timeline; those that lie outside it are left out. */
 function clipSpans(party: PartyRecord, sealed: SealedAudio): ManifestParty["spans"] {
-  const clip = (atUs: TimeUs): number => Math.min(sealed.durationMs, Math.max(0, toMs(atUs - sealed.startsAtUs)));
   const clipped = party.spans.map(({ fromUs, toUs, evidence }: SpanRecord) => ({
-    fromMs: clip(fromUs),
-    toMs: clip(toUs),
+    fromMs: clipMs(fromUs, sealed),
+    toMs: clipMs(toUs, sealed),
     evidence,
   }));
   return clipped.filter(({ fromMs, toMs }) => toMs > fromMs);
@@ -144,6 +167,7 @@ function describeStream(stream: StreamRecord, sealed: SealedStream | undefined):
       late: packets.late,
       duplicate: packets.duplicate + copies,
       undecoded: admitted - recorded - copies,
+      ...(packets.copies !== undefined && { copies: packets.copies }),
     },
     discardedBy: { ...stream.discardedBy },
     jitterMs: { mean: stream.jitterMs.mean, max: stream.jitterMs.max },
@@ -153,11 +177,11 @@ function describeStream(stream: StreamRecord, sealed: SealedStream | undefined):
 
 function describeLogParty(
   record: CallRecord,
-  side: Side,
+  place: number,
   stored: ManifestParty | undefined,
 ): CallLogLine["parties"][number] {
-  const { role, number, identifiedBy, consent } = record.parties[side];
-  const streams = streamsOf(record, side);
+  const { role, side, number, identifiedBy, consent } = record.parties[place]!;
+  const streams = streamsOf(record, place);
   const packets = { seen: 0, recorded: 0, discarded: 0, lost: 0 };
   for (const stream of streams) {
     packets.seen += stream.packets.seen;
@@ -170,8 +194,9 @@ function describeLogParty(
   return { role, side: nameOfSide(side), number, identifiedBy, consent, recordedMs, packets, codecs: [...codecs] };
 }
 
-function streamsOf(record: CallRecord, side: Side): StreamRecord[] {
-  return record.streams.filter((stream) => stream.side === side);
+/** Streams of the party at a place of `record.parties`; a stream that names none is the first party's of its side. */
+function streamsOf(record: CallRecord, place: number): StreamRecord[] {
+  return record.streams.filter((stream) => (stream.party ?? stream.side) === place);
 }
 
 function findSealed(sealed: readonly SealedStream[], stream: StreamRecord): SealedStream | undefined {

@@ -1,7 +1,7 @@
 // The record of a call whose end was never written, completed from the journal itself: what the journal holds was
 // admitted, whatever the last snapshot had counted. Pure but for reading the source.
 import type { TimeUs } from "../base/ids.js";
-import type { CallRecord, StreamRecord } from "../contract/call-record.js";
+import type { CallRecord, PartyRecord, StreamRecord } from "../contract/call-record.js";
 import { makeRtpView, readRtp } from "../rtp/packet.js";
 import { staticCodec } from "../sip/payload-types.js";
 import type { RecordSource } from "./record-source.js";
@@ -33,7 +33,7 @@ export function completeRecovered(record: CallRecord, source: RecordSource): Cal
     endedAtUs: lastUs,
     endReason: "recovered",
     streams,
-    parties: [extendSpans(record, 0, lastUs), extendSpans(record, 1, lastUs)],
+    parties: record.parties.map((party) => extendParty(party, record.endedAtUs, lastUs)) as CallRecord["parties"],
     warnings: [
       ...record.warnings,
       { code: "recovered", detail: { snapshotAtMs: Math.round(record.endedAtUs / 1000) } },
@@ -97,13 +97,11 @@ function unknownStream(index: number, journalled: JournalledStream): StreamRecor
   };
 }
 
-/** A span that was open at the snapshot lasted at least until the last packet it admitted. */
-function extendSpans(record: CallRecord, side: 0 | 1, lastUs: TimeUs): CallRecord["parties"][0] {
-  const party = record.parties[side];
+/** Who was there, and a span that was open, at the snapshot lasted at least until the last packet that was admitted. */
+function extendParty(party: PartyRecord, snapshotUs: TimeUs, lastUs: TimeUs): PartyRecord {
+  const extend = (toUs: TimeUs): TimeUs => (toUs >= snapshotUs ? Math.max(toUs, lastUs) : toUs);
   const spans = party.spans.map((span, i) =>
-    i === party.spans.length - 1 && span.toUs >= record.endedAtUs
-      ? { ...span, toUs: Math.max(span.toUs, lastUs) }
-      : span,
+    i === party.spans.length - 1 ? { ...span, toUs: extend(span.toUs) } : span,
   );
-  return { ...party, spans };
+  return { ...party, toUs: extend(party.toUs), spans };
 }

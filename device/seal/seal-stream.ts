@@ -17,6 +17,8 @@ export interface SealedStream {
   duplicate: number;
   /** Too far from where the timeline was to be placed. */
   late: number;
+  /** Length of what was decoded, at the recording's rate. */
+  recordedFrames: number;
 }
 
 const PAYLOAD_TYPES = 128;
@@ -60,7 +62,7 @@ export class SealStream implements SealedStream {
 
   /** What became of the packets, as a plain value. */
   toSealed(): SealedStream {
-    const { side, index, recorded, undecoded, duplicate, late } = this;
-    return { side, index, recorded, undecoded, duplicate, late };
+    const { side, index, recorded, undecoded, duplicate, late, recordedFrames } = this;
+    return { side, index, recorded, undecoded, duplicate, late, recordedFrames };
   }
 }

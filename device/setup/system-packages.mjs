@@ -16,10 +16,14 @@ const PCAP_HEADER_PACKAGE = "libpcap-dev";
 /** Programs that tests run. */
 export const TEST_TOOLS = [
   { command: "tcpdump", package: "tcpdump" },
+  { command: "tshark", package: "tshark" },
   { command: "sipp", package: "sip-tester" },
   { command: "sox", package: "sox" },
   { command: "ffmpeg", package: "ffmpeg" },
   { command: "ip", package: "iproute2" },
+  { command: "kamailio", package: "kamailio" },
+  { command: "baresip", package: "baresip-core" },
+  { command: "linphonec", package: "linphone-cli" },
 ];
 
 /** Packages whose command is on none of the folders. */

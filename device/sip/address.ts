@@ -5,12 +5,15 @@ import {
   isToken,
   percentDecode,
   quotedStringEnd,
+  shorten,
   splitOutsideQuotes,
   unquote,
   withoutControlCharacters,
 } from "./text.js";
 
 const MAX_PARAMETERS = 64;
+/** Display names are shown to people and kept per call. */
+export const MAX_NAME_CHARACTERS = 256;
 
 export interface AddressParts {
   /** Display name as text, unquoted; "" when none. */
@@ -51,7 +54,57 @@ function splitAddrSpec(value: string): AddressParts {
 function displayName(text: string): string {
   const plain = unquote(text);
   // An unbalanced quote (RFC 4475 §3.1.2.6) is dropped rather than shown.
-  return withoutControlCharacters(plain === text ? text.replaceAll('"', "") : plain).trim();
+  const clean = withoutControlCharacters(plain === text ? text.replaceAll('"', "") : plain).trim();
+  return shorten(clean, MAX_NAME_CHARACTERS).trimEnd();
+}
+
+/** Every address of a field that may hold several, over all its header lines; at most `maximum`. */
+export function splitAddresses(values: readonly string[], maximum: number): AddressParts[] {
+  const found: AddressParts[] = [];
+  for (const value of values) {
+    let pending = "";
+    for (const piece of splitOutsideQuotes(value, ",", maximum + 1)) {
+      // A comma in a name that should have been quoted: without a URI so far, the piece belongs to the next one.
+      pending = pending === "" ? piece : `${pending},${piece}`;
+      if (!/<|^\s*[A-Za-z][A-Za-z0-9+.-]*:|@/.test(pending)) continue;
+      if (found.length >= maximum) return found;
+      found.push(splitAddress(pending.trim()));
+      pending = "";
+    }
+  }
+  return found;
+}
+
+/** Value of a parameter, unquoted; "" when it has none, undefined when it is not there. Names have no case. */
+export function parameterOf(parameters: string, name: string): string | undefined {
+  for (const piece of splitOutsideQuotes(parameters, ";", MAX_PARAMETERS)) {
+    const equals = piece.indexOf("=");
+    if ((equals < 0 ? piece : piece.slice(0, equals)).trim().toLowerCase() !== name) continue;
+    return equals < 0 ? "" : unquote(piece.slice(equals + 1).trim());
+  }
+  return undefined;
+}
+
+/** A parameter of the URI itself (";user=phone", ";cause=302"); undefined when it is not there. RFC 3261 §19.1.1. */
+export function uriParameter(uri: string, name: string): string | undefined {
+  const rest = uri.slice(uri.lastIndexOf("@") + 1);
+  const question = rest.indexOf("?");
+  const semicolon = rest.indexOf(";");
+  if (semicolon < 0 || (question >= 0 && question < semicolon)) return undefined;
+  return parameterOf(rest.slice(semicolon, question < 0 ? rest.length : question), name);
+}
+
+/** A header field embedded in the URI ("?Reason=SIP%3Bcause%3D302"), decoded; undefined when it is not there. */
+export function uriHeader(uri: string, name: string): string | undefined {
+  const rest = uri.slice(uri.lastIndexOf("@") + 1);
+  const question = rest.indexOf("?");
+  if (question < 0) return undefined;
+  for (const piece of rest.slice(question + 1).split("&", MAX_PARAMETERS)) {
+    const equals = piece.indexOf("=");
+    if (equals > 0 && piece.slice(0, equals).toLowerCase() === name)
+      return withoutControlCharacters(percentDecode(piece.slice(equals + 1)));
+  }
+  return undefined;
 }
 
 /**

@@ -1,17 +1,28 @@
-// A message's body: which octets belong to it, and the session description in it, alone or as a part of a multipart
-// body. Never touches the head's fields beyond those that describe the body. RFC 3261 §20.14, §20.15; RFC 2046 §5.1;
-// RFC 5621. Parts and nesting are bounded.
+// A message's body: which octets belong to it, and the session description or the short text in it, alone or as a part
+// of a multipart body. Never touches the head's fields beyond those that describe the body. RFC 3261 §20.14, §20.15;
+// RFC 2046 §5.1; RFC 5621. Parts, nesting and text are bounded.
 import { type HeadField, splitHead } from "./bounds.js";
 import type { SipLimits } from "./message.js";
 import { parseSdp } from "./sdp.js";
 import type { SessionDescription } from "./sdp-types.js";
-import { splitOutsideQuotes, unquote } from "./text.js";
+import { decodeText, splitOutsideQuotes, unquote } from "./text.js";
 
 const MAX_PARTS = 16;
 /** multipart/mixed that holds a multipart/alternative: one level below the message's own. */
 const MAX_NESTING = 2;
 /** RFC 2046 §5.1.1. */
 const MAX_BOUNDARY_CHARACTERS = 70;
+/**
+ * Bodies handed on as text: the progress of a transfer (RFC 3515 §2.4.5) and keys pressed, which are sent in INFO in
+ * several makers' formats.
+ */
+const TEXT_TYPES: ReadonlySet<string> = new Set([
+  "message/sipfrag",
+  "application/dtmf-relay",
+  "application/dtmf",
+  "application/vnd.nortelnetworks.digits",
+]);
+const MAX_TEXT_CHARACTERS = 4096;
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
@@ -20,6 +31,8 @@ const HYPHEN = 45;
 
 export interface BodyResult {
   sdp?: SessionDescription;
+  /** A whole body of one of TEXT_TYPES, at most MAX_TEXT_CHARACTERS of it. */
+  text?: string;
   /** Why there is no whole session description though the message announces a body; "" when nothing is wrong. */
   fault: "" | "truncated" | "content-length" | "content-encoding" | "no-sdp" | "multipart" | "sdp";
 }
@@ -57,7 +70,7 @@ function describeBody(
   if (body.length === 0) return { fault: "" };
   const encoding = headers.get("content-encoding")?.[0]?.toLowerCase() ?? "";
   if (encoding !== "" && encoding !== "identity") return { fault: "content-encoding" };
-  return findSdp(type, body, limits, isCut, 0) ?? { fault: "no-sdp" };
+  return readContent(type, body, limits, isCut, 0) ?? { fault: "no-sdp" };
 }
 
 interface ContentType {
@@ -78,7 +91,7 @@ function contentType(value: string | undefined): ContentType {
 }
 
 /** undefined when the body is of another kind. */
-function findSdp(
+function readContent(
   content: ContentType,
   body: Buffer,
   limits: SipLimits,
@@ -87,6 +100,7 @@ function findSdp(
 ): BodyResult | undefined {
   // RFC 3261 §20.15 wants a type with every body; phones that leave it out mean SDP.
   if (content.type === "application/sdp" || (content.type === "" && depth === 0)) return readSdp(body, isCut);
+  if (TEXT_TYPES.has(content.type)) return isCut ? undefined : { text: readText(body), fault: "no-sdp" };
   if (!content.type.startsWith("multipart/")) return undefined;
   const { boundary } = content;
   if (boundary === "" || boundary.length > MAX_BOUNDARY_CHARACTERS || depth >= MAX_NESTING)
@@ -101,7 +115,11 @@ function readSdp(body: Buffer, isCut: boolean): BodyResult {
   return sdp ? { sdp, fault: "" } : { fault: "sdp" };
 }
 
-/** The first part that is or holds a session description. Walks the body once. */
+function readText(body: Buffer): string {
+  return decodeText(body.subarray(0, MAX_TEXT_CHARACTERS));
+}
+
+/** The first part that is or holds a session description, else the first text. Walks the body once. */
 function findPart(
   body: Buffer,
   boundary: string,
@@ -110,7 +128,7 @@ function findPart(
   depth: number,
 ): BodyResult | undefined {
   const delimiter = Buffer.from(`--${boundary}`, "latin1");
-  let fault: BodyResult | undefined;
+  let other: BodyResult | undefined;
   let open = nextDelimiter(body, delimiter, 0);
   for (let parts = 0; open >= 0 && parts < MAX_PARTS; parts++) {
     const lineEnd = body.indexOf(LF, open);
@@ -119,10 +137,10 @@ function findPart(
     const part = body.subarray(lineEnd + 1, close < 0 ? body.length : close);
     const found = readPart(part, limits, isCut && close < 0, depth);
     if (found?.sdp) return found;
-    fault ??= found;
+    if (!other || (found?.text !== undefined && other.text === undefined)) other = found;
     open = close;
   }
-  return fault;
+  return other;
 }
 
 /** A delimiter counts at a line's start only, and only whole (RFC 2046 §5.1.1). */
@@ -147,5 +165,5 @@ function readPart(part: Buffer, limits: SipLimits, isCut: boolean, depth: number
   const encoding = value("content-transfer-encoding")?.toLowerCase() ?? "binary";
   if (!["binary", "7bit", "8bit"].includes(encoding)) return { fault: "content-encoding" };
   const content = contentType(value("content-type") ?? "text/plain");
-  return findSdp(content, part.subarray(bodyStart), limits, isCut, depth + 1);
+  return readContent(content, part.subarray(bodyStart), limits, isCut, depth + 1);
 }

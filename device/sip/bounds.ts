@@ -3,13 +3,15 @@
 // Bare LF line ends are accepted, as deployed stacks do; names that are no tokens are left out, never keys.
 import { longHeaderName } from "./header-names.js";
 import type { SipLimits, SipReject } from "./message.js";
-import { collapseWhiteSpace, decodeText, isTokenOctet } from "./text.js";
+import { collapseWhiteSpace, decodeText, decodeUtf8, isTokenOctet } from "./text.js";
 
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
 const TAB = 9;
 const COLON = 58;
+/** Fields whose octets tell dialogs and hops apart: none may become the same as another's. */
+const IDENTIFIER_FIELDS: ReadonlySet<string> = new Set(["call-id", "via"]);
 
 export interface HeadField {
   /** Lower-case long form, a token. */
@@ -96,7 +98,9 @@ function readField(octets: Buffer, from: number, to: number, fields: HeadField[]
   while (colon < to && isBlank(octets[colon]!)) colon++;
   if (colon < to && octets[colon] === COLON && nameEnd > from) {
     const name = longHeaderName(octets.toString("latin1", from, nameEnd));
-    fields.push({ name, value: collapseWhiteSpace(decodeText(octets.subarray(colon + 1, to))) });
+    const value = octets.subarray(colon + 1, to);
+    const text = IDENTIFIER_FIELDS.has(name) ? decodeText(value) : decodeUtf8(value);
+    fields.push({ name, value: collapseWhiteSpace(text) });
     return "";
   }
   // A name with a stray printable octet costs this field, not the call: deployed stacks skip it as well.

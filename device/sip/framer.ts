@@ -1,8 +1,10 @@
 // SIP messages out of a byte stream (TCP): finds each message's end by its Content-Length, skips keep-alives and junk,
-// and finds the next start line after a gap. Holds at most one message's worth of bytes; every byte is looked at a
-// bounded number of times. Parses no more than it needs. RFC 3261 §18.3, §7.5; RFC 5626 §3.5.1.
+// and finds the next start line after a gap. Holds at most one message's worth of bytes, more than a first buffer only
+// within a shared budget; every byte is looked at a bounded number of times. Parses no more than it needs.
+// RFC 3261 §18.3, §7.5; RFC 5626 §3.5.1.
 import { contentLength } from "./body.js";
 import { splitHead } from "./bounds.js";
+import type { ByteBudget } from "./byte-budget.js";
 import type { SipLimits } from "./message.js";
 import { looksLikeSip } from "./start-line.js";
 import { isTokenOctet } from "./text.js";
@@ -16,14 +18,17 @@ const FIRST_BUFFER_BYTES = 4096;
 /** Room beyond the longest message and the line behind it, so that not every byte that follows costs a move. */
 const SPARE_BYTES = 4096;
 
-/** `data[start..end)` is one message, valid only during the call. */
-export type SipStreamSink = (data: Buffer, start: number, end: number) => void;
+/** `data[start..end)` is one message, valid only during the call; its rest is missing when it is truncated. */
+export type SipStreamSink = (data: Buffer, start: number, end: number, truncated: boolean) => void;
 
 export interface SipFramerCounters {
+  /** Handed on, truncated ones included. */
   messages: number;
-  /** Bytes that belonged to no message: junk, what a gap left, messages that were too long. */
+  /** Bytes that belonged to no message: junk, messages that were too long. */
   discardedBytes: number;
-  /** Messages given up because head or body exceed the limit. */
+  /** Bytes between messages that keep a connection open. */
+  keepAliveBytes: number;
+  /** Messages given up because head or body exceed the limit, or the budget. */
   tooLong: number;
 }
 
@@ -31,9 +36,10 @@ export interface SipFramerCounters {
 type Phase = "seek" | "head" | "body";
 
 export class SipStreamFramer {
-  readonly counters: SipFramerCounters = { messages: 0, discardedBytes: 0, tooLong: 0 };
+  readonly counters: SipFramerCounters = { messages: 0, discardedBytes: 0, keepAliveBytes: 0, tooLong: 0 };
   private readonly limits: SipLimits;
   private readonly sink: SipStreamSink;
+  private readonly budget: ByteBudget;
   private buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
   private phase: Phase = "seek";
   /** First byte that is still needed, and first free byte. */
@@ -46,9 +52,15 @@ export class SipStreamFramer {
   /** The rest of an overlong line is no line of its own. */
   private isInsideJunkLine = false;
 
-  constructor(limits: SipLimits, sink: SipStreamSink) {
+  constructor(limits: SipLimits, budget: ByteBudget, sink: SipStreamSink) {
     this.limits = limits;
+    this.budget = budget;
     this.sink = sink;
+  }
+
+  /** Behind a start line whose message is not complete. */
+  get isInsideMessage(): boolean {
+    return this.phase !== "seek";
   }
 
   /** Takes the next bytes of the stream; the sink is called for every message they complete. */
@@ -63,17 +75,31 @@ export class SipStreamFramer {
     }
   }
 
-  /** Bytes of the stream are missing here: what was begun cannot be completed. */
+  /** Bytes of the stream are missing here: what was begun is handed on as far as it is there. */
   gap(): void {
-    this.discardUpTo(this.end);
+    const { begin, end } = this;
+    if (this.isInsideMessage) {
+      this.rewind(end, end);
+      this.counters.messages++;
+      this.sink(this.buffer, begin, end, true);
+    } else {
+      this.discardUpTo(end);
+    }
     this.isInsideJunkLine = false;
+    this.shrinkWhenEmpty();
+  }
+
+  /** Gives its memory back. Nothing may be pushed afterwards. */
+  close(): void {
+    this.rewind(0, 0);
+    this.shrinkWhenEmpty();
   }
 
   private drain(): void {
     while (this.advance()) {
       // Each step consumes a line or a message.
     }
-    if (this.begin === this.end) this.rewind(0, 0);
+    this.shrinkWhenEmpty();
   }
 
   /** One step; false when more bytes are needed. */
@@ -103,6 +129,7 @@ export class SipStreamFramer {
       this.lineStart = lineEnd;
     } else if (!isJunk && this.isEmptyLine(lineEnd)) {
       // A keep-alive (RFC 5626 §3.5.1).
+      this.counters.keepAliveBytes += lineEnd - this.begin;
       this.rewind(lineEnd, this.end);
     } else {
       this.discardUpTo(lineEnd);
@@ -162,7 +189,7 @@ export class SipStreamFramer {
     const { begin, messageEnd } = this;
     this.rewind(messageEnd, this.end);
     this.counters.messages++;
-    this.sink(this.buffer, begin, messageEnd);
+    this.sink(this.buffer, begin, messageEnd, false);
     return true;
   }
 
@@ -185,7 +212,7 @@ export class SipStreamFramer {
     this.scanned = begin;
   }
 
-  /** Free space for at least one byte, for `wanted` when the limit allows it. */
+  /** Free space for at least one byte, for `wanted` when the limits allow it. */
   private makeRoom(wanted: number): void {
     if (this.buffer.length - this.end >= wanted) return;
     const kept = this.end - this.begin;
@@ -193,10 +220,27 @@ export class SipStreamFramer {
     let capacity = this.buffer.length;
     while (capacity < kept + wanted && capacity < maximum) capacity = Math.min(maximum, capacity * 2);
     if (this.end < this.buffer.length && capacity === this.buffer.length) return;
+    if (!this.budget.take(capacity - this.buffer.length)) capacity = this.buffer.length;
     const target = capacity === this.buffer.length ? this.buffer : Buffer.allocUnsafe(capacity);
     this.buffer.copy(target, 0, this.begin, this.end);
     this.buffer = target;
     this.shiftBack(this.begin);
+    if (this.end === this.buffer.length) this.giveUpForWantOfRoom();
+  }
+
+  /** A full buffer that may not grow: the message goes, and the rest of its line is no line of its own. */
+  private giveUpForWantOfRoom(): void {
+    this.isInsideJunkLine = this.buffer[this.end - 1] !== LF;
+    this.giveUp(this.end);
+    this.rewind(0, 0);
+  }
+
+  private shrinkWhenEmpty(): void {
+    if (this.begin !== this.end) return;
+    this.rewind(0, 0);
+    if (this.buffer.length === FIRST_BUFFER_BYTES) return;
+    this.budget.release(this.buffer.length - FIRST_BUFFER_BYTES);
+    this.buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
   }
 
   private shiftBack(by: number): void {

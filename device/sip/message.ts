@@ -39,6 +39,8 @@ export interface SipMessage {
   headers: ReadonlyMap<string, readonly string[]>;
   /** The first application/sdp body, also out of multipart (RFC 5621); undefined when none or not parseable. */
   sdp?: SessionDescription;
+  /** A body of message/sipfrag, application/dtmf-relay and the like (body.ts), cut at 4096 characters. */
+  bodyText?: string;
   /** Content-Type present but no SDP found or the SDP unreadable: why; else "". */
   bodyFault: string;
 }

@@ -57,6 +57,7 @@ export function parseSip(
     : { fault: truncated ? "truncated" : "" };
   const message: SipMessage = { ...head.message, bodyFault: body.fault };
   if ("sdp" in body && body.sdp) message.sdp = body.sdp;
+  if ("text" in body && body.text !== undefined) message.bodyText = body.text;
   return { ok: true, message };
 }
 
@@ -86,7 +87,7 @@ function findMissing(headers: ReadonlyMap<string, readonly string[]>, startLine:
   return undefined;
 }
 
-type HeadMessage = Omit<SipMessage, "bodyFault" | "sdp">;
+type HeadMessage = Omit<SipMessage, "bodyFault" | "bodyText" | "sdp">;
 
 /** Has the library structure a rebuilt head and checks what it does not. */
 function structure(

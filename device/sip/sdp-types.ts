@@ -28,8 +28,13 @@ export interface MediaDescription {
 }
 
 export interface SessionDescription {
-  /** o= session id and version, to tell a repeated description from a new one. */
+  /** o= without the version: user, session id and place, which name the session (RFC 8866 §5.2). */
   originId: string;
+  /** o= version: tells a repeated description from a new one. */
   originVersion: string;
+  /** o= user name, "-" where there is none, "" without an o= line. */
+  originUser: string;
+  /** o= address as written, lower case: of the host that made the description, not of its media. */
+  originAddress: string;
   media: MediaDescription[];
 }

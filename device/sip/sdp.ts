@@ -13,6 +13,10 @@ const MAX_FORMATS = 64;
 const MAX_CODECS = 256;
 const MAX_CANDIDATES = 16;
 const MAX_FORMAT_CHARACTERS = 1024;
+/** All a=fmtp text of one description. */
+const MAX_FORMATS_CHARACTERS = 8192;
+/** Names and addresses that are kept; a host name has at most 255 characters. */
+const MAX_WORD_CHARACTERS = 255;
 const MAX_PORT = 65535;
 const MAX_CLOCK_RATE_HZ = 1_000_000;
 const MAX_CHANNELS = 64;
@@ -49,9 +53,12 @@ interface MediaDraft extends Attributes {
 interface Draft extends Attributes {
   originId: string;
   originVersion: string;
+  originUser: string;
+  originAddress: string;
   connection: Connection | undefined;
   media: MediaDraft[];
   formatCount: number;
+  formatCharacters: number;
   /** Sections beyond MAX_MEDIA; their lines must not be taken for another section's. */
   isSkipping: boolean;
 }
@@ -66,12 +73,15 @@ export function parseSdp(text: string): SessionDescription | undefined {
   const draft: Draft = {
     originId: "",
     originVersion: "",
+    originUser: "",
+    originAddress: "",
     connection: undefined,
     direction: undefined,
     hasKeys: false,
     rtcpMux: false,
     media: [],
     formatCount: 0,
+    formatCharacters: 0,
     isSkipping: false,
   };
   for (let at = start; at < text.length; ) {
@@ -84,6 +94,8 @@ export function parseSdp(text: string): SessionDescription | undefined {
   return {
     originId: draft.originId,
     originVersion: draft.originVersion,
+    originUser: draft.originUser,
+    originAddress: draft.originAddress,
     media: draft.media.map((media) => finishMedia(media, draft)),
   };
 }
@@ -96,31 +108,39 @@ function readLine(draft: Draft, type: string, value: string): void {
   }
   if (draft.isSkipping) return;
   const media = draft.media.at(-1);
-  if (type === "o") readOrigin(draft, value);
+  if (type === "o" && draft.originId === "") readOrigin(draft, value);
   else if (type === "c") (media ?? draft).connection ??= readConnection(value);
   else readAttribute(draft, media, value);
 }
 
 /** "o=user id version IN IP4 host": all but the version name the session (RFC 8866 §5.2). */
 function readOrigin(draft: Draft, value: string): void {
-  const [user = "", id = "", version = "", ...where] = value.split(/\s+/, 8);
+  const words = value.split(/\s+/, 8).map((word) => ownText(word.slice(0, MAX_WORD_CHARACTERS)));
+  const [user = "", id = "", version = "", ...where] = words;
   draft.originId = [user, id, ...where].join(" ");
   draft.originVersion = version;
+  draft.originUser = user;
+  draft.originAddress = (where[2] ?? "").toLowerCase();
+}
+
+/** A copy: a slice would keep the whole message in memory for as long as a session remembers the description. */
+function ownText(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
 }
 
 /** "IN IP4 192.0.2.1/127": time to live and number of addresses belong to multicast. */
 function readConnection(value: string): Connection {
-  const text = (value.split(/\s+/, 4)[2] ?? "").split("/", 1)[0]!;
-  return { address: parseAddress(text), text };
+  const text = (value.split(/\s+/, 4)[2] ?? "").split("/", 1)[0]!.slice(0, MAX_WORD_CHARACTERS);
+  return { address: parseAddress(text), text: ownText(text) };
 }
 
 /** "audio 49170/2 RTP/AVP 0 8 101" */
 function readMedia(value: string): MediaDraft {
   const [kind = "", portText = "", protocol = "", ...formats] = value.split(/\s+/, 3 + MAX_FORMATS);
   return {
-    kind: kind.toLowerCase(),
+    kind: ownText(kind.slice(0, MAX_WORD_CHARACTERS)).toLowerCase(),
     port: readPort(portText.split("/", 1)[0]!) ?? 0,
-    protocol: protocol.toUpperCase(),
+    protocol: ownText(protocol.slice(0, MAX_WORD_CHARACTERS)).toUpperCase(),
     formats: protocol.toUpperCase().includes("RTP/") ? payloadTypes(formats) : [],
     connection: undefined,
     direction: undefined,
@@ -170,17 +190,17 @@ function readAttribute(draft: Draft, media: MediaDraft | undefined, attribute: s
       level.rtcpMux = true;
       break;
     default:
-      if (media) readMediaAttribute(media, name, value);
+      if (media) readMediaAttribute(draft, media, name, value);
   }
 }
 
-function readMediaAttribute(media: MediaDraft, name: string, value: string): void {
+function readMediaAttribute(draft: Draft, media: MediaDraft, name: string, value: string): void {
   switch (name) {
     case "rtpmap":
       readRtpmap(media, value);
       break;
     case "fmtp":
-      readFormat(media, value);
+      readFormat(draft, media, value);
       break;
     case "ptime":
       if (/^\d{1,4}(\.\d+)?$/.test(value) && Number(value) > 0) media.ptimeMs = Number(value);
@@ -204,7 +224,7 @@ function readRtpmap(media: MediaDraft, value: string): void {
   const clockRate = Number(match[3]);
   const channels = Number(match[4] ?? 1);
   if (payloadType > 127 || clockRate < 1 || clockRate > MAX_CLOCK_RATE_HZ) return;
-  const name = match[2]!.toUpperCase();
+  const name = ownText(match[2]!).toUpperCase();
   media.rtpmaps.set(payloadType, {
     payloadType,
     name,
@@ -215,10 +235,14 @@ function readRtpmap(media: MediaDraft, value: string): void {
 }
 
 /** "96 0-16": kept as written. */
-function readFormat(media: MediaDraft, value: string): void {
-  const match = /^(\d{1,3})\s+(.*)$/.exec(value);
-  if (!match || media.parameters.size >= MAX_FORMATS) return;
-  media.parameters.set(Number(match[1]), match[2]!.slice(0, MAX_FORMAT_CHARACTERS));
+function readFormat(draft: Draft, media: MediaDraft, value: string): void {
+  const type = /^\d{1,3}(?=\s)/.exec(value)?.[0];
+  if (type === undefined || media.parameters.size >= MAX_FORMATS) return;
+  // Cut by hand: a pattern for the rest of the line tries every blank again where a stray CR ends it.
+  const text = value.slice(type.length).trim().slice(0, MAX_FORMAT_CHARACTERS);
+  draft.formatCharacters += text.length;
+  if (draft.formatCharacters > MAX_FORMATS_CHARACTERS) return;
+  media.parameters.set(Number(type), ownText(text));
 }
 
 /** "1 1 UDP 2130706431 192.0.2.1 8998 typ host" (RFC 8839 §5.1): RTP over UDP at literal addresses only. */

@@ -1,46 +1,46 @@
-// Offer and answer within a session: which descriptions are asked for, which are in force, who is on hold, and what is
-// merely the same exchange seen at another hop. Pure functions on SessionState. RFC 3264 §5–8; RFC 3261 §13, §14;
-// RFC 3262 §5; RFC 3311 §5; RFC 6337.
+// Offer and answer within a session: which descriptions are asked for, which are in force, and what is merely the same
+// exchange seen at another hop. Pure functions on SessionState; who is on hold is session-hold.ts's. RFC 3264 §5–8;
+// RFC 3261 §13, §14; RFC 3262 §5; RFC 3311 §5; RFC 6337.
 import { createHash } from "node:crypto";
-import { isUnspecified } from "../base/address.js";
 import { otherSide, type Side } from "../base/ids.js";
 import type { SipMessage } from "./message.js";
-import type { MediaDescription, SessionDescription } from "./sdp-types.js";
+import type { SessionDescription } from "./sdp-types.js";
+import type { MediaEvent, SessionEvent } from "./session-events.js";
+import { judgeHold } from "./session-hold.js";
 import {
+  andThen,
   MAX_DIALOG_TAGS,
   MAX_PATHS,
-  type MediaEvent,
-  type MediaVersion,
-  type SessionEvent,
   type SessionState,
   type Step,
-  type Transaction,
-  transactionName,
+  transactionNamed,
   unchanged,
   withTransaction,
 } from "./session-state.js";
-
-/** The INVITE came without an offer: the response makes it, the ACK or a PRACK answers it (RFC 3261 §13.2.1). */
-export function isLateOffer(transaction: Transaction): boolean {
-  return transaction.method === "INVITE" && transaction.requestSeen && transaction.request.length === 0;
-}
+import {
+  exchangeOf,
+  firstTag,
+  isLateOffer,
+  isSuccess,
+  type MediaVersion,
+  type Transaction,
+  transactionName,
+  versionsOf,
+  withTagged,
+} from "./session-transaction.js";
 
 /** A description in the request: the offer, or one that was agreed before its request was seen. */
 export function takeRequestMedia(state: SessionState, transaction: Transaction, message: SipMessage): Step {
   const placed = message.sdp && place(transaction.request, message.branch, message.sdp, false);
   if (!placed?.changed) return unchanged(withTransaction(state, transaction));
   const next = { ...transaction, request: placed.versions };
+  const saved = withTransaction(state, next);
+  if (next.finalStatus >= 300 || isOutdated(state, next)) return unchanged(saved);
   const isAgreed = isSuccess(next.finalStatus) || next.responses.length > 0;
   const event = mediaEvent(state, next.requester, placed, isAgreed ? "answered" : "offered");
-  const saved = withTransaction(state, next);
   if (!isAgreed || placed.index > 0) return { state: saved, events: [event] };
-  const hold = applyHold(
-    saved,
-    next.requester,
-    placed.version.description,
-    next.responses[0]?.versions[0]?.description,
-  );
-  return { state: hold.state, events: [event, ...hold.events] };
+  const tag = isAgreedBy(state, next) ? state.agreedTag : firstTag(next);
+  return andThen({ state: withAgreement(saved, next, tag), events: [event] }, (agreed) => judgeHold(agreed, next, tag));
 }
 
 /**
@@ -54,24 +54,48 @@ export function takeResponseMedia(
   tag: string,
   accepts: boolean,
 ): Step {
-  const known = transaction.responses.find((media) => media.tag === tag)?.versions ?? [];
+  const known = versionsOf(transaction.responses, tag);
   const placed = message.sdp && place(known, message.branch, message.sdp, true);
-  const next = placed?.changed ? withResponse(transaction, tag, placed.versions) : transaction;
+  const responses = placed?.changed
+    ? withTagged(transaction.responses, { tag, versions: placed.versions }, MAX_DIALOG_TAGS)
+    : undefined;
+  const news = responses && placed;
+  const next = responses ? { ...transaction, responses } : transaction;
   const saved = withTransaction(state, next);
-  if (isLateOffer(next)) {
-    if (!placed?.changed) return unchanged(saved);
-    const status = next.acknowledgement.length > 0 ? "answered" : "offered";
-    return { state: saved, events: [mediaEvent(state, otherSide(next.requester), placed, status)] };
-  }
-  const isInForce = state.agreedBy === transactionName(next);
+  if (isOutdated(state, next)) return unchanged(saved);
+  if (isLateOffer(next)) return takeLateOffer(saved, next, tag, news, accepts);
   if (accepts) {
     // A later UPDATE may have replaced what the provisional response agreed on (RFC 6337 §3.1).
-    const isSuperseded = !placed?.changed && !isInForce && state.agreedBy !== "" && known.length > 0;
-    return isSuperseded ? unchanged(saved) : agree(saved, next, tag);
+    const latest = !news && known.length > 0 ? latestOf(saved, next, tag) : next;
+    return latest === next ? agree(saved, next, tag) : settle(saved, latest, tag);
   }
-  if (!placed?.changed) return unchanged(saved);
-  if (placed.index === 0 && !isInForce) return agree(saved, next, tag);
-  return { state: saved, events: [mediaEvent(state, otherSide(next.requester), placed, "answered")] };
+  if (!news) return unchanged(saved);
+  if (news.index === 0 && !isAgreedBy(state, next)) return agree(saved, next, tag);
+  const event = mediaEvent(state, otherSide(next.requester), news, "answered");
+  if (news.index > 0) return { state: saved, events: [event] };
+  return andThen({ state: withAgreement(saved, next, tag), events: [event] }, (agreed) => judgeHold(agreed, next, tag));
+}
+
+/** The response makes the offer: it is in force once an ACK or PRACK of the same dialog has answered it. */
+function takeLateOffer(
+  state: SessionState,
+  transaction: Transaction,
+  tag: string,
+  news: Placed | undefined,
+  accepts: boolean,
+): Step {
+  const isAnswered = versionsOf(transaction.acknowledgements, tag).length > 0;
+  const latest = latestOf(state, transaction, tag);
+  if (accepts && isAnswered && (!news || !isInForce(state, latest, tag))) return settle(state, latest, tag);
+  if (!news) return unchanged(state);
+  const event = mediaEvent(state, otherSide(transaction.requester), news, isAnswered ? "answered" : "offered");
+  if (!isAnswered || news.index > 0) return { state, events: [event] };
+  return andThen({ state, events: [event] }, (next) => judgeHold(next, transaction, tag));
+}
+
+/** `transaction` is what the answered dialog agreed on last: said unless it was said of this dialog already. */
+function settle(state: SessionState, transaction: Transaction, tag: string): Step {
+  return isInForce(state, transaction, tag) ? judgeHold(state, transaction, tag) : agree(state, transaction, tag);
 }
 
 /** A description in an ACK, or in a PRACK (`prackCseq` >= 0), that answers the response's offer. */
@@ -82,45 +106,80 @@ export function takeAcknowledgedMedia(
   tag: string,
   prackCseq: number,
 ): Step {
-  const placed = message.sdp && place(transaction.acknowledgement, message.branch, message.sdp, false);
-  if (!placed?.changed) return unchanged(withTransaction(state, transaction));
-  const next = { ...transaction, acknowledgement: placed.versions, prackCseq };
+  const known = versionsOf(transaction.acknowledgements, tag);
+  const placed = message.sdp && place(known, message.branch, message.sdp, false);
+  const acknowledgements = placed?.changed
+    ? withTagged(transaction.acknowledgements, { tag, versions: placed.versions, prackCseq }, MAX_DIALOG_TAGS)
+    : undefined;
+  if (!placed || !acknowledgements) return unchanged(withTransaction(state, transaction));
+  const next = { ...transaction, acknowledgements };
   const saved = withTransaction(state, next);
+  if (isOutdated(state, next)) return unchanged(saved);
   if (placed.index === 0) return agree(saved, next, tag);
   return { state: saved, events: [mediaEvent(state, next.requester, placed, "answered")] };
 }
 
 /**
  * The outcome of `step` beside what is in force: addresses that may carry media too, but replace nothing. For further
- * attempts that are answered as well (overlap dialling).
+ * attempts that are answered as well (overlap dialling), and for further forks.
  */
 export function inAddition(state: SessionState, step: Step): Step {
   const events: SessionEvent[] = [];
   for (const event of step.events) if (event.type === "media") events.push({ ...event, path: "other-hop" });
-  return { state: { ...step.state, held: state.held, agreedBy: state.agreedBy }, events };
+  const { held, agreedBy, agreedTag, agreedBefore } = state;
+  return { state: { ...step.state, held, agreedBy, agreedTag, agreedBefore }, events };
 }
 
-/** The request was refused: its offer is void. */
+/**
+ * The request was refused: its offer is void, and what a provisional response of it agreed on is undone (RFC 3261 §14.1).
+ */
 export function rejectMedia(state: SessionState, transaction: Transaction): Step {
   const events: SessionEvent[] = [];
   if (transaction.request.length > 0) events.push({ type: "media-rejected", side: transaction.requester });
   else if (isLateOffer(transaction) && transaction.responses.length > 0)
     events.push({ type: "media-rejected", side: otherSide(transaction.requester) });
-  return { state: withTransaction(state, transaction), events };
+  const step: Step = { state: withTransaction(state, transaction), events };
+  const before = isAgreedBy(state, transaction) ? transactionNamed(state, state.agreedBefore) : undefined;
+  return before ? andThen(step, (next) => agree({ ...next, agreedBy: "" }, before, firstTag(before))) : step;
 }
 
 /** Both sides' descriptions of the transaction are in force; hold follows from them. */
 export function agree(state: SessionState, transaction: Transaction, tag: string): Step {
-  const response = transaction.responses.find((media) => media.tag === tag)?.versions ?? [];
-  const isLate = transaction.request.length === 0 && transaction.acknowledgement.length > 0;
-  const offerer = isLate ? otherSide(transaction.requester) : transaction.requester;
-  const offer = isLate ? response : transaction.request;
-  const answer = isLate ? transaction.acknowledgement : response;
+  const { offerer, offer, answer } = exchangeOf(transaction, tag);
   if (offer.length + answer.length === 0) return unchanged(state);
-  const agreed = { ...state, agreedBy: transactionName(transaction) };
-  const hold = applyHold(agreed, offerer, offer[0]?.description, answer[0]?.description);
   const events = [...mediaEvents(state, offerer, offer), ...mediaEvents(state, otherSide(offerer), answer)];
-  return { state: hold.state, events: [...events, ...hold.events] };
+  const agreed = withAgreement(state, transaction, tag);
+  return andThen({ state: agreed, events }, (next) => judgeHold(next, transaction, tag));
+}
+
+/** What the dialog of an INVITE agreed on last: the INVITE, or an UPDATE or PRACK within it. */
+export function latestOf(state: SessionState, invite: Transaction, tag: string): Transaction {
+  const name = transactionName(invite);
+  const from = state.transactions.findIndex((known) => transactionName(known) === name);
+  const later = state.transactions.slice(from + 1).findLast((known) => {
+    return known.method !== "INVITE" && known.tag === tag && known.request.length > 0 && isSuccess(known.finalStatus);
+  });
+  return later ?? invite;
+}
+
+function withAgreement(state: SessionState, transaction: Transaction, tag: string): SessionState {
+  const name = transactionName(transaction);
+  const agreedBefore = state.agreedBy === name ? state.agreedBefore : state.agreedBy;
+  return { ...state, agreedBy: name, agreedTag: tag, agreedBefore };
+}
+
+function isAgreedBy(state: SessionState, transaction: Transaction): boolean {
+  return state.agreedBy === transactionName(transaction);
+}
+
+function isInForce(state: SessionState, transaction: Transaction, tag: string): boolean {
+  return isAgreedBy(state, transaction) && state.agreedTag === tag;
+}
+
+/** Seen late: its sender has agreed on something else since. Attempts are told apart elsewhere. */
+function isOutdated(state: SessionState, transaction: Transaction): boolean {
+  const agreed = transaction.initial ? undefined : transactionNamed(state, state.agreedBy);
+  return agreed !== undefined && agreed.requester === transaction.requester && agreed.cseq > transaction.cseq;
 }
 
 interface Placed {
@@ -150,16 +209,6 @@ function digestOf(description: SessionDescription): string {
   return createHash("sha1").update(JSON.stringify(description)).digest("base64");
 }
 
-function withResponse(transaction: Transaction, tag: string, versions: readonly MediaVersion[]): Transaction {
-  const isKnown = transaction.responses.some((media) => media.tag === tag);
-  if (isKnown) {
-    const responses = transaction.responses.map((media) => (media.tag === tag ? { tag, versions } : media));
-    return { ...transaction, responses };
-  }
-  if (transaction.responses.length >= MAX_DIALOG_TAGS) return transaction;
-  return { ...transaction, responses: [...transaction.responses, { tag, versions }] };
-}
-
 function mediaEvent(state: SessionState, side: Side, placed: Placed, status: MediaEvent["status"]): MediaEvent {
   const path = placed.index === 0 ? "first" : "other-hop";
   return { type: "media", side, description: placed.version.description, status, early: isEarly(state), path };
@@ -178,47 +227,4 @@ function mediaEvents(state: SessionState, side: Side, versions: readonly MediaVe
 
 function isEarly(state: SessionState): boolean {
   return state.phase !== "answered";
-}
-
-export function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300;
-}
-
-/**
- * Hold as agreed (RFC 3264 §8.4; 0.0.0.0 as in RFC 2543). An answer that does not receive means hold only when the
- * offer would have sent: otherwise it merely mirrors the other side's hold.
- */
-function applyHold(
-  state: SessionState,
-  offerer: Side,
-  offer: SessionDescription | undefined,
-  answer: SessionDescription | undefined,
-): Step {
-  // Before the answer a direction says who plays announcements, not who is on hold.
-  if (isEarly(state)) return unchanged(state);
-  const answerer = otherSide(offerer);
-  const offered = offer && activeAudio(offer);
-  const answered = answer && activeAudio(answer);
-  const held: [boolean, boolean] = [...state.held];
-  if (offered) held[offerer] = !receives(offered);
-  if (answered && receives(answered)) held[answerer] = false;
-  else if (answered && offered && sends(offered)) held[answerer] = true;
-  const events: SessionEvent[] = [];
-  for (const side of [offerer, answerer]) {
-    if (held[side] !== state.held[side]) events.push({ type: held[side] ? "hold" : "resume", by: side });
-  }
-  return { state: { ...state, held }, events };
-}
-
-function activeAudio(description: SessionDescription): MediaDescription | undefined {
-  return description.media.find((media) => media.kind === "audio" && media.port > 0);
-}
-
-function receives(media: MediaDescription): boolean {
-  if (media.address && isUnspecified(media.address)) return false;
-  return media.direction === "sendrecv" || media.direction === "recvonly";
-}
-
-function sends(media: MediaDescription): boolean {
-  return media.direction === "sendrecv" || media.direction === "sendonly";
 }

@@ -1,6 +1,7 @@
 // How a session opens in front of an observer: with its first INVITE, or at whatever message is the first one seen.
 // Decides nothing about what follows. RFC 3261 §12, §13.
 import type { SipMessage } from "./message.js";
+import { UNSEEN } from "./session-party.js";
 import { answeredBy, type SessionState, type Step, unchanged } from "./session-state.js";
 
 export function isFirstInvite(message: SipMessage): boolean {
@@ -41,12 +42,23 @@ function blankState(message: SipMessage): SessionState {
     startSeen: false,
     finalStatus: 0,
     cancelSeen: false,
+    forwardSeen: false,
     held: [false, false],
+    sessionExpiresS: 0,
+    lostStatus: 0,
     earlyTags: [],
     answeredTags: [],
     endedTags: [],
     transactions: [],
     forgottenCseq: [-1, -1],
     agreedBy: "",
+    agreedTag: "",
+    agreedBefore: "",
+    settledCseq: [-1, -1],
+    refreshedBy: "",
+    parties: [UNSEEN, UNSEEN],
+    earlyParties: [],
+    refers: [undefined, undefined],
+    notifyCseq: [-1, -1],
   };
 }

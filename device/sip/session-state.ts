@@ -1,9 +1,12 @@
 // What is remembered of one INVITE session: its parties, its phase and the transactions that may still change it.
-// Plain values, never changed in place, every list bounded; the rules are in session.ts and session-media.ts.
+// Plain values, never changed in place, every list bounded; the rules are in session.ts and its neighbours.
 // RFC 3261 §12, §13, §17.
 import { otherSide, type Side } from "../base/ids.js";
 import type { SipAddress, SipMessage } from "./message.js";
-import type { SessionDescription } from "./sdp-types.js";
+import type { SessionEvent } from "./session-events.js";
+import { descriptionCount, type OfferMethod, type Transaction, transactionName } from "./session-transaction.js";
+
+export type { MediaEvent, SessionEvent } from "./session-events.js";
 
 /** Transactions remembered; the oldest goes first, and what is older than it is ignored from then on. */
 export const MAX_TRANSACTIONS = 8;
@@ -11,79 +14,39 @@ export const MAX_TRANSACTIONS = 8;
 export const MAX_DIALOG_TAGS = 16;
 /** Descriptions of one side that differ between the hops of a proxy chain; further ones are ignored. */
 export const MAX_PATHS = 4;
+/** Descriptions of one session; beyond it older transactions are forgotten, down to one. */
+export const MAX_DESCRIPTIONS = 64;
 
 export type SessionPhase = "inviting" | "early" | "answered" | "failed" | "ended";
 
-/** `side` RECEIVES media at `description`'s addresses. */
-export interface MediaEvent {
-  type: "media";
-  side: Side;
-  description: SessionDescription;
-  /** offered: asked for, not agreed yet. answered: in force from here on; the offer comes again as answered. */
-  status: "offered" | "answered";
-  /** Before the final answer to the INVITE. */
-  early: boolean;
-  /** first replaces what was in force for the side; other-hop: the same exchange, rewritten by a proxy, in addition. */
-  path: "first" | "other-hop";
+/** What the messages of one side asserted of it, in forms that mean the same: hops rewrite it. */
+export interface Sighting {
+  /** Some message of the side was looked at: what comes later is a change, not the first knowledge. */
+  readonly isBased: boolean;
+  readonly values: readonly string[];
+  /** Side and CSeq of the request whose messages brought `values`; "" while they are the set-up's. */
+  readonly setBy: string;
+  /** By requester: the highest CSeq of the messages judged. */
+  readonly judgedCseq: readonly [number, number];
 }
 
-export type SessionEvent =
-  | MediaEvent
-  /** The description that `side` offered last was refused: what was agreed before stays in force. */
-  | { type: "media-rejected"; side: Side }
-  | { type: "ringing" }
-  | { type: "answered" }
-  /** The ACK for the answer. */
-  | { type: "confirmed" }
-  | { type: "reinvite"; by: Side }
-  /** `by` does not want to receive audio: agreed, not merely offered. */
-  | { type: "hold"; by: Side }
-  | { type: "resume"; by: Side }
-  /** The attempt ended in 401 or 407; most user agents try again at once. */
-  | { type: "challenged" }
-  /** Not final: another attempt ("retried") or a 2xx of another branch ("answered") may follow. */
-  | { type: "failed"; status: number }
-  /** A CANCEL was sent; an answer that crosses it still counts. */
-  | { type: "cancelled" }
-  /** A new INVITE of the same user agent under the same Call-ID: after a challenge or failure, or overlap dialling. */
-  | { type: "retried" }
-  | { type: "ended"; by: Side };
-
-/** One description as seen at one hop. */
-export interface MediaVersion {
-  /** Topmost branch of the message that carried it: names the hop. */
-  readonly branch: string;
-  /** Digest of the description: the same again is no event. */
-  readonly digest: string;
-  readonly description: SessionDescription;
+export interface PartySighting {
+  readonly identity: Sighting;
+  readonly target: Sighting;
 }
 
-export interface TaggedMedia {
+/** What an early dialog asserted of the answerer. */
+export interface EarlyParty {
   readonly tag: string;
-  readonly versions: readonly MediaVersion[];
+  readonly identity?: SipAddress;
 }
 
-export type OfferMethod = "INVITE" | "UPDATE" | "PRACK";
-
-export interface Transaction {
-  readonly requester: Side;
-  readonly method: OfferMethod;
+/** The last REFER of a side. */
+export interface PendingRefer {
   readonly cseq: number;
-  /** Began the session, or tried to. */
-  readonly initial: boolean;
-  readonly requestSeen: boolean;
-  /** Hop nearest to the originator at which the request was seen: the one whose failure is the caller's. */
-  readonly outerBranch: string;
-  readonly outerViaCount: number;
-  /** Descriptions in the request, in the responses by To tag, and in the ACK or PRACK. */
-  readonly request: readonly MediaVersion[];
-  readonly responses: readonly TaggedMedia[];
-  readonly acknowledgement: readonly MediaVersion[];
-  /** CSeq of the PRACK whose description is `acknowledgement`; -1 when it was the ACK's or none. */
-  readonly prackCseq: number;
-  readonly finalStatus: number;
-  readonly acknowledged: boolean;
-  readonly cancelled: boolean;
+  readonly target: string;
+  /** Its final response, 0 before. */
+  readonly status: number;
 }
 
 export interface SessionState {
@@ -93,7 +56,10 @@ export interface SessionState {
   readonly originator: SipAddress;
   /** The other side; its tag is that of the dialog in force, "" before the answer. */
   readonly answerer: SipAddress;
-  /** P-Asserted-Identity of the originator and of the answerer, the first seen of each (RFC 3325). */
+  /**
+   * Identity asserted of each side: P-Asserted-Identity (RFC 3325), else Remote-Party-ID. Of the originator the first
+   * seen; of the answerer that of the dialog that answered, before the answer the first seen. Later changes are events.
+   */
   readonly assertedIdentity?: SipAddress;
   readonly connectedIdentity?: SipAddress;
   /** False when the session was joined after its first INVITE. */
@@ -102,18 +68,37 @@ export interface SessionState {
   readonly finalStatus: number;
   /** A CANCEL was seen for the attempt under way. */
   readonly cancelSeen: boolean;
+  /** A 181 was seen for the attempt under way. */
+  readonly forwardSeen: boolean;
   /** By side: it put the other on hold. */
   readonly held: readonly [boolean, boolean];
+  /** Seconds after the last refresh at which the session is over without another; 0 = no session timer (RFC 4028). */
+  readonly sessionExpiresS: number;
+  /** 408 or 481 to the last request that tried to change or refresh the session; 0 = none, or one succeeded since. */
+  readonly lostStatus: number;
   readonly earlyTags: readonly string[];
   /** To tags of 2xx responses whose dialogs were not ended; the first is the one in force. */
   readonly answeredTags: readonly string[];
-  /** Forks that a BYE ended while another went on: a late copy of their 2xx is no answer. */
+  /** Forks that ended while another went on: a late copy of their responses is no news. */
   readonly endedTags: readonly string[];
   readonly transactions: readonly Transaction[];
   /** By side: the highest CSeq among transactions no longer remembered. */
   readonly forgottenCseq: readonly [number, number];
-  /** Transaction whose descriptions are in force; "" when none. */
+  /** Transaction and dialog whose descriptions are in force; "" when none. */
   readonly agreedBy: string;
+  readonly agreedTag: string;
+  /** Transaction whose descriptions were in force before. */
+  readonly agreedBefore: string;
+  /** By side: the highest CSeq of its INVITEs and UPDATEs whose final response was seen within the dialog. */
+  readonly settledCseq: readonly [number, number];
+  /** Side and CSeq of the request that refreshed the session last; "" when none. */
+  readonly refreshedBy: string;
+  /** By side. */
+  readonly parties: readonly [PartySighting, PartySighting];
+  readonly earlyParties: readonly EarlyParty[];
+  readonly refers: readonly [PendingRefer | undefined, PendingRefer | undefined];
+  /** By side: the highest CSeq of its NOTIFYs that told of a transfer. */
+  readonly notifyCseq: readonly [number, number];
 }
 
 /** What one message makes of a session. */
@@ -145,55 +130,61 @@ export function answeredBy(state: SessionState, tag: string): SessionState {
     answerer: { ...state.answerer, tag },
     earlyTags: [],
     answeredTags: withTag([], tag),
+    endedTags: state.endedTags.filter((ended) => ended !== tag),
   };
 }
 
-export function newTransaction(requester: Side, method: OfferMethod, cseq: number, initial: boolean): Transaction {
-  return {
-    requester,
-    method,
-    cseq,
-    initial,
-    requestSeen: false,
-    outerBranch: "",
-    outerViaCount: 0,
-    request: [],
-    responses: [],
-    acknowledgement: [],
-    prackCseq: -1,
-    finalStatus: 0,
-    acknowledged: false,
-    cancelled: false,
-  };
+/** `pair` with another value for one side. */
+export function withSide<T>(pair: readonly [T, T], side: Side, value: T): readonly [T, T] {
+  return side === 0 ? [value, pair[1]] : [pair[0], value];
 }
 
-export function transactionName(transaction: Transaction): string {
-  return `${transaction.requester} ${transaction.method} ${transaction.cseq}`;
-}
-
+/** `tag` names the dialog of an UPDATE or PRACK; INVITEs are told by their CSeq alone, as hops may change the tag. */
 export function findTransaction(
   state: SessionState,
   requester: Side,
   method: OfferMethod,
   cseq: number,
+  tag = "",
 ): Transaction | undefined {
-  return state.transactions.find((t) => t.requester === requester && t.method === method && t.cseq === cseq);
+  const dialog = method === "INVITE" ? "" : tag;
+  return state.transactions.find(
+    (t) => t.requester === requester && t.method === method && t.cseq === cseq && t.tag === dialog,
+  );
 }
 
-/** Adds or replaces a transaction; at the limit the oldest one is forgotten. */
+export function transactionNamed(state: SessionState, name: string): Transaction | undefined {
+  return name === "" ? undefined : state.transactions.find((known) => transactionName(known) === name);
+}
+
+/** Adds or replaces a transaction; at the limits the oldest one is forgotten. */
 export function withTransaction(state: SessionState, transaction: Transaction): SessionState {
   const name = transactionName(transaction);
-  if (state.transactions.some((known) => transactionName(known) === name)) {
-    const transactions = state.transactions.map((known) => (transactionName(known) === name ? transaction : known));
-    return { ...state, transactions };
-  }
-  if (state.transactions.length < MAX_TRANSACTIONS) {
-    return { ...state, transactions: [...state.transactions, transaction] };
-  }
-  const [oldest, ...kept] = state.transactions;
-  const forgottenCseq: [number, number] = [...state.forgottenCseq];
-  forgottenCseq[oldest!.requester] = Math.max(forgottenCseq[oldest!.requester], oldest!.cseq);
-  return { ...state, transactions: [...kept, transaction], forgottenCseq };
+  const isKnown = state.transactions.some((known) => transactionName(known) === name);
+  const transactions = isKnown
+    ? state.transactions.map((known) => (transactionName(known) === name ? transaction : known))
+    : [...state.transactions, transaction];
+  return withinLimits({ ...state, transactions }, name);
+}
+
+function withinLimits(state: SessionState, newest: string): SessionState {
+  const { transactions } = state;
+  const descriptions = transactions.reduce((sum, transaction) => sum + descriptionCount(transaction), 0);
+  if (transactions.length <= MAX_TRANSACTIONS && descriptions <= MAX_DESCRIPTIONS) return state;
+  const oldest = transactions.find((known) => transactionName(known) !== newest && !isAttemptUnderWay(state, known));
+  if (!oldest) return state;
+  const forgotten = Math.max(state.forgottenCseq[oldest.requester], oldest.cseq);
+  const next: SessionState = {
+    ...state,
+    transactions: transactions.filter((known) => known !== oldest),
+    forgottenCseq: withSide(state.forgottenCseq, oldest.requester, forgotten),
+  };
+  return withinLimits(next, newest);
+}
+
+/** Its answer is still to come: forgotten, the call would never be seen to be answered. */
+function isAttemptUnderWay(state: SessionState, { initial, cseq }: Transaction): boolean {
+  return isOpen(state) && initial && cseq === latestInviteCseq(state, 0);
 }
 
 /** Older than what is remembered: a late copy, not news. */
@@ -208,12 +199,6 @@ export function latestInviteCseq(state: SessionState, requester: Side): number {
     if (method === "INVITE" && by === requester) latest = Math.max(latest, cseq);
   }
   return latest;
-}
-
-/** Notes where the request was seen; the hop with the fewest Via values is the outermost. */
-export function withRequestSeen(transaction: Transaction, message: SipMessage): Transaction {
-  if (transaction.requestSeen && transaction.outerViaCount <= message.viaCount) return transaction;
-  return { ...transaction, requestSeen: true, outerBranch: message.branch, outerViaCount: message.viaCount };
 }
 
 export function withTag(tags: readonly string[], tag: string): readonly string[] {
@@ -244,4 +229,18 @@ export function dialogTag(message: SipMessage, requester: Side): string {
 
 export function senderOf(message: SipMessage, requester: Side): Side {
   return message.kind === "request" ? requester : otherSide(requester);
+}
+
+export function isDialogInForce(state: SessionState, tag: string): boolean {
+  return tag === "" || state.answeredTags.length === 0 || state.answeredTags[0] === tag;
+}
+
+/**
+ * How a message within the dialog `tag` counts: "main" as the session's own; "beside" as another fork's that was
+ * answered too; "none" when its dialog is over, or lost to the one that was answered.
+ */
+export function standingOf(state: SessionState, tag: string): "main" | "beside" | "none" {
+  if (state.endedTags.includes(tag)) return "none";
+  if (state.phase !== "answered" || isDialogInForce(state, tag)) return "main";
+  return state.answeredTags.includes(tag) ? "beside" : "none";
 }

@@ -30,6 +30,18 @@ export function decodeText(octets: Buffer): string {
   return isUtf8(octets) ? octets.toString("utf8") : octets.toString("latin1");
 }
 
+/** UTF-8 with U+FFFD for every octet run that is none: for fields that people read, where nothing is guessed. */
+export function decodeUtf8(octets: Buffer): string {
+  return octets.toString("utf8");
+}
+
+/** At most `maximum` UTF-16 units, never half a character. */
+export function shorten(text: string, maximum: number): string {
+  if (text.length <= maximum) return text;
+  const isSplit = (text.charCodeAt(maximum - 1) & 0xfc00) === 0xd800;
+  return text.slice(0, isSplit ? maximum - 1 : maximum);
+}
+
 /** Runs of white space, line folds included, become one space each (RFC 3261 §7.3.1); none at the ends. */
 export function collapseWhiteSpace(text: string): string {
   return text.replace(/\s+/g, " ").trim();

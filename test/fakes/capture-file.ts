@@ -63,8 +63,13 @@ export class CaptureFile {
     return this;
   }
 
-  addAll(frames: Iterable<{ atUs: number; frame: Uint8Array }>, options: RecordOptions = {}): this {
-    for (const { atUs, frame } of frames) this.add(frame, atUs, options);
+  addAll(
+    frames: Iterable<{ atUs: number; frame: Uint8Array; interfaceIndex?: number }>,
+    options: RecordOptions = {},
+  ): this {
+    for (const { atUs, frame, interfaceIndex } of frames) {
+      this.add(frame, atUs, interfaceIndex === undefined ? options : { ...options, interfaceIndex });
+    }
     return this;
   }
 

@@ -120,7 +120,7 @@ export interface Ends {
   destination: Endpoint;
 }
 
-function endpoints(options: IpOptions): Ends {
+export function endpoints(options: IpOptions): Ends {
   const source = typeof options.source === "string" ? parseEndpoint(options.source) : options.source;
   const destination =
     typeof options.destination === "string" ? parseEndpoint(options.destination) : options.destination;
@@ -144,20 +144,27 @@ function udpDatagram(options: UdpFrameOptions, ends: Ends): Buffer {
   return datagram;
 }
 
-function ipPacket(options: IpOptions, ends: Ends, datagram: Buffer): Buffer {
+/** One whole IP packet. */
+export function ipPacket(options: IpOptions, ends: Ends, payload: Buffer, protocol = PROTOCOL_UDP): Buffer {
   return ends.source.version === 4
-    ? ipv4Packet(options, ends, datagram, 0)
-    : ipv6Packet(options, ends, datagram, PROTOCOL_UDP);
+    ? ipv4Packet(options, ends, payload, 0, protocol)
+    : ipv6Packet(options, ends, payload, protocol);
 }
 
-function ipv4Packet(options: IpOptions, ends: Ends, payload: Buffer, flagsAndOffset: number): Buffer {
+function ipv4Packet(
+  options: IpOptions,
+  ends: Ends,
+  payload: Buffer,
+  flagsAndOffset: number,
+  protocol = PROTOCOL_UDP,
+): Buffer {
   const packet = Buffer.alloc(IPV4_HEADER_BYTES + payload.length);
   packet[0] = 0x45;
   packet.writeUInt16BE(packet.length, 2);
   packet.writeUInt16BE((options.identification ?? 0) & 0xffff, 4);
   packet.writeUInt16BE(flagsAndOffset, 6);
   packet[8] = options.hopLimit ?? 64;
-  packet[9] = PROTOCOL_UDP;
+  packet[9] = protocol;
   packet.set(ends.source.address, 12);
   packet.set(ends.destination.address, 16);
   packet.writeUInt16BE(internetChecksum(sumOf(packet.subarray(0, IPV4_HEADER_BYTES))), 10);

@@ -9,11 +9,12 @@ const RTP_HEADER_BYTES = 12;
 const RTP_VERSION_BITS = 0x80;
 const RTP_MARKER_BIT = 0x80;
 const COPY_DELAY_US = 50;
+const SECOND_IDENTIFICATION = 0x8000;
 
 export interface RtpFaults {
   /** The packet is not captured; its sequence number is spent. `index` counts packet times from 0. */
   isLost?: (index: number) => boolean;
-  /** A copy follows 50 µs later. */
+  /** The sender sends it again 50 µs later: the same RTP packet in another IP packet. */
   isDuplicated?: (index: number) => boolean;
   /** Nothing is sent: timestamps go on, sequence numbers do not; a marker bit opens the next talk spurt. */
   isSuppressed?: (index: number) => boolean;
@@ -66,10 +67,12 @@ export function rtpStream(options: RtpStreamOptions): TimedFrame[] {
     if (options.isLost?.(index)) continue;
     const atUs = options.startUs + index * ptimeMs * 1000 + (options.delayUs?.(index) ?? 0);
     const { source, destination } = options;
-    const frame = udpFrame({ source, destination, payload: packet, identification: sequence, ...options.link });
+    const datagram = { source, destination, payload: packet, ...options.link };
+    const frame = udpFrame({ ...datagram, identification: sequence });
     frames.push({ atUs, frame, kind: "rtp", from: options.from, label: "" });
     if (options.isDuplicated?.(index)) {
-      frames.push({ atUs: atUs + COPY_DELAY_US, frame, kind: "rtp", from: options.from, label: "" });
+      const again = udpFrame({ ...datagram, identification: sequence + SECOND_IDENTIFICATION });
+      frames.push({ atUs: atUs + COPY_DELAY_US, frame: again, kind: "rtp", from: options.from, label: "" });
     }
   }
   return frames.sort((a, b) => a.atUs - b.atUs);

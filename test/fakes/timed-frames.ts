@@ -10,6 +10,8 @@ export interface TimedFrame {
   from: "caller" | "callee";
   /** SIP: "INVITE", "200 INVITE", …; RTP: "". Every fragment of a message carries its label. */
   label: string;
+  /** Of the recorder, on which it was captured; default 0. */
+  interfaceIndex?: number;
 }
 
 /** All frames in the order of their times; equal times keep the order of the arguments. */

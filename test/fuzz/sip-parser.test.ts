@@ -3,8 +3,10 @@
 import { createRequire } from "node:module";
 import type { SipLibrary } from "sip";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { startSession, stepSession } from "../../device/sip/session.js";
 import { makeRandom } from "../fakes/random.js";
 import { invite, inviteLines, LIMITS, messageText, parse, SDP } from "../unit/sip/sip-text.js";
+import { readAll } from "./hostile-sip.js";
 
 /** Longest text that each call of the library got; reset before each test. */
 const library = { longest: 0 };
@@ -102,6 +104,36 @@ describe("a good message damaged", () => {
         if (result.message.sdp && !isWholeBody) expect(result.message.bodyFault).toBe("truncated");
       }
     }
+  });
+
+  test("octets exchanged, up to the session and to all that reads a message", () => {
+    const rich = invite(
+      {},
+      [
+        SDP_TYPE,
+        "Refer-To: <sip:300@x?Replaces=c%40h%3Bto-tag%3D1%3Bfrom-tag%3D2>",
+        "Replaces: c@h;to-tag=1;from-tag=2;early-only",
+        "Target-Dialog: c@h;local-tag=1;remote-tag=2",
+        'Referred-By: "B" <sip:21@x>;cid="1@y"',
+        "P-Asserted-Identity: <sip:1@x>, <tel:+49>",
+        'Remote-Party-ID: "N" <sip:2@x>;party=calling',
+        "Session-Expires: 1800;refresher=uac",
+      ],
+      SDP,
+    );
+    const random = makeRandom(4);
+    let read = 0;
+    for (let round = 0; round < 3000; round++) {
+      const data = Buffer.from(rich, "latin1");
+      for (let i = 0; i < 1 + (round % 6); i++) data[Math.floor(random() * data.length)] = Math.floor(random() * 256);
+      const result = parse(data);
+      if (!result.ok) continue;
+      read++;
+      readAll(result.message);
+      const start = startSession(result.message);
+      if (start) expect(stepSession(start.state, result.message).events).toEqual([]);
+    }
+    expect(read).toBeGreaterThan(1000);
   });
 
   test("octets exchanged", () => {

@@ -10,7 +10,7 @@ import { anyLinkFilter, captureFilter } from "../../device/capture/filter.js";
 import type { Frame } from "../../device/capture/frame.js";
 import { readInterface } from "../../device/capture/interface-state.js";
 import { type LiveFault, type LiveOptions, LiveSource } from "../../device/capture/live-source.js";
-import { ETHERNET_ONLY, PACKETS, TAGS } from "../unit/capture/filter-cases.js";
+import { ETHERNET_ONLY, PACKETS, TAGS, TCP_PORTS } from "../unit/capture/filter-cases.js";
 import { ethernet } from "../unit/capture/packet-builder.js";
 import { FAR_ADDRESS, liveTestObstacle, VethPair } from "./veth-pair.js";
 
@@ -33,7 +33,14 @@ class Capture {
   readonly source: LiveSource;
 
   constructor(name: string, options: Partial<LiveOptions> = {}) {
-    const all = { bufferMegabytes: 4, snapLengthBytes: 65535, timeoutMs: 10, promiscuous: true, ...options };
+    const all = {
+      bufferMegabytes: 4,
+      snapLengthBytes: 65535,
+      timeoutMs: 10,
+      promiscuous: true,
+      tcpPorts: TCP_PORTS,
+      ...options,
+    };
     this.source = new LiveSource({ interface: name, ...all }, (frame) => this.#keep(frame), 3);
   }
 
@@ -90,7 +97,7 @@ describe.skipIf(obstacle !== undefined)("live capture", () => {
       kernelDrops: 0,
       interfaceDrops: 0,
     });
-    expect(sink.source.filter).toBe(captureFilter());
+    expect(sink.source.filter).toBe(captureFilter(TCP_PORTS));
     expect(sink.source.filterRefusals).toEqual([]);
     expect(sink.source.takeFault()).toBeUndefined();
   });
@@ -136,7 +143,7 @@ describe.skipIf(obstacle !== undefined)("live capture", () => {
 
   it("falls back to a simpler filter when libpcap refuses one", async () => {
     const sink = capture({ filter: "no such expression" });
-    expect(sink.source.filter).toBe(anyLinkFilter());
+    expect(sink.source.filter).toBe(anyLinkFilter(TCP_PORTS));
     expect(sink.source.filterRefusals).toHaveLength(1);
     expect(sink.source.filterRefusals[0]).toContain("filter");
     pair.run(`await send("${FAR_ADDRESS}", 5004, "simple");`);
@@ -147,7 +154,7 @@ describe.skipIf(obstacle !== undefined)("live capture", () => {
     const sink = new Capture("any");
     captures.push(sink);
     sink.source.start();
-    expect(sink.source.filter).toBe(anyLinkFilter());
+    expect(sink.source.filter).toBe(anyLinkFilter(TCP_PORTS));
     pair.run(`await send("${FAR_ADDRESS}", 5004, "everywhere");`);
     await until(() => sink.with("everywhere").length === 1);
     expect([113, 276]).toContain(sink.with("everywhere")[0]?.linkType);
@@ -155,7 +162,13 @@ describe.skipIf(obstacle !== undefined)("live capture", () => {
 
   it("delivers nothing after stop, also from within the sink, and can start again", async () => {
     const frames: number[] = [];
-    const options = { bufferMegabytes: 4, snapLengthBytes: 65535, timeoutMs: 10, promiscuous: true };
+    const options = {
+      bufferMegabytes: 4,
+      snapLengthBytes: 65535,
+      timeoutMs: 10,
+      promiscuous: true,
+      tcpPorts: TCP_PORTS,
+    };
     const source = new LiveSource(
       { interface: pair.near, ...options },
       () => {
@@ -245,7 +258,7 @@ describe.skipIf(obstacle !== undefined)("a process that captures", () => {
   /** Starts a capture in a process of its own, stops it after `milliseconds`, and reports what was thrown. */
   function script(name: string, milliseconds: number): string {
     return `import { LiveSource } from ${JSON.stringify(join(folder, "device/capture/live-source.js"))};
-      const options = { bufferMegabytes: 4, snapLengthBytes: 65535, timeoutMs: 10, promiscuous: true };
+      const options = { bufferMegabytes: 4, snapLengthBytes: 65535, timeoutMs: 10, promiscuous: true, tcpPorts: [5060] };
       const source = new LiveSource({ interface: ${JSON.stringify(name)}, ...options }, () => {}, 0);
       try {
         source.start();

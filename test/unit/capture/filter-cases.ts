@@ -7,6 +7,9 @@ const UDP = 17;
 const TCP = 6;
 const MORE_FRAGMENTS = 0x2000;
 
+/** Out of order, with adjoining ones and one twice. */
+export const TCP_PORTS: readonly number[] = [8088, 5061, 5060, 5066, 5062, 8089, 7443, 5060];
+
 export interface FilterCase {
   name: string;
   type: number;
@@ -44,6 +47,13 @@ export const PACKETS: readonly FilterCase[] = [
   pass("IP in IPv6", IPV6, ipv6(4, ipv4(UDP, ports(1, 2)))),
   pass("GRE over IPv6", IPV6, ipv6(47, Buffer.alloc(40))),
   pass("SIP over TCP over IPv6", IPV6, ipv6(TCP, ports(5061, 40000))),
+  ...[5060, 5061, 5062, 5066, 7443, 8088, 8089].flatMap((port) => [
+    pass(`to TCP port ${port}`, IPV4, ipv4(TCP, ports(40000, port))),
+    pass(`from TCP port ${port} over IPv6`, IPV6, ipv6(TCP, ports(port, 40000))),
+  ]),
+  ...[5059, 5063, 5065, 5067, 8087, 8090].map((port) =>
+    drop(`TCP port ${port}, next to a wanted one`, IPV4, ipv4(TCP, ports(40000, port))),
+  ),
   drop("HTTPS", IPV4, ipv4(TCP, ports(40000, 443))),
   drop("HTTPS with SIP's port in the data", IPV4, ipv4(TCP, Buffer.concat([ports(443, 40000), ports(5060, 5060)]))),
   drop("HTTPS behind IP options that look like SIP", IPV4, ipv4(TCP, ports(443, 80), { headerWords: 6 })),
@@ -53,6 +63,7 @@ export const PACKETS: readonly FilterCase[] = [
 export const ETHERNET_ONLY: readonly FilterCase[] = [
   pass("PPPoE session", 0x8864, Buffer.alloc(60)),
   pass("MPLS", 0x8847, Buffer.alloc(60)),
+  pass("802.1ah", 0x88e7, Buffer.alloc(60)),
   pass("LLC/SNAP", 60, Buffer.from("aaaa030000000800".padEnd(120, "0"), "hex")),
   drop("ARP", 0x0806, Buffer.alloc(46)),
 ];

@@ -4,7 +4,7 @@ import { SidetoneError } from "../../../device/base/errors.js";
 import { defaultInterfaces, LiveSource, linkTypeOf, listInterfaces } from "../../../device/capture/live-source.js";
 
 function startOn(name: string): unknown {
-  const options = { bufferMegabytes: 1, snapLengthBytes: 65535, timeoutMs: 10, promiscuous: true };
+  const options = { bufferMegabytes: 1, snapLengthBytes: 65535, timeoutMs: 10, promiscuous: true, tcpPorts: [5060] };
   const source = new LiveSource({ interface: name, ...options }, () => {}, 0);
   try {
     source.start();

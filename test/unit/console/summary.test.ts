@@ -4,6 +4,7 @@ import type { CallId } from "../../../device/base/ids.js";
 import { describeSummary, formatDuration, formatSummary, type SummaryInput } from "../../../device/console/summary.js";
 import { NO_AUDIO_TEXT, TROUBLE_COUNTERS } from "../../../device/console/text.js";
 import type { NoAudioReason } from "../../../device/contract/call-record.js";
+import type { EncapsulationStatus, TlsEndpointStatus } from "../../../device/contract/engine-messages.js";
 import type { CallLogLine } from "../../../device/contract/manifest.js";
 
 type Party = CallLogLine["parties"][number];
@@ -51,7 +52,13 @@ function call(index: number, part: Partial<CallLogLine> = {}): CallLogLine {
 }
 function input(calls: CallLogLine[], part: Partial<SummaryInput> = {}): SummaryInput {
   const sources = [{ name: "a.pcap", frames: 6400, bytes: 1_500_000, kernelDrops: 0, interfaceDrops: 0 }];
-  return { calls, counters: { sources, counts: {} }, faults: [], dataFolder: "./data", ...part };
+  return {
+    calls,
+    counters: { sources, counts: {}, encapsulations: [], tlsEndpoints: [] },
+    faults: [],
+    dataFolder: "./data",
+    ...part,
+  };
 }
 const silent = (index: number, noAudio: NoAudioReason): CallLogLine =>
   call(index, { noAudio, file: "", durationMs: 0, parties: [party({ number: "1" }), party({ number: "2" })] });
@@ -99,6 +106,29 @@ describe("formatSummary", () => {
     expect(text).toContain("  capture-cut: x?[31m?y\n");
   });
 
+  it("says what the calls came wrapped in, the most frequent first, in ASCII", () => {
+    const wrapped = (layers: string, outer: string, frames: number): EncapsulationStatus => ({
+      ...{ layers, outer, frames },
+      ...{ inner: "10.0.0.1 → 10.0.0.2", firstAtUs: 1, lastAtUs: 2 },
+    });
+    const mirrors = [wrapped("vlan/vlan", "", 1), wrapped("gre/erspan2/ethernet", "10.9.0.1 → 10.9.0.2", 412)];
+    const withMirrors = (encapsulations: EncapsulationStatus[]): SummaryInput => {
+      const plain = input([call(0)]);
+      return { ...plain, counters: { ...plain.counters, encapsulations } };
+    };
+    const text = formatSummary(withMirrors(mirrors));
+    expect(text.split("1 input\n")[1]).toBe(
+      "encapsulated: 412 frames in gre/erspan2/ethernet (10.9.0.1 -> 10.9.0.2)\nencapsulated: 1 frame in vlan/vlan\n",
+    );
+    expect(describeSummary(withMirrors(mirrors)).encapsulations).toEqual(mirrors);
+    const many = Array.from({ length: 64 }, (_, i) => wrapped("gtp-u", `10.0.0.${i} → 10.0.1.1`, 100 - i));
+    const lines = formatSummary(withMirrors(many)).split("\n");
+    expect(lines.filter((line) => line.startsWith("encapsulated: "))).toHaveLength(11);
+    expect(lines).toContain("encapsulated: 100 frames in gtp-u (10.0.0.0 -> 10.0.1.1)");
+    expect(lines).toContain("encapsulated: 3429 frames in 54 more ways");
+    expect(formatSummary(withMirrors([]))).not.toMatch(/encapsulated/);
+  });
+
   it("names warnings of a recording, each once", () => {
     const text = formatSummary(input([call(0, { warnings: ["codec", "codec", "gap"] })]));
     expect(text).toMatch(/00000\.wav \(codec, gap\)\n/);
@@ -116,6 +146,8 @@ describe("formatSummary", () => {
             "sip.rejected.status": 0,
             "net.short-frame": 1,
           },
+          encapsulations: [],
+          tlsEndpoints: [],
         },
         faults: [{ code: "capture-cut", message: "b.pcap: ends inside packet 12" }],
       }),
@@ -135,10 +167,59 @@ describe("formatSummary", () => {
   });
 });
 
+describe("TLS", () => {
+  const server = (endpoint: string, part: Partial<TlsEndpointStatus> = {}): TlsEndpointStatus => ({
+    endpoint,
+    transport: "TCP",
+    connections: 1,
+    bytes: 1000,
+    likelySip: true,
+    firstAtUs: 1,
+    lastAtUs: 2,
+    ...part,
+  });
+  const trouble = (tlsEndpoints: TlsEndpointStatus[], counts: Record<string, number> = {}): string[] => {
+    const counters = { sources: [], counts, encapsulations: [], tlsEndpoints };
+    return formatSummary(input([], { counters })).split("Not read or not kept:\n")[1]?.trimEnd().split("\n") ?? [];
+  };
+
+  it("that hides SIP is named with its server", () => {
+    expect(
+      trouble([server("10.0.0.5:5061", { connections: 12 }), server("[2001:db8::5]:5061", { transport: "UDP" })]),
+    ).toEqual([
+      "  cannot be read: SIP over TLS at 10.0.0.5:5061, 12 connections",
+      "  cannot be read: SIP over DTLS at [2001:db8::5]:5061, 1 connection",
+    ]);
+  });
+
+  it("of many servers is told in few lines", () => {
+    const lines = trouble(Array.from({ length: 13 }, (_, i) => server(`10.0.0.${i}:5061`)));
+    expect(lines.length).toBe(11);
+    expect(lines.at(-1)).toBe("  cannot be read: SIP over TLS at 3 more servers");
+  });
+
+  it("of another kind matters only where media has no signalling", () => {
+    const web = Array.from({ length: 5 }, (_, i) => server(`10.0.0.${i}:443`, { likelySip: false }));
+    expect(trouble(web)).toEqual([]);
+    expect(trouble(web, { "rtp.unbound": 1 }).at(-1)).toBe(
+      "  cannot be read: TLS at 5 other servers (10.0.0.0:443, 10.0.0.1:443, 10.0.0.2:443, ...); SIP may be in it",
+    );
+    expect(trouble(web.slice(0, 1), { "rtp.unbound": 1 }).at(-1)).toMatch(/TLS at 1 other server \(10\.0\.0\.0:443\);/);
+  });
+
+  it("is data for a program, all of it", () => {
+    const tlsEndpoints = [server("10.0.0.5:5061", { serverName: "pbx", alpn: ["sip/2"] }), server("10.0.0.5:443")];
+    const counters = { sources: [], counts: {}, encapsulations: [], tlsEndpoints };
+    expect(describeSummary(input([], { counters })).tlsEndpoints).toEqual(tlsEndpoints);
+  });
+});
+
 describe("describeSummary", () => {
   it("has every call, the totals and the counters", () => {
     const calls = Array.from({ length: 60 }, (_, index) => (index % 3 ? call(index) : silent(index, "no-media")));
-    const summary = describeSummary(input(calls, { counters: { sources: [], counts: { "net.frames": 9 } } }));
+    const summary = describeSummary(
+      input(calls, { counters: { sources: [], counts: { "net.frames": 9 }, encapsulations: [], tlsEndpoints: [] } }),
+    );
     expect(summary.schema).toBe("sidetone.summary/1");
     expect(summary.calls).toEqual(calls);
     expect(summary.counters).toEqual({ "net.frames": 9 });

@@ -49,6 +49,9 @@ export function callRecord(id: CallId, note = ""): CallRecord {
     number: "",
     name: note,
     identifiedBy: "",
+    joinedBy: "start",
+    fromUs: 0,
+    toUs: 0,
     consent: "unknown",
     spans: [],
   });

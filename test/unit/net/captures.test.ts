@@ -1,6 +1,6 @@
 // Real captures against the counts of an independent decoder: `tshark -T fields -e frame.protocols -e udp.length`
-// (4.0.17), counting frames whose outermost transport behind Ethernet, VLAN, PPPoE and the like is UDP or TCP, so that
-// neither quotes in ICMP errors nor tunnels count; bytes are udp.length − 8 summed. Fragments count once, reassembled.
+// (4.0.17), counting frames whose innermost transport is UDP or TCP, but no quotes in ICMP errors; bytes are the innermost
+// udp.length − 8 summed. Fragments count once, reassembled.
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -19,6 +19,8 @@ interface Expected {
   tcp: number;
   /** Counters that must not be zero, and their values; fragment counters not named must be 0. */
   counts?: Record<string, number>;
+  /** Encapsulations in the order of first sight. */
+  layers?: string[];
 }
 
 const FILES: Expected[] = [
@@ -58,15 +60,28 @@ const FILES: Expected[] = [
   { file: "wireshark_test_rawip_sip_malformed.pcapng", udp: 6, bytes: 2309, tcp: 0 },
   { file: "erf_linktype_sip_g729_tiny.pcap", udp: 15, bytes: 2483, tcp: 0 },
   { file: "wiki_h263_loopback_linktype.pcap", udp: 49, bytes: 12022, tcp: 0 },
-  { file: "wiki_pppoe_dtmf_sipinfo_signalling.pcap", udp: 32, bytes: 23293, tcp: 0 },
+  { file: "wiki_pppoe_dtmf_sipinfo_signalling.pcap", udp: 32, bytes: 23293, tcp: 0, layers: ["pppoe"] },
   { file: "yate_3calls_long.pcap", udp: 9755, bytes: 1678098, tcp: 2161 },
   // One of its datagrams has a UDP length of 0.
-  { file: "arkime_mixed_protocols_sip_tcp.pcap", udp: 143, bytes: 12095, tcp: 733, counts: { "bad-udp-length": 1 } },
+  {
+    file: "arkime_mixed_protocols_sip_tcp.pcap",
+    udp: 140,
+    bytes: 11825,
+    tcp: 733,
+    counts: { "bad-udp-length": 1 },
+    layers: ["geneve/ethernet", "ip-in-ip", "ipv6-in-ip"],
+  },
+  { file: "arkime_gtp_ipv6_volte_amr.pcap", udp: 40, bytes: 4479, tcp: 58, layers: ["gtp-u", "gtp-u"] },
+  { file: "sngrep_ipip_tcp.pcap", udp: 0, bytes: 0, tcp: 4, layers: ["ip-in-ip"] },
+  { file: "ndpi_vlan_gre_ppp_sip_1pkt.pcapng", udp: 1, bytes: 298, tcp: 0, layers: ["vlan/gre/ppp"] },
+  { file: "pcpp_sip_reqs_pppoe.pcap", udp: 4, bytes: 2216, tcp: 0, layers: ["pppoe"] },
 ];
 /** Reasons that a sound capture never gives. */
 const FAULTS = [
   "short-frame",
   "too-many-tags",
+  "bad-tunnel-header",
+  "too-deep",
   "unknown-link-type",
   "bad-ip-header",
   "bad-ip-length",
@@ -84,7 +99,7 @@ const FAULTS = [
 ];
 
 describe.skipIf(!isThere)("real captures", () => {
-  it.each(FILES)("$file: as tshark counts", ({ file, udp, bytes, tcp, counts = {} }) => {
+  it.each(FILES)("$file: as tshark counts", ({ file, udp, bytes, tcp, counts = {}, layers = [] }) => {
     let payloadBytes = 0;
     const decoder = new NetDecoder(LIMITS, ({ start, end }) => {
       payloadBytes += end - start;
@@ -95,6 +110,7 @@ describe.skipIf(!isThere)("real captures", () => {
     expect(parser.fault).toBeUndefined();
     const all = decoder.counters.toRecord();
     expect({ udp: all["net.udp"], bytes: payloadBytes, tcp: all["net.tcp"] }).toEqual({ udp, bytes, tcp });
+    expect(decoder.encapsulations().map((one) => one.layers)).toEqual(layers);
     for (const name of FAULTS) expect({ name, count: all[`net.${name}`] }).toEqual({ name, count: counts[name] ?? 0 });
   });
 });

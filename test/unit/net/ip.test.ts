@@ -55,7 +55,7 @@ describe("IPv4", () => {
     ["a header of 16 bytes", ipv4(udp(PAYLOAD), { versionAndLength: 0x44 }), { "bad-ip-header": 1 }],
     ["a header longer than the packet", ipv4(Buffer.alloc(4), { versionAndLength: 0x4f }), { "bad-ip-header": 1 }],
     ["a total length below the header", ipv4(udp(PAYLOAD), { totalLength: 19 }), { "bad-ip-length": 1 }],
-    ["another protocol", ipv4(udp(PAYLOAD), { protocol: 47 }), { "other-protocol": 1 }],
+    ["another protocol", ipv4(udp(PAYLOAD), { protocol: 132 }), { "other-protocol": 1 }],
     [
       "an authentication header that is cut",
       ipv4(authentication(17).subarray(0, 20), { protocol: 51 }),

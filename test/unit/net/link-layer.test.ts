@@ -34,8 +34,17 @@ describe("link layers", () => {
     expect(seen.counts).toEqual({ udp: 1 });
   });
 
+  it.each(ENCAPSULATIONS)("$name: says what it came in", ({ linkType, content, layers, isIpv6 }) => {
+    const seen = new Recorded();
+    for (let i = 0; i < 3; i++) seen.decode(content, { linkType, atUs: START_US + i });
+    const inner = isIpv6 ? "2001:db8::1 → 2001:db8::ff" : "10.0.0.1 → 10.0.0.2";
+    const expected = { layers, inner, frames: 3, firstAtUs: START_US, lastAtUs: START_US + 2 };
+    expect(seen.decoder.encapsulations()).toMatchObject(layers === "" ? [] : [expected]);
+  });
+
   // A cut frame must give the same result whatever lies behind it in the buffer, and say what was wrong with it.
-  it.each(ENCAPSULATIONS)("$name: cut at every length it stays within its bytes", ({ linkType, content }) => {
+  it.each(ENCAPSULATIONS)("$name: cut at every length it stays within its bytes", ({ linkType, content, cutOuter }) => {
+    const [outerFrom, outerTo] = cutOuter ?? [0, 0];
     for (let length = 0; length < content.length; length++) {
       const cut = content.subarray(0, length);
       const [seen, other] = [0x00, 0xff].map((poison) =>
@@ -44,7 +53,11 @@ describe("link layers", () => {
       expect(other.datagrams).toEqual(seen.datagrams);
       expect(other.counts).toEqual(seen.counts);
       const headerBytes = content.length - PAYLOAD.length;
-      if (length < headerBytes) {
+      if (length >= outerFrom && length < outerTo) {
+        const payload = content.toString("hex", outerFrom, length);
+        expect(seen.datagrams).toMatchObject([{ source: "192.168.0.1:55555", payload, truncated: true }]);
+        expect(seen.counts).toEqual({ udp: 1, truncated: 1 });
+      } else if (length < headerBytes) {
         expect(seen.datagrams).toEqual([]);
         expect(Object.values(seen.counts).reduce((sum, count) => sum + count, 0)).toBe(1);
       } else {

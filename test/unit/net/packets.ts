@@ -4,6 +4,7 @@ import { formatEndpoint } from "../../../device/base/address.js";
 import type { Frame } from "../../../device/capture/frame.js";
 import type { Datagram } from "../../../device/net/datagram.js";
 import { NetDecoder } from "../../../device/net/decoder.js";
+import { formatSourceMac, type LinkFacts } from "../../../device/net/link-facts.js";
 import type { TcpSegment } from "../../../device/net/tcp-segment.js";
 
 export const IPV4_TYPE = 0x0800;
@@ -34,6 +35,7 @@ export interface Ipv4Options {
   more?: boolean;
   options?: Buffer;
   versionAndLength?: number;
+  hopLimit?: number;
 }
 
 export function ipv4(payload: Uint8Array, options: Ipv4Options = {}): Buffer {
@@ -44,7 +46,7 @@ export function ipv4(payload: Uint8Array, options: Ipv4Options = {}): Buffer {
     uint16(options.totalLength ?? headerBytes + payload.length),
     uint16(options.identification ?? 7),
     uint16((options.more ? 0x2000 : 0) | ((options.offset ?? 0) >> 3)),
-    bytes(64, options.protocol ?? 17, 0, 0),
+    bytes(options.hopLimit ?? 64, options.protocol ?? 17, 0, 0),
     Buffer.from(options.source ?? [10, 0, 0, 1]),
     Buffer.from(options.destination ?? [10, 0, 0, 2]),
     extra,
@@ -127,6 +129,14 @@ export interface SeenDatagram {
   interfaceIndex: number;
 }
 
+export interface SeenLink {
+  vlan: number;
+  sourceMac: string;
+  identification: number;
+  hopLimit: number;
+  encapsulation: number;
+}
+
 export interface SeenSegment {
   source: string;
   destination: string;
@@ -142,13 +152,18 @@ const destinationOf = (key: Int32Array): string => formatEndpoint(key, 4, key[8]
 /** A decoder that keeps copies of all it hands on. */
 export class Recorded {
   readonly datagrams: SeenDatagram[] = [];
+  /** What was said of the link, datagram by datagram. */
+  readonly links: SeenLink[] = [];
   readonly segments: SeenSegment[] = [];
   readonly decoder: NetDecoder;
 
   constructor(limits = LIMITS) {
     this.decoder = new NetDecoder(
       limits,
-      (datagram) => this.datagrams.push(seenDatagram(datagram)),
+      (datagram) => {
+        this.datagrams.push(seenDatagram(datagram));
+        this.links.push(seenLink(datagram.link));
+      },
       (segment) => this.segments.push(seenSegment(segment)),
     );
   }
@@ -179,6 +194,11 @@ function seenDatagram(datagram: Datagram): SeenDatagram {
     atUs: datagram.capturedAtUs,
     interfaceIndex: datagram.interfaceIndex,
   };
+}
+
+function seenLink(link: LinkFacts): SeenLink {
+  const { vlan, identification, hopLimit, encapsulation } = link;
+  return { vlan, sourceMac: formatSourceMac(link), identification, hopLimit, encapsulation };
 }
 
 function seenSegment(segment: TcpSegment): SeenSegment {

@@ -183,6 +183,22 @@ describe("ignored directions", () => {
     expect(tcp.text).toBe("a");
   });
 
+  it("has what is skipped counted where the consumer wants it, copies and what waited included", () => {
+    const tally = { bytes: 0, lastAtUs: 0 };
+    const tcp = new Consumer();
+    tcp.onData = (direction) => direction.ignore(tally);
+    tcp.push(
+      syn(0),
+      segment(4, "later"),
+      segment(1, "GET"),
+      segment(9, "x", { atMs: 4 }),
+      segment(9, "x", { atMs: 7 }),
+    );
+    tcp.push(segment(10, "cut", { wireBytes: 100, atMs: 9 }), segment(110, "", { atMs: 11 }));
+    expect(tcp.text).toBe("GET");
+    expect(tally).toEqual({ bytes: 5 + 1 + 1 + 100, lastAtUs: segment(0, "", { atMs: 11 }).capturedAtUs });
+  });
+
   it("ends with the connection: the next one on the same ports is listened to", () => {
     const tcp = new Consumer();
     tcp.onData = (direction) => direction.id === 1 && direction.ignore();
@@ -291,6 +307,17 @@ describe("lives of connections", () => {
     expect(tcp.counts).toMatchObject({ evicted: 1, finished: 1 });
     tcp.push(segment(6, "!", { client: 1 }), segment(1, "gone", { client: 3 }));
     expect(tcp.text).toBe("alive!|gone");
+  });
+
+  it("shows each direction the other one, as long as both are there", () => {
+    const peers: unknown[] = [];
+    const tcp = new Consumer();
+    tcp.onData = (direction) => {
+      peers.push(direction.peer?.id);
+      expect(direction.peer?.peer ?? direction).toBe(direction);
+    };
+    tcp.push(segment(1, "a"), segment(1, "b", { reverse: true }), segment(2, "c"), segment(1, "x", { client: 9 }));
+    expect(peers).toEqual([undefined, 1, 2, undefined]);
   });
 
   it("keeps the consumer's state with the direction and tells it when the direction goes", () => {

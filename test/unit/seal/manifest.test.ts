@@ -74,7 +74,7 @@ test("the manifest's members are the contract's, in its order", () => {
   );
   expect(Object.keys(manifest.audio).join(" ")).toBe("file bytes sha256 sampleRateHz channels durationMs startsAt");
   expect(Object.keys(manifest.parties[0]).join(" ")).toBe(
-    "role side channel uri number name identifiedBy consent spans recordedMs streams",
+    "role side channel uri number name identifiedBy joinedBy fromMs toMs consent spans recordedMs streams",
   );
   expect(Object.keys(manifest.parties[0].streams[0]!).join(" ")).toBe(
     "ssrc codec clockRate source destination firstAt lastAt packets discardedBy jitterMs mos",
@@ -98,6 +98,29 @@ test("the party on channel 0 comes first: the agent, on whichever side", () => {
   ]);
   const line = buildCallLogLine(record, undefined);
   expect(line.parties.map(({ role }) => role)).toEqual(["agent", "caller"]);
+});
+
+test("who came later stands behind the first two, with its own times, streams and audio", () => {
+  const first = packetsOf({ side: 0, count: 50 });
+  const second = packetsOf({ side: 0, count: 50, atMs: 1000, stream: 7 });
+  const packets = merged(first, second, packetsOf({ side: 1, count: 100 }));
+  const record = callRecord(packets);
+  record.parties[0].toUs = after(1000);
+  record.parties.push({
+    ...record.parties[0],
+    number: "22",
+    joinedBy: "transfer",
+    fromUs: after(1000),
+    toUs: after(2000),
+  });
+  record.streams.find(({ index }) => index === 7)!.party = 2;
+  const { parties } = buildManifest(record, sealAndRead(packets, record).outcome, DEVICE);
+  expect(parties.map((party) => [party.number, party.channel, party.fromMs, party.toMs, party.recordedMs])).toEqual([
+    ["0", 0, 0, 1000, 1000],
+    ["1", 1, 0, 1980, 2000],
+    ["22", 0, 1000, 2000, 1000],
+  ]);
+  expect(buildCallLogLine(record, undefined).parties.map(({ number }) => number)).toEqual(["0", "1", "22"]);
 });
 
 test("the call log's line of a recording", () => {

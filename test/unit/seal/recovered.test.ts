@@ -8,7 +8,15 @@ import { rtpPacket } from "../../fakes/rtp-stream.js";
 const START_US = Date.UTC(2026, 10, 21, 9) * 1000;
 
 function snapshot(): CallRecord {
-  const party = { uri: "sip:x@y", number: "x", name: "", identifiedBy: "" };
+  const party = {
+    joinedBy: "start" as const,
+    fromUs: START_US,
+    toUs: START_US + 2_000_000,
+    uri: "sip:x@y",
+    number: "x",
+    name: "",
+    identifiedBy: "",
+  };
   const span = { fromUs: START_US, toUs: START_US + 2_000_000, evidence: "e1" };
   return {
     schema: CALL_RECORD_SCHEMA,

@@ -145,6 +145,9 @@ export function callRecord(packets: readonly AdmittedPacket[], overrides: Partia
     number: String(side),
     name: "",
     identifiedBy: "",
+    joinedBy: "start" as const,
+    fromUs: ANSWERED_US - 3_000_000,
+    toUs: Math.max(ANSWERED_US, ...packets.map((each) => each.capturedAtUs)),
     consent: "granted" as const,
     spans: [],
   });

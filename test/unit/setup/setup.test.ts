@@ -82,7 +82,10 @@ describe("decisions", () => {
     writeFileSync(join(folder, "tcpdump"), "");
     chmodSync(join(folder, "tcpdump"), 0o755);
     writeFileSync(join(folder, "sipp"), "");
-    expect(missingPackages(TEST_TOOLS, ["/nonexistent", folder])).toEqual(["sip-tester", "sox", "ffmpeg", "iproute2"]);
+    expect(missingPackages(TEST_TOOLS, ["/nonexistent", folder])).toEqual(
+      TEST_TOOLS.map((tool: { package: string }) => tool.package).filter((name: string) => name !== "tcpdump"),
+    );
+    expect(missingPackages(TEST_TOOLS, ["/nonexistent", folder])).toContain("sip-tester");
     expect(missingPackages(BUILD_TOOLS, [folder])).toEqual(["python3", "make", "g++"]);
     expect(installCommand(["libpcap-dev", "make"])).toBe(
       "sudo apt-get install -y --no-install-recommends libpcap-dev make",

@@ -1,6 +1,15 @@
 // Addresses as phones write them: RFC 3261 §20.10, §19.1, §25.1; RFC 3966; RFC 4475's odd ones.
 import { describe, expect, test } from "vitest";
-import { cleanParameters, splitAddress, splitUri } from "../../../device/sip/address.js";
+import {
+  cleanParameters,
+  MAX_NAME_CHARACTERS,
+  parameterOf,
+  splitAddress,
+  splitAddresses,
+  splitUri,
+  uriHeader,
+  uriParameter,
+} from "../../../device/sip/address.js";
 
 describe("splitAddress", () => {
   test.each([
@@ -25,6 +34,69 @@ describe("splitAddress", () => {
   ])("%j", (value, name, uri, parameters) => {
     expect(splitAddress(value)).toEqual({ name, uri, parameters });
   });
+
+  test("a name is kept up to a length", () => {
+    expect(splitAddress(`"${"n".repeat(5000)}" <sip:b@c>`).name).toBe("n".repeat(MAX_NAME_CHARACTERS));
+    expect(splitAddress(`${"n ".repeat(5000)}<sip:b@c>`)).toMatchObject({ uri: "sip:b@c" });
+  });
+});
+
+describe("splitAddresses", () => {
+  test.each([
+    [["<sip:a@b>;q=1, <sip:c@d>;tag=2"], ["sip:a@b", "sip:c@d"]],
+    [
+      ["sip:a@b;x=1, sip:c@d", "tel:1"],
+      ["sip:a@b", "sip:c@d", "tel:1"],
+    ],
+    [['"a, <sip:x@y>" <sip:b@c>, <sip:d@e;p=",">'], ["sip:b@c", 'sip:d@e;p=","']],
+    [["Bell, Alexander <sip:b@c>, Watson, Thomas <sip:d@e>"], ["sip:b@c", "sip:d@e"]],
+    [["*"], []],
+    [["", ",,", " , "], []],
+    [["no address at all, none"], []],
+    [["21@pbx"], ["21@pbx"]],
+  ])("%j", (values, uris) => expect(splitAddresses(values, 8).map(({ uri }) => uri)).toEqual(uris));
+
+  test("joins what an unquoted comma tore apart", () => {
+    expect(splitAddresses(["Bell, Alexander <sip:b@c>"], 8)[0]!.name).toBe("Bell, Alexander");
+  });
+
+  test("stops at the maximum", () => {
+    expect(splitAddresses([Array.from({ length: 50 }, (_, i) => `<sip:${i}@x>`).join(",")], 3)).toHaveLength(3);
+    expect(
+      splitAddresses(
+        Array.from({ length: 50 }, (_, i) => `sip:${i}@x`),
+        3,
+      ),
+    ).toHaveLength(3);
+  });
+});
+
+describe("parameters and headers", () => {
+  test.each([
+    [";expires=60;q=0.5", "expires", "60"],
+    [";EXPIRES = 60", "expires", "60"],
+    [';reason="a;b\\"c"', "reason", 'a;b"c'],
+    [";lr;x=1", "lr", ""],
+    [";a=1;a=2", "a", "1"],
+    [";ab=1", "a", undefined],
+    ["", "a", undefined],
+  ])("%j %s", (text, name, value) => expect(parameterOf(text, name)).toBe(value));
+
+  test.each([
+    ["sip:a@b;cause=302", "302"],
+    ["sip:a;cause=1@b;cause=302?cause=3", "302"],
+    ["sip:a@[2001:db8::1]:5060;cause=302", "302"],
+    ["sip:a@b?x=;cause=302", undefined],
+    ["sip:a;cause=1@b", undefined],
+    ["tel:123;cause=302", "302"],
+  ])("cause of %j", (uri, value) => expect(uriParameter(uri, "cause")).toBe(value));
+
+  test.each([
+    ["sip:a@b?Reason=SIP%3Bcause%3D302&Privacy=none", "SIP;cause=302"],
+    ["sip:a@b;p=1?privacy=none&REASON=x%00y", "x y"],
+    ["sip:a@b?Reason", undefined],
+    ["sip:a@b", undefined],
+  ])("Reason in %j", (uri, value) => expect(uriHeader(uri, "reason")).toBe(value));
 });
 
 describe("splitUri", () => {
@@ -54,6 +126,9 @@ describe("splitUri", () => {
     ["gateway:5060", "", "gateway"],
     ["", "", ""],
     ["*", "", "*"],
+    ["sip:+49-30-123:pw;x@example.com;user=phone", "+49-30-123", "example.com"],
+    ["sip:21;tag=x:secret@example.com", "21", "example.com"],
+    ["tel:%2B49-30-123;isub=1", "+4930123", ""],
   ])("%j", (uri, user, host) => expect(splitUri(uri)).toEqual({ user, host }));
 });
 

@@ -65,6 +65,52 @@ describe("multipart", () => {
   });
 });
 
+describe("bodies handed on as text", () => {
+  const text = (type: string, body: string, options = {}) =>
+    accept(invite({}, [`Content-Type: ${type}`], body), options).bodyText;
+
+  test.each([
+    ["message/sipfrag;version=2.0", "SIP/2.0 200 OK\r\n"],
+    ["MESSAGE/SIPFRAG", "SIP/2.0 200 OK"],
+    ["application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"],
+    ["application/dtmf", "5"],
+    ["application/vnd.nortelnetworks.digits", "p=Digit-Collection\r\ny=Digits\r\nd=5"],
+  ])("%s", (type, body) => expect(text(type, body)).toBe(body));
+
+  test("no others", () => {
+    for (const type of ["text/plain", "application/sdp", "application/dtmf2", "", "image/png"])
+      expect(text(type, SDP)).toBeUndefined();
+    expect(accept(invite()).bodyText).toBeUndefined();
+    expect(text("message/sipfrag", "")).toBeUndefined();
+  });
+
+  test("at most 4096 characters, and none of a cut body", () => {
+    expect(text("application/dtmf", "5".repeat(5000))).toBe("5".repeat(4096));
+    expect(text("application/dtmf", "55", { truncated: true })).toBeUndefined();
+    expect(accept(invite({}, ["Content-Type: application/dtmf", "Content-Length: 9"], "55"))).not.toHaveProperty(
+      "bodyText",
+    );
+    expect(accept(invite({}, ["Content-Type: application/dtmf", "Content-Length: 1"], "55")).bodyText).toBe("5");
+  });
+
+  test("UTF-8, else Latin-1", () => {
+    expect(text("message/sipfrag", "SIP/2.0 200 schön")).toBe("SIP/2.0 200 schön");
+    const octets = Buffer.concat([Buffer.from(invite({}, ["Content-Type: message/sipfrag"])), Buffer.from([0xe4])]);
+    expect(accept(octets).bodyText).toBe("ä");
+  });
+
+  test("out of multipart, beside a description or alone", () => {
+    const frag = part("message/sipfrag", "SIP/2.0 180 Ringing");
+    const first = part("text/plain", "x");
+    const both = accept(invite({}, ["Content-Type: multipart/mixed;boundary=b1"], `${first}${frag}${frag}--b1--`));
+    expect(both).toMatchObject({ bodyText: "SIP/2.0 180 Ringing\r\n", bodyFault: "no-sdp" });
+    const sdp = accept(
+      invite({}, ["Content-Type: multipart/mixed;boundary=b1"], `${frag}${part("application/sdp", SDP)}--b1--`),
+    );
+    expect(sdp.sdp?.media).toHaveLength(1);
+  });
+});
+
 test("contentLength", () => {
   expect(contentLength([])).toEqual({ octets: undefined, isFaulty: false });
   expect(contentLength(["10"])).toEqual({ octets: 10, isFaulty: false });

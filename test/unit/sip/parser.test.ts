@@ -115,10 +115,15 @@ describe("a whole message", () => {
     );
   });
 
-  test("octets that are no UTF-8 are Latin-1", () => {
+  test("octets that are no UTF-8 are shown as such, but keep Call-IDs apart", () => {
+    const octetsOf = (text: string): Buffer => Buffer.from(text, "latin1");
     const utf8 = accept(Buffer.from(invite({ From: 'From: "Müller" <sip:a@b>;tag=1' }), "utf8"));
-    const latin1 = accept(Buffer.from(invite({ From: 'From: "Müller" <sip:a@b>;tag=1' }), "latin1"));
-    expect([utf8.from.name, latin1.from.name]).toEqual(["Müller", "Müller"]);
+    const other = accept(octetsOf(invite({ From: 'From: "Müller" <sip:a@b>;tag=1' })));
+    expect([utf8.from.name, other.from.name]).toEqual(["Müller", "M�ller"]);
+    const callIds = ["\u00fc", "\u00fd"].map(
+      (octet) => accept(octetsOf(invite({ "Call-ID": `Call-ID: ${octet}` }))).callId,
+    );
+    expect(callIds[0]).not.toBe(callIds[1]);
   });
 
   test("a method is taken as written", () => {

@@ -7,6 +7,7 @@ import type { TimeUs } from "../../../device/base/ids.js";
 import { CaptureParser } from "../../../device/capture/file-format.js";
 import { NetDecoder } from "../../../device/net/decoder.js";
 import { TcpStreams } from "../../../device/net/tcp.js";
+import { ByteBudget } from "../../../device/sip/byte-budget.js";
 import { SipStreamFramer } from "../../../device/sip/framer.js";
 import type { SipMessage } from "../../../device/sip/message.js";
 import { looksLikeSip, parseSip } from "../../../device/sip/parser.js";
@@ -37,12 +38,14 @@ function replay(file: string): Map<string, Call> {
     if (result.ok) play(calls, result.message, atUs);
   };
   const framers = new Map<number, SipStreamFramer>();
+  const budget = new ByteBudget(1_000_000);
   let nowUs: TimeUs = 0;
   const limits = { maxConnections: 64, maxBufferedBytesPerConnection: 1 << 20, maxBufferedBytesTotal: 1 << 22 };
   const streams = new TcpStreams({ ...limits, idleTimeoutMs: 600_000 }, (data) => {
     const name = data.direction.id;
     const framer =
-      framers.get(name) ?? new SipStreamFramer(LIMITS, (octets, start, end) => take(octets, start, end, nowUs, false));
+      framers.get(name) ??
+      new SipStreamFramer(LIMITS, budget, (octets, start, end) => take(octets, start, end, nowUs, false));
     framers.set(name, framer);
     if (data.gap) framer.gap();
     framer.push(data.data, data.start, data.end);
@@ -174,6 +177,27 @@ describe.skipIf(!isThere)("step by step", () => {
     const again = "reinvite0, offered0, answered0, answered1";
     const held = `${ringing}, ${again}, hold0, ${again}, resume0, ended1`;
     expect(story("mtaa_sig_conference.pcap")).toEqual([held, held]);
+  });
+
+  test("transfers and session timers", () => {
+    const told = (file: string): string[] =>
+      [...replay(file).values()]
+        .map((call) =>
+          call.events.map(eventText).filter((text) => /^(refer|refreshed|identity|target|lost)/.test(text)),
+        )
+        .filter((texts) => texts.length > 0)
+        .map((texts) => texts.join(", "));
+    expect(told("mtaa_transfer_refer_hold_opus_1.pcapng")).toEqual([
+      "refer1 sip:1@192.168.1.23, refer-progress0 100, refer-progress0 200",
+    ]);
+    expect(told("mtaa_multi_interface_transfer_opus.pcapng")).toEqual([
+      "refer0 sip:lenovo@192.168.1.194, refer-progress1 100, refer-progress1 200",
+    ]);
+    expect(told("asterisk_2legs_reinvite_signalling.pcap")).toEqual(["refreshed 1800, refreshed 1800"]);
+    // Its user agent asks for 60 s, less than there may be.
+    expect(told("wiki_pppoe_dtmf_sipinfo_signalling.pcap")).toEqual([
+      "refreshed 90, refreshed 90, refreshed 90, refreshed 0",
+    ]);
   });
 
   test("several INVITEs at once, all answered", () => {

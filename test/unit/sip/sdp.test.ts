@@ -14,14 +14,37 @@ function media(...lines: string[]): MediaDescription {
 describe("session level", () => {
   test("origin", () => {
     const sdp = parseSdp("v=0\r\no=alice 289 17 IN IP4 host.example\r\n")!;
-    expect(sdp).toEqual({ originId: "alice 289 IN IP4 host.example", originVersion: "17", media: [] });
+    expect(sdp).toEqual({
+      originId: "alice 289 IN IP4 host.example",
+      originVersion: "17",
+      originUser: "alice",
+      originAddress: "host.example",
+      media: [],
+    });
+  });
+
+  test.each([
+    ["- 1 1 IN IP6 2001:DB8::1", "-", "2001:db8::1"],
+    ["alice 1 1 IN IP4 Host.Example further words", "alice", "host.example"],
+    ["alice", "alice", ""],
+    ["alice 1 1 IN IP4", "alice", ""],
+    [`${"u".repeat(300)} 1 1 IN IP4 ${"h".repeat(300)}`, "u".repeat(255), "h".repeat(255)],
+    ["", "", ""],
+  ])("user and address of o=%s", (line, originUser, originAddress) => {
+    expect(parseSdp(`v=0\r\no=${line}\r\n`)).toMatchObject({ originUser, originAddress });
+  });
+
+  test("the first of several origins", () => {
+    expect(parseSdp("v=0\r\no=a 1 1 IN IP4 x\r\no=b 2 2 IN IP4 y\r\n")).toMatchObject({ originUser: "a" });
+    expect(parse("m=audio 1 RTP/AVP 0", "o=b 2 2 IN IP4 y")).toMatchObject({ originUser: "-" });
   });
 
   test("only what opens with v= is a description", () => {
     for (const text of ["", " \r\n", "o=- 1 1 IN IP4 1.2.3.4\r\n", "garbage", "\0v=0", "m=audio 1 RTP/AVP 0"]) {
       expect(parseSdp(text)).toBeUndefined();
     }
-    expect(parseSdp("\r\n v=0")).toEqual({ originId: "", originVersion: "", media: [] });
+    const nothing = { originId: "", originVersion: "", originUser: "", originAddress: "", media: [] };
+    expect(parseSdp("\r\n v=0")).toEqual(nothing);
   });
 
   test("bare line feeds, unknown and malformed lines", () => {
@@ -219,5 +242,33 @@ describe("bounds", () => {
     );
     expect(section.codecs[0]!.name).toBe("UNKNOWN");
     expect(section.codecs[1]!.format).toHaveLength(1024);
+  });
+
+  test("parameters of all formats together: what is beyond is left out, not cut", () => {
+    const lines = Array.from({ length: 12 }, (_, i) => `a=fmtp:${96 + i} ${"p".repeat(1000)}`);
+    const formats = lines.map((_, i) => 96 + i).join(" ");
+    const { codecs } = media(`m=audio 1 RTP/AVP ${formats}`, ...lines);
+    expect(codecs.filter(({ format }) => format !== undefined)).toHaveLength(8);
+    expect(new Set(codecs.map(({ format }) => format?.length))).toEqual(new Set([1000, undefined]));
+  });
+
+  test("kinds, protocols and addresses are words, not texts", () => {
+    const section = media(`m=${"k".repeat(999)} 1 ${"P".repeat(999)} 0`, `c=IN IP4 ${"h".repeat(999)}`);
+    expect([section.kind.length, section.protocol.length, section.addressText.length]).toEqual([255, 255, 255]);
+  });
+});
+
+describe("parameters of a format", () => {
+  test.each([
+    ["97 mode=30", "mode=30"],
+    ["97 \t mode=30 ; x ", "mode=30 ; x"],
+    ["97 a\rb", "a\rb"],
+    ["97  \r", undefined],
+    ["97", undefined],
+    ["97mode=30", undefined],
+    ["1097 mode=30", undefined],
+    [" 97 mode=30", "mode=30"],
+  ])("a=fmtp:%j", (line, format) => {
+    expect(media("m=audio 1 RTP/AVP 97", `a=fmtp:${line}`).codecs[0]?.format).toBe(format);
   });
 });

@@ -15,7 +15,7 @@ describe("early media", () => {
   test("an answer in 183, the same in 200", () => {
     expect(events(INVITE, response(183, "INVITE", { sdp: "B" }), OK)).toEqual([
       "offered0 early A",
-      "ringing, answered0 early A, answered1 early B",
+      "ringing, answered0 early A, answered1 early B, early-media1",
       "answered, answered0 A, answered1 B",
     ]);
   });
@@ -29,7 +29,7 @@ describe("early media", () => {
   test("announcement first, then another address", () => {
     const script = [INVITE, response(183, "INVITE", { sdp: "M" }), response(183, "INVITE", { sdp: "N" }), OK];
     expect(events(...script).slice(1)).toEqual([
-      "ringing, answered0 early A, answered1 early M",
+      "ringing, answered0 early A, answered1 early M, early-media1",
       "answered1 early N",
       "answered, answered0 A, answered1 B",
     ]);
@@ -82,7 +82,7 @@ describe("late offer", () => {
       ),
     ).toEqual([
       "",
-      "ringing, offered1 early B",
+      "ringing, offered1 early B, early-media1",
       "answered1 early B, answered0 early A",
       "",
       "",
@@ -254,56 +254,189 @@ describe("re-INVITE", () => {
   });
 });
 
-describe("hold", () => {
-  const reinvite = (cseq: number, direction: "sendrecv" | "sendonly" | "recvonly" | "inactive", address = "10.0.0.1") =>
-    request("INVITE", { cseq, tags: ["a", "b"], sdp: `A${cseq}`, direction, address });
-  const answer = (cseq: number, direction: "sendrecv" | "sendonly" | "recvonly" | "inactive") =>
-    response(200, "INVITE", { cseq, sdp: `B${cseq}`, direction });
-  const holds = (...messages: Parameters<typeof play>[0]) =>
-    later(...messages).flatMap((text) => text.split(", ").filter((word) => /^(hold|resume)/.test(word)));
+describe("changes that fail, cross or get lost", () => {
+  const IN = { tags: ["a", "b"] as const };
+  const reinvite = (by: 0 | 1, cseq: number, sdp?: string, more: object = {}) =>
+    request("INVITE", { ...IN, by, cseq, ...(sdp === undefined ? {} : { sdp }), ...more });
+  const answer = (by: 0 | 1, cseq: number, sdp?: string, more: object = {}) =>
+    response(200, "INVITE", { ...IN, by, cseq, ...(sdp === undefined ? {} : { sdp }), ...more });
+  const refusal = (status: number, by: 0 | 1, cseq: number, method = "INVITE") =>
+    response(status, method, { ...IN, by, cseq });
 
-  test("by sendonly, inactive and 0.0.0.0, and back", () => {
-    expect(
-      holds(reinvite(2, "sendonly"), answer(2, "recvonly"), reinvite(3, "sendrecv"), answer(3, "sendrecv")),
-    ).toEqual(["hold0", "resume0"]);
-    expect(
-      holds(reinvite(2, "inactive"), answer(2, "inactive"), reinvite(3, "sendrecv"), answer(3, "sendrecv")),
-    ).toEqual(["hold0", "resume0"]);
-    expect(holds(reinvite(2, "sendrecv", "0.0.0.0"), answer(2, "sendrecv"))).toEqual(["hold0"]);
-    expect(
-      holds(reinvite(2, "sendonly"), answer(2, "recvonly"), reinvite(3, "sendonly"), answer(3, "recvonly")),
-    ).toEqual(["hold0"]);
+  test("re-INVITE and UPDATE cross: whichever is refused, the other counts", () => {
+    const crossing = [reinvite(0, 2, "A2"), request("UPDATE", { by: 1, cseq: 1, sdp: "B2" })];
+    const updated = response(200, "UPDATE", { by: 1, cseq: 1, sdp: "A3" });
+    expect(later(...crossing, refusal(491, 0, 2), updated).slice(2)).toEqual([
+      "rejected0",
+      "answered1 B2, answered0 A3",
+    ]);
+    expect(later(...crossing, refusal(491, 1, 1, "UPDATE"), answer(0, 2, "B3")).slice(2)).toEqual([
+      "rejected1",
+      "answered0 A2, answered1 B3",
+    ]);
+    expect(later(...crossing, refusal(491, 1, 1, "UPDATE"), refusal(491, 0, 2)).slice(2)).toEqual([
+      "rejected1",
+      "rejected0",
+    ]);
   });
 
-  test("counts when it is agreed, not when it is asked for", () => {
-    expect(later(reinvite(2, "sendonly"), answer(2, "recvonly"))).toEqual([
+  test("500 to an INVITE that came before the one before was answered", () => {
+    const busy = response(500, "INVITE", { ...IN, cseq: 3, headers: [["Retry-After", "4"]] });
+    expect(
+      later(
+        reinvite(0, 2, "A2"),
+        reinvite(0, 3, "A3"),
+        busy,
+        answer(0, 2, "B2"),
+        reinvite(0, 4, "A4"),
+        answer(0, 4, "B4"),
+      ),
+    ).toEqual([
+      "reinvite0, offered0 A2",
+      "reinvite0, offered0 A3",
+      "rejected0",
+      "answered0 A2, answered1 B2",
+      "reinvite0, offered0 A4",
+      "answered0 A4, answered1 B4",
+    ]);
+  });
+
+  test("cancelled: 487 leaves all as it was, a 200 that crosses the CANCEL counts", () => {
+    const cancel = request("CANCEL", { ...IN, cseq: 2 });
+    expect(later(reinvite(0, 2, "A2"), cancel, response(200, "CANCEL", { cseq: 2 }), refusal(487, 0, 2))).toEqual([
+      "reinvite0, offered0 A2",
+      "",
+      "",
+      "rejected0",
+    ]);
+    expect(later(reinvite(0, 2, "A2"), cancel, answer(0, 2, "B2")).slice(1)).toEqual([
+      "",
+      "answered0 A2, answered1 B2",
+    ]);
+    expect(play([...CALL, reinvite(0, 2, "A2"), cancel]).state).toMatchObject({ phase: "answered", cancelSeen: false });
+  });
+
+  test("the ACK is lost, the answer sent again and again", () => {
+    const ok = answer(0, 2, "B2");
+    expect(later(reinvite(0, 2, "A2"), ok, ok, ok, reinvite(0, 2, "A2"), request("ACK", { ...IN, cseq: 2 }))).toEqual([
+      "reinvite0, offered0 A2",
+      "answered0 A2, answered1 B2",
+      "",
+      "",
+      "",
+      "",
+    ]);
+  });
+
+  test("an answer that was overtaken by the next one undoes nothing", () => {
+    const first = [reinvite(0, 2, "A2"), answer(0, 2, "B2")] as const;
+    const second = [reinvite(0, 3, "A3"), answer(0, 3, "B3")] as const;
+    expect(later(first[0], ...second, first[1], first[0])).toEqual([
+      "reinvite0, offered0 A2",
+      "reinvite0, offered0 A3",
+      "answered0 A3, answered1 B3",
+      "",
+      "",
+    ]);
+    expect(later(...second, ...first)).toEqual(["reinvite0, offered0 A3", "answered0 A3, answered1 B3", "", ""]);
+    const update = (cseq: number) => [
+      request("UPDATE", { cseq, sdp: `A${cseq}` }),
+      response(200, "UPDATE", { cseq, sdp: `B${cseq}` }),
+    ];
+    expect(later(...update(3), ...update(2))).toEqual(["offered0 A3", "answered0 A3, answered1 B3", "", ""]);
+    // What the other side agrees on has a count of its own.
+    expect(later(...update(9), reinvite(1, 1, "B4"), answer(1, 1, "A4")).slice(2)).toEqual([
+      "reinvite1, offered1 B4",
+      "answered1 B4, answered0 A4",
+    ]);
+  });
+
+  test("answered in 183, then refused: what held before holds again", () => {
+    const early = response(183, "INVITE", { ...IN, cseq: 2, sdp: "B2", direction: "recvonly" });
+    const { events, state } = play([
+      ...CALL,
+      reinvite(0, 2, "A2", { direction: "sendonly" }),
+      early,
+      refusal(580, 0, 2),
+      refusal(580, 0, 2),
+    ]);
+    expect(events.slice(3)).toEqual([
       "reinvite0, offered0 A2",
       "answered0 A2, answered1 B2, hold0",
+      "rejected0, answered0 A, answered1 B, resume0",
+      "",
     ]);
-    expect(holds(reinvite(2, "sendonly"), response(488, "INVITE", { cseq: 2 }))).toEqual([]);
+    expect(state.held).toEqual([false, false]);
   });
 
-  test("by the answering side, and by both", () => {
-    expect(holds(reinvite(2, "sendrecv"), answer(2, "sendonly"))).toEqual(["hold1"]);
-    const first = [
-      request("INVITE", { by: 1, cseq: 1, sdp: "B5", direction: "sendonly" }),
-      response(200, "INVITE", { by: 1, cseq: 1, sdp: "A5", direction: "recvonly" }),
-    ];
+  test("an UPDATE within a re-INVITE is not undone by the 200's older description", () => {
     expect(
-      holds(...first, reinvite(2, "inactive"), answer(2, "inactive"), reinvite(3, "sendrecv"), answer(3, "sendonly")),
-    ).toEqual(["hold1", "hold0", "resume0"]);
+      later(
+        reinvite(0, 2, "A2"),
+        response(183, "INVITE", { ...IN, cseq: 2, sdp: "B2" }),
+        request("UPDATE", { cseq: 3, sdp: "A3" }),
+        response(200, "UPDATE", { cseq: 3, sdp: "B3" }),
+        answer(0, 2, "B2"),
+      ).slice(2),
+    ).toEqual(["offered0 A3", "answered0 A3, answered1 B3", ""]);
   });
 
-  test("an early answer that only sends is an announcement, not hold", () => {
-    const script = [INVITE, response(183, "INVITE", { sdp: "M", direction: "sendonly" }), OK];
-    expect(events(...script).join(", ")).not.toMatch(/hold|resume/);
+  describe("late offers", () => {
+    const ack = (by: 0 | 1, cseq: number, sdp: string) => request("ACK", { ...IN, by, cseq, sdp });
+
+    test("from either side, sent again, on two hops", () => {
+      for (const by of [0, 1] as const) {
+        const other = by === 0 ? 1 : 0;
+        expect(
+          later(
+            reinvite(by, 5),
+            answer(by, 5, "O2", { hop: 2 }),
+            answer(by, 5, "O"),
+            answer(by, 5, "O"),
+            ack(by, 5, "N"),
+            ack(by, 5, "N"),
+            request("ACK", { ...IN, by, cseq: 5, hop: 2, sdp: "N2" }),
+          ),
+        ).toEqual([
+          `reinvite${by}`,
+          `offered${other} O2`,
+          `offered${other} hop O`,
+          "",
+          `answered${other} O2, answered${other} hop O, answered${by} N`,
+          "",
+          `answered${by} hop N2`,
+        ]);
+      }
+    });
+
+    test("in a reliable 183, answered in the PRACK; the 200 says it again", () => {
+      expect(
+        later(
+          reinvite(0, 2),
+          response(183, "INVITE", { ...IN, cseq: 2, sdp: "B2" }),
+          request("PRACK", { cseq: 3, sdp: "A2" }),
+          response(200, "PRACK", { cseq: 3 }),
+          answer(0, 2, "B2"),
+          request("ACK", { ...IN, cseq: 2 }),
+        ),
+      ).toEqual(["reinvite0", "offered1 B2", "answered1 B2, answered0 A2", "", "", ""]);
+    });
+
+    test("refused, or never acknowledged: the offer is void", () => {
+      expect(later(reinvite(0, 2), response(183, "INVITE", { ...IN, cseq: 2, sdp: "B2" }), refusal(488, 0, 2))).toEqual(
+        ["reinvite0", "offered1 B2", "rejected1"],
+      );
+      expect(
+        later(reinvite(0, 2), answer(0, 2, "B2"), reinvite(0, 3, "A3"), answer(0, 3, "B3"), ack(0, 2, "A2")),
+      ).toEqual(["reinvite0", "offered1 B2", "reinvite0, offered0 A3", "answered0 A3, answered1 B3", ""]);
+    });
   });
 
-  test("a call that starts on hold", () => {
-    const script = [
-      request("INVITE", { sdp: "A", direction: "inactive" }),
-      response(200, "INVITE", { sdp: "B", direction: "inactive" }),
-    ];
-    expect(events(...script)[1]).toBe("answered, answered0 A, answered1 B, hold0");
+  test("a hop that carries the offer after it was refused brings nothing", () => {
+    expect(later(reinvite(0, 2, "A2"), refusal(488, 0, 2), reinvite(0, 2, "A3", { hop: 2 }))).toEqual([
+      "reinvite0, offered0 A2",
+      "rejected0",
+      "",
+    ]);
   });
 });

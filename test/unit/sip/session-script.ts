@@ -3,7 +3,15 @@
 import { otherSide, type Side } from "../../../device/base/ids.js";
 import type { SipMessage } from "../../../device/sip/message.js";
 import { type SessionEvent, type SessionState, startSession, stepSession } from "../../../device/sip/session.js";
-import { requestText, responseText, type SipRequest, sdpBody } from "../../fakes/sip-messages.js";
+import {
+  requestText,
+  responseText,
+  type SdpOptions,
+  type SipBody,
+  type SipHeader,
+  type SipRequest,
+  sdpBody,
+} from "../../fakes/sip-messages.js";
 import { accept } from "./sip-text.js";
 
 export interface Draft {
@@ -21,8 +29,18 @@ export interface Draft {
   direction?: "sendrecv" | "sendonly" | "recvonly" | "inactive";
   /** Address of the description; 0.0.0.0 is RFC 2543's hold. */
   address?: string;
+  /** What else the description says. */
+  more?: Partial<SdpOptions>;
   callId?: string;
+  /** User part of P-Asserted-Identity. */
   identity?: string;
+  /** Address of the Contact, e.g. "100@10.0.0.1:5070". */
+  contact?: string;
+  headers?: readonly SipHeader[];
+  /** A body that is no description. */
+  body?: SipBody;
+  /** User parts of originator and answerer. */
+  users?: readonly [string, string];
 }
 
 const IN_DIALOG = new Set(["ACK", "BYE", "UPDATE", "PRACK", "INFO", "NOTIFY", "REFER"]);
@@ -34,7 +52,9 @@ function draftRequest(method: string, draft: Draft): SipRequest {
   const hop = draft.hop ?? 1;
   const party = (side: Side) => {
     const tag = tags[side];
-    return { uri: side === 0 ? "sip:100@a.example" : "sip:200@b.example", ...(tag === undefined ? {} : { tag }) };
+    const [first, second] = draft.users ?? ["100", "200"];
+    const uri = side === 0 ? `sip:${first}@a.example` : `sip:${second}@b.example`;
+    return { uri, ...(tag === undefined ? {} : { tag }) };
   };
   const top = draft.branch ?? `z9hG4bK-${draft.cseq ?? 1}-${by}-${hop}`;
   return {
@@ -48,15 +68,25 @@ function draftRequest(method: string, draft: Draft): SipRequest {
     to: party(otherSide(by)),
     callId: draft.callId ?? "call-1",
     cseq: draft.cseq ?? 1,
-    headers: draft.identity === undefined ? [] : [["P-Asserted-Identity", `<sip:${draft.identity}@x>`]],
-    ...(draft.sdp === undefined ? {} : { body: description(draft) }),
+    headers: headersOf(draft),
+    ...(draft.contact === undefined ? {} : { contact: `<sip:${draft.contact}>` }),
+    ...bodyOf(draft),
   };
 }
 
-function description(draft: Draft) {
+function headersOf({ identity, headers = [] }: Draft): readonly SipHeader[] {
+  return identity === undefined ? headers : [["P-Asserted-Identity", `<sip:${identity}@x>`], ...headers];
+}
+
+function bodyOf(draft: Draft): { body?: SipBody } {
+  if (draft.sdp !== undefined) return { body: description(draft) };
+  return draft.body === undefined ? {} : { body: draft.body };
+}
+
+function description(draft: Draft): SipBody {
   const { direction = "sendrecv", address = "10.0.0.1" } = draft;
   const codecs = [{ payloadType: 8, name: "PCMA", clockRate: 8000 }];
-  const body = sdpBody({ address, port: 4000, codecs, direction });
+  const body = sdpBody({ address, port: 4000, codecs, direction, ...draft.more });
   return { type: body.type, text: body.text.replace("o=-", `o=${draft.sdp}`) };
 }
 
@@ -66,13 +96,17 @@ export function request(method: string, draft: Draft = {}): SipMessage {
 
 /** The response to `method` as `draft` describes its request; its To tag is the other side's. */
 export function response(status: number, method: string, draft: Draft = {}): SipMessage {
-  const { sdp: _, ...rest } = draft;
+  const { sdp: _, body: __, contact, ...rest } = draft;
   const tags: NonNullable<Draft["tags"]> = draft.tags ?? ["a", "b"];
   const of = draftRequest(method, { ...rest, tags: status === 100 ? [tags[0], undefined] : tags });
-  const headers = of.headers ?? [];
   const text = responseText(
     { ...of, headers: [] },
-    { status, headers, ...(draft.sdp === undefined ? {} : { body: description(draft) }) },
+    {
+      status,
+      headers: headersOf(draft),
+      ...(contact === undefined ? {} : { contact: `<sip:${contact}>` }),
+      ...bodyOf(draft),
+    },
   );
   return accept(text);
 }
@@ -93,6 +127,25 @@ export function eventText(event: SessionEvent): string {
     case "resume":
     case "ended":
       return `${event.type}${event.by}`;
+    case "early-media":
+      return `early-media${event.side}`;
+    case "redirected":
+      return `redirected ${event.targets.join(" ")}`;
+    case "refreshed":
+      return `refreshed ${event.intervalS}`;
+    case "lost":
+    case "refer-refused":
+    case "refer-progress":
+      return `${event.type}${event.by} ${event.status}`;
+    case "identity":
+      return `identity${event.side} ${event.identity.user}`;
+    case "target":
+      return `target${event.side} ${event.uri}`;
+    case "refer": {
+      const { replaces } = event;
+      const dialog = replaces ? ` for ${replaces.callId}/${replaces.toTag}/${replaces.fromTag}` : "";
+      return `refer${event.by} ${event.target}${dialog}`;
+    }
     default:
       return event.type;
   }

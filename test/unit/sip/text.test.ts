@@ -1,14 +1,24 @@
 // Octets as text: decoding, quoting, splitting, escapes, and that megabytes of the worst take linear time: quadratic
 // work on them would not end within the test's time limit by orders of magnitude.
 import { describe, expect, test } from "vitest";
-import { cleanParameters, splitAddress, splitUri } from "../../../device/sip/address.js";
+import {
+  cleanParameters,
+  parameterOf,
+  splitAddress,
+  splitAddresses,
+  splitUri,
+  uriHeader,
+  uriParameter,
+} from "../../../device/sip/address.js";
 import { parseSdp } from "../../../device/sip/sdp.js";
 import {
   collapseWhiteSpace,
   decodeText,
+  decodeUtf8,
   isToken,
   percentDecode,
   quotedStringEnd,
+  shorten,
   splitOutsideQuotes,
   unquote,
   withoutControlCharacters,
@@ -18,6 +28,16 @@ describe("text", () => {
   test("UTF-8, else Latin-1", () => {
     expect(decodeText(Buffer.from("Müller", "utf8"))).toBe("Müller");
     expect(decodeText(Buffer.from("Müller", "latin1"))).toBe("Müller");
+  });
+
+  test("UTF-8 with a mark for what is none", () => {
+    expect(decodeUtf8(Buffer.from("Müller", "utf8"))).toBe("Müller");
+    expect(decodeUtf8(Buffer.from("Müller", "latin1"))).toBe("M�ller");
+  });
+
+  test("shortened, never within a character", () => {
+    expect([shorten("abc", 3), shorten("abcd", 3), shorten("", 0)]).toEqual(["abc", "abc", ""]);
+    expect([shorten("a😀b", 2), shorten("a😀b", 3), shorten("😀", 1)]).toEqual(["a", "a😀", ""]);
   });
 
   test("tokens", () => {
@@ -70,6 +90,10 @@ describe("linear time", () => {
     splitOutsideQuotes(text, ",", 64);
     cleanParameters(text);
     splitUri(splitAddress(text).uri);
+    splitAddresses([text, text], 16);
+    parameterOf(text, "name");
+    uriParameter(`sip:a@b;${text}`, "name");
+    uriHeader(`sip:a@b?${text}`, "name");
     collapseWhiteSpace(text);
     percentDecode(text);
     unquote(text);

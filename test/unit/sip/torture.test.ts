@@ -1,11 +1,14 @@
-// RFC 4475's messages, valid and invalid, and libosip2's collection: what a recorder makes of each. Invalid ones are
-// accepted where deployed phones go on with the call, since then there is a call to record.
+// RFC 4475's messages, valid and invalid, libosip2's collection, and the cases of RFC 5118 (IPv6): what a recorder makes
+// of each. Invalid ones are accepted where deployed phones go on with the call, since then there is a call to record.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { formatAddress } from "../../../device/base/address.js";
 import { parseSdp } from "../../../device/sip/sdp.js";
+import { startSession, stepSession } from "../../../device/sip/session.js";
 import { looksLikeSip } from "../../../device/sip/start-line.js";
-import { LIMITS, parse } from "./sip-text.js";
+import { eventText } from "./session-script.js";
+import { accept, invite, inviteLines, LIMITS, messageText, parse } from "./sip-text.js";
 
 const FOLDER = fileURLToPath(new URL("../../../../shared/captures/torture/", import.meta.url));
 const isThere = existsSync(FOLDER);
@@ -68,7 +71,63 @@ const RFC4475: readonly (readonly [file: string, outcome: string, body?: string 
   ["inv2543", "+13035551111; > +16505552222; 56", 1],
 ];
 
+/** What the session machine makes of those that open a session; of the others it makes nothing. */
+const SESSIONS: Readonly<Record<string, string>> = {
+  wsinv: "answered, reinvite0, offered0 mhandley",
+  esc01: "offered0 early mhandley",
+  longreq: "offered0 early mhandley",
+  unreason: "answered, answered1 mhandley",
+  // 100 Trying
+  noreason: "",
+  badinv01: "offered0 early mhandley",
+  clerr: "offered0 early mhandley",
+  ncl: "offered0 early mhandley",
+  quotbal: "offered0 early mhandley",
+  ltgtruri: "offered0 early mhandley",
+  lwsruri: "answered, reinvite0, offered0 mhandley",
+  lwsstart: "offered0 early mhandley",
+  escruri: "offered0 early mhandley",
+  baddate: "offered0 early mhandley",
+  // A body of unknown type is no offer.
+  invut: "",
+  bcast: "answered, answered1 mhandley",
+  sdp01: "offered0 early mhandley",
+  inv2543: "offered0 early mhandley",
+};
+
+/** Per file what the start line says: escapes in it mean themselves, white space in it is tolerated. */
+const START_LINES: Readonly<Record<string, string>> = {
+  intmeth: "!interesting-Method0123456789_*+`.%indeed'~",
+  esc01: "INVITE sip:sips%3Auser%40example.com@example.net",
+  esc02: "RE%47IST%45R sip:registrar.example.com",
+  dblreq: "REGISTER sip:example.com",
+  semiuri: "OPTIONS sip:user;par=u%40example.net@example.com",
+  unreason: "200 = 2**3 * 5**2 но сто девяносто девять - простое",
+  noreason: "100 ",
+  ltgtruri: "INVITE <sip:user@example.com>",
+  lwsruri: "INVITE sip:user@example.com; lr",
+  lwsstart: "INVITE sip:user@example.com",
+  trws: "OPTIONS sip:remote-target@example.com",
+  escruri: "INVITE sip:user@example.com?Route=%3Csip:example.com%3E",
+  unkscm: "OPTIONS nobodyKnowsThisScheme:totallyopaquecontent",
+  novelsc: "OPTIONS soap.beep://192.0.2.103:3002",
+  bcast: "200 OK",
+};
+
 describe.skipIf(!isThere)("RFC 4475", () => {
+  test.each(RFC4475.map(([name]) => name))("%s: its session", (name) => {
+    const result = parse(readFileSync(`${FOLDER}rfc4475/${name}.dat`));
+    const start = result.ok ? startSession(result.message) : undefined;
+    expect(start?.events.map(eventText).join(", ")).toBe(SESSIONS[name]);
+    if (!result.ok || !start) return;
+    expect(stepSession(start.state, result.message)).toMatchObject({ events: [], from: start.from, foreign: false });
+  });
+
+  test.each(Object.entries(START_LINES))("%s: %s", (name, expected) => {
+    const { kind, method, requestUri, status, reason } = accept(readFileSync(`${FOLDER}rfc4475/${name}.dat`));
+    expect(kind === "request" ? `${method} ${requestUri}` : `${status} ${reason}`).toContain(expected);
+  });
+
   test("every message of the folder is in the table", () => {
     const files = readdirSync(`${FOLDER}rfc4475`).filter((name) => name.endsWith(".dat"));
     expect(files.sort()).toEqual(RFC4475.map(([name]) => `${name}.dat`).sort());
@@ -95,6 +154,12 @@ describe.skipIf(!isThere)("RFC 4475", () => {
       if (!result.ok) throw new Error(result.reject);
       return result.message;
     };
+    // Trailing octets of a datagram are no second message (RFC 3261 §18.3).
+    expect(message("dblreq")).toMatchObject({ method: "REGISTER", bodyFault: "" });
+    expect(message("badbranch").branch).toBe("z9hG4bK");
+    expect(message("inv2543").branch).toBe("");
+    expect(message("unreason").sdp?.media[0]).toMatchObject({ addressText: "192.0.2.198", port: 49217 });
+    expect(message("clerr").sdp?.media[0]).toMatchObject({ port: 49217 });
     expect(message("wsinv")).toMatchObject({ viaCount: 3, branch: "390skdjuw", from: { name: 'J Rosenberg \\"' } });
     expect(message("longreq")).toMatchObject({ viaCount: 34 });
     expect(message("longreq").from.tag).toHaveLength(155);
@@ -103,6 +168,73 @@ describe.skipIf(!isThere)("RFC 4475", () => {
     expect(message("transports").viaCount).toBe(5);
     expect(message("baddn").from.name).toBe("Bell, Alexander");
     expect(message("sdp01").sdp?.media.map((media) => media.kind)).toEqual(["audio", "video"]);
+  });
+});
+
+describe("RFC 5118: IPv6", () => {
+  const register = (uri: string, replace: Readonly<Record<string, string>> = {}) => {
+    const lines = inviteLines({
+      From: "From: <sip:user@example.com>;tag=81x2",
+      To: "To: <sip:user@example.com>",
+      Via: "Via: SIP/2.0/UDP [2001:db8::9:1];branch=z9hG4bKas3-111",
+      CSeq: "CSeq: 98176 REGISTER",
+      Contact: 'Contact: "Caller" <sip:caller@[2001:db8::1]>',
+      ...replace,
+    });
+    return accept(messageText(`REGISTER ${uri} SIP/2.0`, lines));
+  };
+
+  test("§4.1 a reference where a host may stand", () => {
+    expect(register("sip:[2001:db8::10]")).toMatchObject({
+      requestUri: "sip:[2001:db8::10]",
+      branch: "z9hG4bKas3-111",
+      viaCount: 1,
+      contact: "sip:caller@[2001:db8::1]",
+    });
+  });
+
+  test("§4.2 without brackets it is none, and still a message", () => {
+    expect(register("sip:2001:db8::10").requestUri).toBe("sip:2001:db8::10");
+  });
+
+  test.each([
+    ["§4.3 the port inside the brackets belongs to the address", "sip:user@[2001:db8::10:5070]", "2001:db8::10:5070"],
+    ["§4.4 the port behind them does not", "sip:user@[2001:db8::10]:5070", "2001:db8::10"],
+    ["§4.9 an IPv4-mapped address", "sip:user@[::ffff:192.0.2.10]", "::ffff:192.0.2.10"],
+    ["§4.10 three colons, as the ABNF once had it", "sip:user@[2001:db8:::192.0.2.1]", "2001:db8:::192.0.2.1"],
+  ])("%s", (_, uri, host) => {
+    const { from } = register("sip:example.com", { From: `From: <${uri}>;tag=1` });
+    expect([from.user, from.host, from.tag]).toEqual(["user", host, "1"]);
+  });
+
+  test.each(["[2001:db8::9:255]", "2001:db8::9:255"])("§4.5 received=%s hides no branch behind it", (received) => {
+    const via = `Via: SIP/2.0/UDP [2001:db8::9:1]:5060;received=${received};branch=z9hG4bKas3-111`;
+    expect(register("sip:[2001:db8::10]", { Via: via }).branch).toBe("z9hG4bKas3-111");
+  });
+
+  test("§4.7 both families in one head", () => {
+    const via =
+      "Via: SIP/2.0/UDP [2001:db8::9:1];branch=z9hG4bKas3, SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKjhja8781hjuaij";
+    expect(register("sip:example.com", { Via: via })).toMatchObject({ viaCount: 2, branch: "z9hG4bKas3" });
+  });
+
+  test("§4.6, §4.8 both families in one description", () => {
+    const lines = [
+      "v=0",
+      "o=assistant 971731711378798081 0 IN IP6 2001:db8::20",
+      "s=Live video feed for today's meeting",
+      "c=IN IP6 2001:db8::20",
+      "t=3338481189 3370017201",
+      "m=audio 6000 RTP/AVP 2",
+      "a=rtpmap:2 G726-32/8000",
+      "m=video 6024 RTP/AVP 107",
+      "c=IN IP4 192.0.2.1",
+      "a=rtpmap:107 H263-1998/90000",
+      "",
+    ];
+    const { sdp } = accept(invite({}, ["Content-Type: application/sdp"], lines.join("\r\n")));
+    expect(sdp).toMatchObject({ originUser: "assistant", originAddress: "2001:db8::20" });
+    expect(sdp?.media.map(({ address }) => formatAddress(address!))).toEqual(["2001:db8::20", "192.0.2.1"]);
   });
 });
 

@@ -1,0 +1,206 @@
+// Signalling evidence that two dialogs are halves of one call behind a PBX: equal values of a configured header, a header
+// that names the other's Call-ID, or the same numbers next to the same PBX. Finds the dialog that a newly answered one
+// belongs to; ambiguous means none. Owns an index of live dialogs; joins nothing itself.
+import { formatAddress } from "../base/address.js";
+import type { SipArrival } from "../sip/arrival.js";
+import type { SipMessage } from "../sip/message.js";
+import type { Dialog } from "./dialog.js";
+import { type JoinEvidence, obstacleTo, type RelayPair } from "./halves.js";
+
+export interface CorrelationOptions {
+  /** Lower-case names of headers whose equal values, or whose value naming a Call-ID, tie two dialogs together. */
+  headers: readonly string[];
+  byNumber: boolean;
+  /** The form in which numbers are compared; "" when the user part is no telephone number. */
+  normalize: (user: string) => string;
+}
+
+/** A half that is ringing or waiting may find its other half this long after its own start by numbers alone. */
+const NUMBER_WINDOW_US = 3_600_000_000;
+/** An outgoing call leaves the PBX within this time after it came in. */
+const FORWARD_WINDOW_US = 30_000_000;
+const MAX_VALUES = 8;
+const MAX_VALUE_LENGTH = 256;
+const MAX_HOPS = 4;
+/** Dialogs compared at most for one answer. */
+const MAX_CANDIDATES = 64;
+
+/** What the index keeps of a dialog. */
+interface Traces {
+  values: Set<string>;
+  caller: string;
+  called: string;
+  /** Where its first INVITE went from and to. */
+  froms: Set<string>;
+  tos: Set<string>;
+}
+
+export interface HalfFound {
+  pair: RelayPair;
+  evidence: JoinEvidence;
+}
+
+export class Correlation {
+  private readonly options: CorrelationOptions;
+  private readonly traces = new Map<Dialog, Traces>();
+  private readonly byValue = new Map<string, Set<Dialog>>();
+  private readonly byNumber = new Map<string, Set<Dialog>>();
+  ambiguous = 0;
+
+  constructor(options: CorrelationOptions) {
+    this.options = options;
+  }
+
+  /** Takes an initial INVITE of the dialog at one of its hops. */
+  note(dialog: Dialog, message: SipMessage, arrival: SipArrival): void {
+    const traces = this.tracesOf(dialog, message);
+    addBounded(traces.froms, formatAddress(arrival.source), MAX_HOPS);
+    addBounded(traces.tos, formatAddress(arrival.destination), MAX_HOPS);
+    for (const header of this.options.headers) {
+      for (const value of message.headers.get(header) ?? []) this.noteValue(dialog, traces, value);
+    }
+  }
+
+  /** The dialog is over. */
+  forget(dialog: Dialog): void {
+    const traces = this.traces.get(dialog);
+    if (!traces) return;
+    this.traces.delete(dialog);
+    for (const value of [...traces.values, dialog.sipCallId]) removeFrom(this.byValue, value, dialog);
+    for (const number of [traces.caller, traces.called]) removeFrom(this.byNumber, number, dialog);
+  }
+
+  /** The half that `dialog`, answered now, belongs to. */
+  halfOf(dialog: Dialog): HalfFound | undefined {
+    return (
+      this.only(dialog, this.headerCandidates(dialog), "header", (other) => this.headerCandidates(other)) ??
+      this.byNumbers(dialog)
+    );
+  }
+
+  private byNumbers(dialog: Dialog): HalfFound | undefined {
+    if (!this.options.byNumber) return undefined;
+    return this.only(dialog, this.numberCandidates(dialog), "number", (other) => this.numberCandidates(other));
+  }
+
+  /** The only candidate, if `dialog` is its only one as well. */
+  private only(
+    dialog: Dialog,
+    candidates: ReadonlyMap<Dialog, string>,
+    by: "header" | "number",
+    candidatesOf: (other: Dialog) => ReadonlyMap<Dialog, string>,
+  ): HalfFound | undefined {
+    const [found] = candidates;
+    if (!found) return undefined;
+    const [other, value] = found;
+    if (candidates.size > 1 || candidatesOf(other).size > 1) {
+      this.ambiguous++;
+      return undefined;
+    }
+    return { pair: pairOf(dialog, other), evidence: { by, detail: { value: value.slice(0, 64) } } };
+  }
+
+  /** Did one dialog's INVITE go where the other's came from? */
+  meet(a: Dialog, b: Dialog): boolean {
+    const [first, second] = inOrder(a, b);
+    const froms = this.traces.get(second)?.froms;
+    return froms !== undefined && [...(this.traces.get(first)?.tos ?? [])].some((address) => froms.has(address));
+  }
+
+  private headerCandidates(dialog: Dialog): Map<Dialog, string> {
+    const found = new Map<Dialog, string>();
+    for (const value of [...(this.traces.get(dialog)?.values ?? []), dialog.sipCallId]) {
+      for (const other of this.byValue.get(value) ?? []) {
+        if (other !== dialog && found.size < MAX_CANDIDATES && mayJoin(dialog, other)) found.set(other, value);
+      }
+    }
+    return found;
+  }
+
+  /**
+   * The caller's number came in at the PBX from which the other half goes out (a queue, a ring group), or the number
+   * that was dialled is dialled on at once (an outgoing call).
+   */
+  private numberCandidates(dialog: Dialog): Map<Dialog, string> {
+    const found = new Map<Dialog, string>();
+    const own = this.traces.get(dialog);
+    for (const number of own ? [own.caller, own.called] : []) {
+      for (const other of this.byNumber.get(number) ?? []) {
+        if (other === dialog || found.size >= MAX_CANDIDATES || !mayJoin(dialog, other)) continue;
+        const why = this.sameNumbers(...inOrder(dialog, other));
+        if (why !== undefined) found.set(other, why);
+      }
+    }
+    return found;
+  }
+
+  private sameNumbers(first: Dialog, second: Dialog): string | undefined {
+    const [a, b] = [this.traces.get(first)!, this.traces.get(second)!];
+    const apartUs = second.startedAtUs - first.startedAtUs;
+    if (!this.meet(first, second)) return undefined;
+    if (a.caller !== "" && a.caller === b.caller && apartUs <= NUMBER_WINDOW_US) return "caller";
+    if (a.called !== "" && a.called === b.called && apartUs <= FORWARD_WINDOW_US) return "called";
+    return undefined;
+  }
+
+  private tracesOf(dialog: Dialog, message: SipMessage): Traces {
+    const known = this.traces.get(dialog);
+    if (known) return known;
+    const { normalize } = this.options;
+    const asserted = message.assertedIdentity?.user;
+    const traces: Traces = {
+      values: new Set(),
+      caller: normalize(asserted || message.from.user),
+      called: normalize(message.to.user),
+      froms: new Set(),
+      tos: new Set(),
+    };
+    this.traces.set(dialog, traces);
+    addTo(this.byValue, dialog.sipCallId, dialog);
+    for (const number of [traces.caller, traces.called]) if (number !== "") addTo(this.byNumber, number, dialog);
+    return traces;
+  }
+
+  private noteValue(dialog: Dialog, traces: Traces, text: string): void {
+    // Parameters (RFC 7989 ;remote=) differ from half to half.
+    const value = text.split(";", 1)[0]!.trim();
+    if (value === "" || value.length > MAX_VALUE_LENGTH || traces.values.size >= MAX_VALUES) return;
+    if (/^0+$/.test(value)) return; // RFC 7989 §5: the nil UUID identifies nobody
+    traces.values.add(value);
+    addTo(this.byValue, value, dialog);
+  }
+}
+
+/** Both are live, in different calls, and the younger one is answered: a phone that only rings is no half yet. */
+function mayJoin(dialog: Dialog, other: Dialog): boolean {
+  if (!dialog.isLive || !other.isLive || dialog.call === other.call) return false;
+  const [, younger] = inOrder(dialog, other);
+  if (younger.answeredAtUs === undefined) return false;
+  return obstacleTo(pairOf(dialog, other)) === undefined;
+}
+
+function inOrder(a: Dialog, b: Dialog): [Dialog, Dialog] {
+  return a.startedAtUs <= b.startedAtUs ? [a, b] : [b, a];
+}
+
+/** The call came in by the first dialog and goes on by the second: its originator is nearest in the first. */
+function pairOf(dialog: Dialog, other: Dialog): RelayPair {
+  const [first, second] = inOrder(dialog, other);
+  return { edge: first.legs[0], relay: second.legs[0] };
+}
+
+function addBounded(set: Set<string>, value: string, limit: number): void {
+  if (set.size < limit) set.add(value);
+}
+
+function addTo(index: Map<string, Set<Dialog>>, key: string, dialog: Dialog): void {
+  const known = index.get(key);
+  if (known) known.add(dialog);
+  else index.set(key, new Set([dialog]));
+}
+
+function removeFrom(index: Map<string, Set<Dialog>>, key: string, dialog: Dialog): void {
+  const known = index.get(key);
+  known?.delete(dialog);
+  if (known?.size === 0) index.delete(key);
+}

@@ -1,0 +1,36 @@
+// Every piece of evidence of one call in the order it came, and the ids by which spans refer to it. Bounded; decides
+// nothing.
+import type { TimeUs } from "../base/ids.js";
+import type { EvidenceRecord } from "../contract/call-record.js";
+
+const MAX_EVIDENCE = 256;
+
+export class EvidenceLog {
+  /** Oldest first; entries that change nothing are kept too, they are evidence. */
+  readonly entries: EvidenceRecord[] = [];
+  /** Entries dropped at the limit. What they say still takes effect. */
+  dropped = 0;
+  private nextId = 1;
+
+  /** Notes a piece of evidence and returns its id. */
+  note(
+    atUs: TimeUs,
+    kind: EvidenceRecord["kind"],
+    effect: EvidenceRecord["effect"],
+    detail: EvidenceRecord["detail"],
+  ): string {
+    const id = `e${this.nextId++}`;
+    if (this.entries.length < MAX_EVIDENCE) this.entries.push({ id, atUs, kind, effect, detail });
+    else this.dropped++;
+    return id;
+  }
+
+  /** Takes over another call's evidence under new ids; returns old id → new id. */
+  adopt(other: EvidenceLog): Map<string, string> {
+    const renamed = new Map<string, string>();
+    for (const { id, atUs, kind, effect, detail } of other.entries)
+      renamed.set(id, this.note(atUs, kind, effect, detail));
+    this.dropped += other.dropped;
+    return renamed;
+  }
+}
