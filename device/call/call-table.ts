@@ -15,12 +15,12 @@ import { Afterlives } from "./afterlives.js";
 import { AgentIdentifier } from "./agent-identifier.js";
 import { FlowBinder } from "./binder.js";
 import { audioOf, Call, MAX_DIALOGS } from "./call.js";
-import { Correlation } from "./correlation.js";
 import { describeCall } from "./describe.js";
 import { Dialog } from "./dialog.js";
 import { DialogIndex } from "./dialog-index.js";
 import { EndpointTable } from "./endpoints.js";
 import type { CallGuard } from "./guard.js";
+import { HalfFinder } from "./half-finder.js";
 import {
   type HalvesObserver,
   type JoinEvidence,
@@ -34,7 +34,6 @@ import { MediaPath } from "./media-path.js";
 import { MixWatch } from "./mix-watch.js";
 import { comparableNumber, type NumberRules } from "./numbers.js";
 import { Party } from "./party.js";
-import { RelayWatch } from "./relay-watch.js";
 import { identifyAgentIn, nameParties } from "./roles.js";
 import { isSameSpeaker, originOf, speakerKey, successorOn } from "./succession.js";
 import { type Continuation, TransferTable } from "./transfers.js";
@@ -83,9 +82,8 @@ export class CallTable {
   private readonly endpoints: EndpointTable;
   private readonly binder: FlowBinder;
   private readonly transfers = new TransferTable();
-  private readonly correlation: Correlation;
+  private readonly halves: HalfFinder;
   private readonly mixes: MixWatch;
-  private readonly relays: RelayWatch | undefined;
   /** Every dialog that is not closed. */
   private readonly dialogs = new DialogIndex();
   private readonly calls = new Set<Call>();
@@ -103,22 +101,24 @@ export class CallTable {
     this.agents = new AgentIdentifier(config);
     this.endpoints = new EndpointTable(config.call.maxCalls * 8);
     this.binder = new FlowBinder(this.endpoints);
-    this.relays = config.correlation.byPayload ? this.watchRelays(config.rtp.maxFlows) : undefined;
-    const onShared = (a: Leg, b: Leg): void => this.joinByMedia(a, b);
+    this.halves = new HalfFinder(
+      {
+        headers: config.correlation.headers.map((name) => name.toLowerCase()),
+        byNumber: config.correlation.byNumber,
+        byPayload: config.correlation.byPayload,
+        normalize: (user) => comparableNumber(user, config.numbers),
+        maxStreams: config.rtp.maxFlows,
+      },
+      (pair, evidence, atUs) => this.join(pair, evidence, atUs),
+    );
     this.media = new MediaPath(
       { ...config.rtp, copyWindowMs: copyWindowMs(config) },
       this.endpoints,
       this.binder,
       this.agents,
-      onShared,
-      this.relays,
+      this.halves,
     );
     this.mixes = new MixWatch(config.agents.mixedStreams === "trust");
-    this.correlation = new Correlation({
-      headers: config.correlation.headers.map((name) => name.toLowerCase()),
-      byNumber: config.correlation.byNumber,
-      normalize: (user) => comparableNumber(user, config.numbers),
-    });
   }
 
   /** Calls followed at the moment. */
@@ -136,11 +136,10 @@ export class CallTable {
       "call.stray-messages": counters.strayMessages,
       "call.transfers": counters.transfers,
       "call.halves-joined": counters.halvesJoined,
-      "call.halves-ambiguous": this.correlation.ambiguous,
       "call.endpoints-refused": this.endpoints.refused,
       "call.media-contradictions": this.binder.contradictions,
       "call.flows-crowded-out": this.binder.crowdedOut,
-      ...this.relays?.exportCounters(),
+      ...this.halves.exportCounters(),
       ...this.agents.exportCounters(),
       ...media.exportCounters(),
     };
@@ -262,14 +261,14 @@ export class CallTable {
     if (from === 1 && events.some(({ type }) => type === "answered")) dialog.sights[1].clear();
     if (from !== undefined) dialog.sights[from].note(message, identities, arrival);
     if (message.kind === "request" && message.method === "INVITE" && message.to.tag === "") {
-      this.correlation.note(dialog, message, arrival);
+      this.halves.note(dialog, message, arrival);
       noteDiversions(dialog, identities.diversions, atUs);
       if (isRetargeted(message, this.config.numbers)) dialog.retargetedFrom = message.to.user;
     }
     this.guard.message(dialog, message, from, atUs);
     for (const event of events) this.apply(dialog, event, atUs);
     if (events.length > 0) this.identify(dialog.call, atUs);
-    if (events.some(({ type }) => type === "answered")) this.findHalf(dialog, atUs);
+    if (events.some(({ type }) => type === "answered")) this.halves.answered(dialog, atUs);
   }
 
   private apply(dialog: Dialog, event: SessionEvent, atUs: TimeUs): void {
@@ -385,29 +384,6 @@ export class CallTable {
     this.endpoints.add(leg, address, port);
   }
 
-  /** Signalling evidence that the dialog is the other half of a call in progress. */
-  private findHalf(dialog: Dialog, atUs: TimeUs): void {
-    const found = this.correlation.halfOf(dialog);
-    if (found) this.join(found.pair, found.evidence, atUs);
-  }
-
-  private watchRelays(maxStreams: number): RelayWatch {
-    return new RelayWatch(
-      maxStreams,
-      (a, b) => this.correlation.meet(a.dialog, b.dialog),
-      ({ edge, relay, matches, delayMs }) =>
-        this.join({ edge, relay }, { by: "payload", detail: { matches, delayMs } }, relay.dialog.lastActivityUs),
-    );
-  }
-
-  /** One stream between the same addresses in two dialogs that meet at one PBX: it left the media alone. */
-  private joinByMedia(a: Leg, b: Leg): void {
-    if (!this.correlation.meet(a.dialog, b.dialog)) return;
-    const [first, second] = a.dialog.startedAtUs <= b.dialog.startedAtUs ? [a, b] : [b, a];
-    const pair = first.sessionSide === 0 ? { edge: first, relay: second } : { edge: second, relay: first };
-    this.join(pair, { by: "media", detail: {} }, Math.max(a.dialog.lastActivityUs, b.dialog.lastActivityUs));
-  }
-
   /** Makes two dialogs one call; false for evidence that does not fit what is known already, which is then named. */
   private join(pair: RelayPair, evidence: JoinEvidence, atUs: TimeUs): boolean {
     if (pair.relay.edge === pair.edge) return true;
@@ -503,7 +479,7 @@ export class CallTable {
       this.media.release(leg);
       this.binder.release(leg);
     }
-    this.correlation.forget(dialog);
+    this.halves.forget(dialog);
     partHalves(dialog, nowUs);
     dismiss(dialog);
     this.identify(call, nowUs);

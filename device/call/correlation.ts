@@ -22,8 +22,8 @@ const FORWARD_WINDOW_US = 30_000_000;
 const MAX_VALUES = 8;
 const MAX_VALUE_LENGTH = 256;
 const MAX_HOPS = 4;
-/** Dialogs compared at most for one answer. */
-const MAX_CANDIDATES = 64;
+/** Live dialogs that may share a number or a header's value: what more of them share tells nobody from anybody. */
+const MAX_SHARING = 64;
 
 /** What the index keeps of a dialog. */
 interface Traces {
@@ -110,8 +110,8 @@ export class Correlation {
   private headerCandidates(dialog: Dialog): Map<Dialog, string> {
     const found = new Map<Dialog, string>();
     for (const value of [...(this.traces.get(dialog)?.values ?? []), dialog.sipCallId]) {
-      for (const other of this.byValue.get(value) ?? []) {
-        if (other !== dialog && found.size < MAX_CANDIDATES && mayJoin(dialog, other)) found.set(other, value);
+      for (const other of this.sharing(this.byValue, value)) {
+        if (other !== dialog && mayJoin(dialog, other)) found.set(other, value);
       }
     }
     return found;
@@ -125,13 +125,21 @@ export class Correlation {
     const found = new Map<Dialog, string>();
     const own = this.traces.get(dialog);
     for (const number of own ? [own.caller, own.called] : []) {
-      for (const other of this.byNumber.get(number) ?? []) {
-        if (other === dialog || found.size >= MAX_CANDIDATES || !mayJoin(dialog, other)) continue;
+      for (const other of this.sharing(this.byNumber, number)) {
+        if (other === dialog || !mayJoin(dialog, other)) continue;
         const why = this.sameNumbers(...inOrder(dialog, other));
         if (why !== undefined) found.set(other, why);
       }
     }
     return found;
+  }
+
+  private sharing(index: ReadonlyMap<string, ReadonlySet<Dialog>>, key: string): Iterable<Dialog> {
+    const dialogs = index.get(key);
+    if (dialogs === undefined) return [];
+    if (dialogs.size <= MAX_SHARING) return dialogs;
+    this.ambiguous++;
+    return [];
   }
 
   private sameNumbers(first: Dialog, second: Dialog): string | undefined {

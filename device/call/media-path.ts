@@ -10,8 +10,8 @@ import type { FlowBinder } from "./binder.js";
 import type { Call } from "./call.js";
 import type { EndpointTable } from "./endpoints.js";
 import { type Binding, Flow, Trust } from "./flow.js";
+import type { HalfFinder } from "./half-finder.js";
 import type { Leg } from "./leg.js";
-import type { RelayWatch } from "./relay-watch.js";
 import { RtpCopies } from "./rtp-copies.js";
 import { CallStream, discardCode } from "./stream.js";
 
@@ -49,7 +49,7 @@ export class MediaCounters {
   foreignPackets = 0;
 }
 
-/** A stream's first packet may overtake the answer by this much. */
+/** A stream's first packet may overtake the answer of the second half of its call by this much. */
 const BEFORE_ANSWER_US = 200_000;
 
 /** Packets after which a stream that two dialogs share proves that they are of one conversation. */
@@ -60,15 +60,17 @@ const knows = (binding: Binding, ssrc: number): boolean => binding.streams.some(
 /**
  * On a flow that several calls share, is an SSRC another call's? Two dialogs of one conversation (direct media) share
  * every stream; two conversations between the same ports do not. A stream belongs to calls that were answered when it
- * began; of those, to the ones that wait for their first, or to all when they have always had the same.
+ * began; of those, to the ones that wait for their first, or to all when they have always had the same. Dialogs that
+ * meet at one PBX are answered one after the other.
  */
-function isForeign(flow: Flow, binding: Binding, ssrc: number): boolean {
+function isForeign(flow: Flow, binding: Binding, ssrc: number, halves: HalfFinder): boolean {
   if (knows(binding, ssrc)) return false;
   if (binding.foreign.has(ssrc)) return true;
   const owner = flow.bindings.find((other) => knows(other, ssrc));
   if (owner) {
     const beganAtUs = owner.streams.find((stream) => stream.ssrc === ssrc)!.firstAtUs;
-    if (beganAtUs >= (binding.leg.dialog.answeredAtUs ?? Number.POSITIVE_INFINITY) - BEFORE_ANSWER_US) return false;
+    const answeredAtUs = binding.leg.dialog.answeredAtUs ?? Number.POSITIVE_INFINITY;
+    if (beganAtUs >= answeredAtUs - (halves.meet(owner.leg, binding.leg) ? BEFORE_ANSWER_US : 0)) return false;
     markForeign(binding, ssrc);
     return true;
   }
@@ -94,27 +96,23 @@ export class MediaPath {
   private readonly binder: FlowBinder;
   private readonly agents: AgentAddresses;
   private readonly flows: WordTable<Flow>;
-  private readonly onShared: (a: Leg, b: Leg) => void;
-  private readonly relays: RelayWatch | undefined;
+  private readonly halves: HalfFinder;
   private readonly view: RtpView = makeRtpView();
   private sweepAt = 0;
 
-  /** `onShared` is told once of two legs that one and the same stream belongs to; `relays` is offered every packet. */
   constructor(
     limits: MediaLimits,
     endpoints: EndpointTable,
     binder: FlowBinder,
     agents: AgentAddresses,
-    onShared: (a: Leg, b: Leg) => void,
-    relays: RelayWatch | undefined,
+    halves: HalfFinder,
   ) {
-    this.relays = relays;
-    this.onShared = onShared;
     this.limits = limits;
     this.copies = new RtpCopies(limits.copyWindowMs);
     this.endpoints = endpoints;
     this.binder = binder;
     this.agents = agents;
+    this.halves = halves;
     this.flows = new WordTable<Flow>(KEY_WORDS, limits.maxFlows);
   }
 
@@ -184,7 +182,7 @@ export class MediaPath {
   private deliver(flow: Flow, binding: Binding, datagram: Datagram): void {
     const view = this.view;
     let stream = binding.current;
-    if (flow.bindings.length > 1 && isForeign(flow, binding, view.ssrc)) {
+    if (flow.bindings.length > 1 && isForeign(flow, binding, view.ssrc, this.halves)) {
       this.counters.foreignPackets++;
       return;
     }
@@ -210,14 +208,14 @@ export class MediaPath {
     leg.gate.offer(stream, datagram, arrival === Arrival.duplicate);
     const { watched } = stream;
     if (watched !== undefined)
-      this.relays!.matcher.offer(watched, datagram.data, view.payloadStart, view.payloadEnd, datagram.capturedAtUs);
+      this.halves.offer(watched, datagram.data, view.payloadStart, view.payloadEnd, datagram.capturedAtUs);
     if (flow.bindings.length > 1 && stream.seen === SHARED_PACKETS) this.reportShared(flow, binding);
   }
 
   private reportShared(flow: Flow, binding: Binding): void {
     for (const other of flow.bindings) {
       if (other.leg.call !== binding.leg.call && other.current?.ssrc === binding.current?.ssrc)
-        this.onShared(binding.leg, other.leg);
+        this.halves.foundShared(binding.leg, other.leg);
     }
   }
 
@@ -242,7 +240,7 @@ export class MediaPath {
       stream.firstAtUs = nowUs;
       call.streams.push(stream);
       if (!call.parties.includes(party)) call.addParty(party);
-      stream.watched = this.relays?.watch({ leg: binding.leg, key });
+      stream.watched = this.halves.watch({ leg: binding.leg, key });
       binding.streams.push(stream);
       call.changedSinceSnapshot = true;
     }
@@ -275,7 +273,7 @@ export class MediaPath {
     for (const flow of leg.flows) {
       for (const binding of flow.bindings) {
         if (binding.leg !== leg) continue;
-        for (const { watched } of binding.streams) if (watched) this.relays!.matcher.close(watched);
+        for (const { watched } of binding.streams) this.halves.unwatch(watched);
       }
     }
   }

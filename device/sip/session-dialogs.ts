@@ -2,7 +2,7 @@
 // A back-to-back user agent may use one Call-ID on both its sides with other tags; each side is a session then.
 // RFC 3261 §12; RFC 3891 §3.
 import type { SipMessage } from "./message.js";
-import type { SessionState } from "./session-state.js";
+import { isOpen, type SessionState } from "./session-state.js";
 
 /** No header field's value holds a line end. */
 const SEPARATOR = "\n";
@@ -29,12 +29,13 @@ export interface NamedDialog {
   tags: readonly [string, string];
 }
 
-/** Does `named` mean a dialog of this session, early ones and further forks included? */
+/** Does `named` mean a dialog of this session: the one in force, an early one before the answer, or a further fork's? */
 export function isNamedBy(state: SessionState, named: NamedDialog): boolean {
   if (named.callId !== state.callId) return false;
   const { tag } = state.originator;
   const own = named.tags.indexOf(tag);
   if (tag === "" || own < 0) return false;
   const other = named.tags[1 - own]!;
-  return other === state.answerer.tag || state.earlyTags.includes(other) || state.answeredTags.includes(other);
+  const isEarly = isOpen(state) && state.earlyTags.includes(other);
+  return isEarly || other === state.answerer.tag || state.answeredTags.includes(other);
 }

@@ -76,6 +76,7 @@ export interface SessionState {
   readonly sessionExpiresS: number;
   /** 408 or 481 to the last request that tried to change or refresh the session; 0 = none, or one succeeded since. */
   readonly lostStatus: number;
+  /** To tags of provisional responses; once there is an answer, of the dialogs that lost. */
   readonly earlyTags: readonly string[];
   /** To tags of 2xx responses whose dialogs were not ended; the first is the one in force. */
   readonly answeredTags: readonly string[];
@@ -128,7 +129,7 @@ export function answeredBy(state: SessionState, tag: string): SessionState {
     ...state,
     phase: "answered",
     answerer: { ...state.answerer, tag },
-    earlyTags: [],
+    earlyTags: state.earlyTags.filter((early) => early !== tag),
     answeredTags: withTag([], tag),
     endedTags: state.endedTags.filter((ended) => ended !== tag),
   };
@@ -236,11 +237,11 @@ export function isDialogInForce(state: SessionState, tag: string): boolean {
 }
 
 /**
- * How a message within the dialog `tag` counts: "main" as the session's own; "beside" as another fork's that was
- * answered too; "none" when its dialog is over, or lost to the one that was answered.
+ * How a message within the dialog `tag` counts: "main" as the session's own; "beside" as another's that was answered too,
+ * or of which nothing was seen before; "none" when its dialog is over, or lost to the one that was answered.
  */
 export function standingOf(state: SessionState, tag: string): "main" | "beside" | "none" {
   if (state.endedTags.includes(tag)) return "none";
   if (state.phase !== "answered" || isDialogInForce(state, tag)) return "main";
-  return state.answeredTags.includes(tag) ? "beside" : "none";
+  return state.earlyTags.includes(tag) && !state.answeredTags.includes(tag) ? "none" : "beside";
 }

@@ -234,11 +234,11 @@ describe("addresses", () => {
     ]);
   });
 
-  it("keeps concurrent calls between the same ports apart by their SSRCs", async () => {
+  it.each([700, 100])("keeps calls between the same ports, %i ms apart, apart by their SSRCs", async (apartMs) => {
     const calls = [0, 1, 2].map((i) =>
       makeCall({
         callId: `shared-${i}`,
-        startUs: DEFAULT_START_US + i * 700_000,
+        startUs: DEFAULT_START_US + i * apartMs * 1000,
         durationMs: 3000,
         callee: { ssrc: 100 + i },
         caller: { ssrc: 200 + i },

@@ -225,6 +225,26 @@ describe("the ones that lost", () => {
     ).toBe("");
   });
 
+  test("a dialog of which nothing was seen before adds addresses and replaces nothing", () => {
+    expect(
+      after(
+        5,
+        ...script,
+        within("INVITE", "new", { by: 1, cseq: 1, sdp: "N", direction: "sendonly", identity: "30", contact: "3@x" }),
+        accepted("INVITE", "new", { by: 1, cseq: 1, sdp: "A2", direction: "recvonly" }),
+        within("UPDATE", "new", { cseq: 2, sdp: "A3" }),
+        accepted("UPDATE", "new", { cseq: 2, sdp: "N2" }),
+        within("BYE", "new", { cseq: 3 }),
+      ),
+    ).toEqual([
+      "offered1 hop N",
+      "answered1 hop N, answered0 hop A2",
+      "offered0 hop A3",
+      "answered0 hop A3, answered1 hop N2",
+      "",
+    ]);
+  });
+
   test("several answers: what the other dialog agrees on comes in addition, and in force when it stays alone", () => {
     const { events, state } = play([
       ...script,
