@@ -296,6 +296,9 @@ export class CallTable {
         this.closeLater(dialog, "bye", atUs, this.config.call.tailMs * 1000);
         break;
       case "hold":
+        dialog.legs[event.by].hasHeld = true;
+        dialog.call.addEvent({ atUs, kind: event.type, detail: { by: dialog.legs[event.by].side } });
+        break;
       case "resume":
       case "reinvite":
         dialog.call.addEvent({ atUs, kind: event.type, detail: { by: dialog.legs[event.by].side } });

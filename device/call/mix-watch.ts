@@ -1,32 +1,22 @@
 // Notices agents whose stream may carry other people's voices: one who talks in two calls at once may have joined them
-// in the phone, and a conference focus mixes by its nature. Their stream counts as a caller's while that lasts.
+// in the phone, and a conference focus mixes by its nature. Their stream counts as a caller's while that lasts. A number
+// at one place that talks in more calls than a phone can join is a telephone system: there only a call that was on hold
+// before can have been joined.
 import { formatAddress } from "../base/address.js";
 import type { Call } from "./call.js";
 import type { Leg } from "./leg.js";
 
-/** Conversations beyond which an agent's legs are no longer compared each with each: it is a number that many answer. */
-const MAX_COMPARED = 64;
-
-/** One agent's legs in conversation. */
-interface Talking {
-  readonly legs: Set<Leg>;
-  /** How many of them have which user on the far side. */
-  readonly peers: Map<string, number>;
-  /** Beyond MAX_COMPARED: whether all of them count as mixed, as last applied to all. */
-  isMixedCrowd: boolean | undefined;
-}
-
-/** What a leg was last entered under. */
-interface Entry {
-  readonly key: string;
-  readonly peer: string;
-}
+/** Calls that a phone joins at most: conferences of five. */
+const MAX_PHONE_CALLS = 4;
+/** Places known to be telephone systems; the one longest known is forgotten first. */
+const MAX_SYSTEMS = 4096;
 
 export class MixWatch {
   private readonly trustsMixes: boolean;
-  /** By who the agent is. */
-  private readonly talking = new Map<string, Talking>();
-  private readonly entries = new Map<Leg, Entry>();
+  /** Legs in conversation by who the agent is and where. */
+  private readonly talking = new Map<string, Set<Leg>>();
+  private readonly keys = new Map<Leg, string>();
+  private readonly systems = new Set<string>();
 
   /** `trustsMixes`: such streams are recorded like any agent's. */
   constructor(trustsMixes: boolean) {
@@ -37,79 +27,72 @@ export class MixWatch {
   update(call: Call): Set<Call> {
     const affected = new Set<Call>();
     if (this.trustsMixes) return affected;
-    const keys = new Set<string>();
+    const changed = new Set<string>();
     for (const dialog of call.dialogs) {
       for (const leg of dialog.legs) {
-        const former = this.entries.get(leg);
-        const key = talkingAgent(leg);
-        if (former !== undefined) keys.add(former.key);
-        if (key !== undefined) keys.add(key);
-        this.enter(leg, former, key);
-        if (key === undefined) leg.isMixed = leg.dialog.sights[leg.sessionSide].isFocus;
+        const [former, key] = [this.keys.get(leg), talkingAgent(leg)];
+        if (former !== undefined) changed.add(former);
+        if (key !== undefined) changed.add(key);
+        if (former !== key) this.move(leg, former, key);
+        if (key === undefined) leg.isMixed = isFocus(leg);
       }
     }
-    for (const key of keys) this.judge(key, call, affected);
+    for (const key of changed) this.judge(key, call, affected);
     affected.delete(call);
     return affected;
   }
 
-  private enter(leg: Leg, former: Entry | undefined, key: string | undefined): void {
-    const peer = key === undefined ? "" : peerOf(leg);
-    if (former?.key === key && former?.peer === peer) return;
-    if (former !== undefined) this.leave(leg, former);
+  private move(leg: Leg, former: string | undefined, key: string | undefined): void {
+    const left = former === undefined ? undefined : this.talking.get(former);
+    left?.delete(leg);
+    if (left?.size === 0) this.talking.delete(former!);
+    this.keys.delete(leg);
     if (key === undefined) return;
-    const talking = this.talking.get(key) ?? { legs: new Set(), peers: new Map(), isMixedCrowd: undefined };
-    this.talking.set(key, talking);
-    this.entries.set(leg, { key, peer });
-    talking.legs.add(leg);
-    talking.peers.set(peer, (talking.peers.get(peer) ?? 0) + 1);
-  }
-
-  private leave(leg: Leg, { key, peer }: Entry): void {
-    this.entries.delete(leg);
-    const { legs, peers } = this.talking.get(key)!;
-    legs.delete(leg);
-    if (legs.size === 0) this.talking.delete(key);
-    const left = peers.get(peer)! - 1;
-    if (left === 0) peers.delete(peer);
-    else peers.set(peer, left);
+    this.keys.set(leg, key);
+    const legs = this.talking.get(key);
+    if (legs) legs.add(leg);
+    else this.talking.set(key, new Set([leg]));
   }
 
   private judge(key: string, call: Call, affected: Set<Call>): void {
-    const talking = this.talking.get(key);
-    if (!talking) return;
-    for (const leg of legsToJudge(talking, call)) {
-      const isMixed = leg.dialog.sights[leg.sessionSide].isFocus || isMixedWithOthers(talking, leg);
+    const legs = this.talking.get(key) ?? new Set<Leg>();
+    const wasSystem = this.systems.has(key);
+    if (!wasSystem && legs.size > MAX_PHONE_CALLS) this.noteSystem(key);
+    const isSystem = this.systems.has(key);
+    for (const leg of legs) {
+      // In a telephone system one call's verdict does not hang on the others'.
+      if (wasSystem && leg.call !== call) continue;
+      const isMixed = isFocus(leg) || (isSystem ? leg.hasHeld && legs.size > 1 : isAmongOthers(leg, legs));
       if (leg.isMixed === isMixed) continue;
       leg.isMixed = isMixed;
       affected.add(leg.call);
       if (isMixed) leg.call.warn("agent-stream-mixed", { agent: leg.party.identity.user.slice(0, 64) });
     }
   }
+
+  private noteSystem(key: string): void {
+    if (this.systems.size >= MAX_SYSTEMS) this.systems.delete(this.systems.values().next().value!);
+    this.systems.add(key);
+  }
 }
 
-/** All of them, or of a crowd whose verdict stands only the call's own: comparing all with all would take for ever. */
-function legsToJudge(talking: Talking, call: Call): Leg[] {
-  const { legs, peers, isMixedCrowd } = talking;
-  const isMixed = peers.size > 1 || peers.has("");
-  talking.isMixedCrowd = legs.size > MAX_COMPARED ? isMixed : undefined;
-  if (talking.isMixedCrowd === undefined || talking.isMixedCrowd !== isMixedCrowd) return [...legs];
-  return call.dialogs.flatMap((dialog) => dialog.legs.filter((leg) => legs.has(leg)));
+function isFocus(leg: Leg): boolean {
+  return leg.dialog.sights[leg.sessionSide].isFocus;
 }
 
-function isMixedWithOthers({ legs, isMixedCrowd }: Talking, leg: Leg): boolean {
-  if (isMixedCrowd !== undefined) return isMixedCrowd;
+/** Does the agent talk to somebody else as well? */
+function isAmongOthers(leg: Leg, legs: ReadonlySet<Leg>): boolean {
   const peer = peerOf(leg);
   for (const other of legs) if (other.call !== leg.call && (peer === "" || peerOf(other) !== peer)) return true;
   return false;
 }
 
-/** Who the agent on a leg is while it talks; undefined for everybody else. */
+/** Who the agent on a leg is, and where, while it talks; undefined for everybody else. */
 function talkingAgent(leg: Leg): string | undefined {
   const { dialog } = leg;
   if (!dialog.isTalking || dialog.agent.agent !== leg.side || leg.edge !== undefined) return undefined;
   const [address] = leg.audioAddresses;
-  return dialog.address(leg.sessionSide).user || (address && formatAddress(address));
+  return `${dialog.address(leg.sessionSide).user} ${address ? formatAddress(address) : ""}`;
 }
 
 /** Two halves of one call that are not known as such have the same number on their far side. */

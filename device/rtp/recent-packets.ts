@@ -2,6 +2,7 @@
 // sender sent again or whose sequence number it used twice. Per packet a handful of integers, no allocation; keeps no
 // payload, only a digest of samples of it.
 import { CopyKind, kindOfCopy } from "../base/copies.js";
+import type { RtpView } from "./packet.js";
 
 /** Sequence numbers between a packet and its copy: 640 ms at 20 ms per packet, 160 ms at 5 ms. A power of two. */
 const SLOTS = 32;
@@ -59,29 +60,16 @@ export class RecentPackets {
   }
 }
 
-const HEADER_BYTES = 12;
-const SSRC_OFFSET = 8;
-
 /**
- * A digest of an RTP packet of at least 12 bytes: its length, payload type, marker, sequence number, timestamp, SSRC, and
- * four bytes each from the middle and the end of its payload. Cheap, not exact: where it does not tell a sender's other
- * payload under the same number, a duplicate is counted as a copy; dropped it is either way.
+ * A digest of an RTP packet: its length, payload type, marker, sequence number, timestamp, SSRC, and its last four bytes.
+ * Cheap, not exact: where it does not tell a sender's other payload under the same number, a duplicate is counted as a
+ * copy; dropped it is either way.
  */
-export function digestPacket(data: Buffer, start: number, end: number): number {
-  const payloadBytes = end - start - HEADER_BYTES;
-  const from = start + SSRC_OFFSET;
-  let digest = mix(payloadBytes, readWord(data, start));
-  digest = mix(digest, readWord(data, start + 4));
-  digest = mix(digest, readWord(data, from));
-  digest = mix(digest, readWord(data, from + (payloadBytes >> 1)));
-  return mix(digest, readWord(data, from + payloadBytes));
-}
-
-function mix(digest: number, word: number): number {
-  const product = Math.imul(digest ^ word, 0x9e3779b1);
-  return product ^ (product >>> 15);
-}
-
-function readWord(data: Buffer, at: number): number {
-  return (data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!;
+export function digestPacket(view: RtpView, data: Buffer): number {
+  const { payloadStart, payloadEnd } = view;
+  const tail = (data[payloadEnd - 4]! << 24) | (data[payloadEnd - 3]! << 16) | (data[payloadEnd - 2]! << 8);
+  const form = (view.payloadType << 17) | (view.marker ? 1 << 16 : 0) | ((payloadEnd - payloadStart) & 0xffff);
+  const head = Math.imul(view.timestamp ^ Math.imul(view.ssrc, 0x85ebca6b), 0x9e3779b1) ^ form;
+  const product = Math.imul(head ^ (head >>> 15) ^ view.sequence, 0x9e3779b1);
+  return product ^ (product >>> 13) ^ tail ^ data[payloadEnd - 1]!;
 }
