@@ -50,6 +50,12 @@ export class AgentIdentifier {
     this.#phones = new RegisteredPhones(config.agents, this.#agents, this.#trunks);
   }
 
+  /** Another one than before: the same facts may give another verdict. */
+  get version(): number {
+    const { learned, removed, expired, forgotten } = this.#phones.table.counters;
+    return learned + removed + expired + forgotten;
+  }
+
   /** Learns from REGISTER and its responses; takes any message. */
   observe(message: SipMessage, arrival: SipArrival): void {
     if (this.#config.agents.learnFromRegistrations) this.#phones.observe(message, arrival);

@@ -34,7 +34,7 @@ import { MediaPath } from "./media-path.js";
 import { MixWatch } from "./mix-watch.js";
 import { comparableNumber, type NumberRules } from "./numbers.js";
 import { Party } from "./party.js";
-import { identifyAgentIn, nameParties } from "./roles.js";
+import { judgeRoles } from "./roles.js";
 import { isSameSpeaker, originOf, speakerKey, successorOn } from "./succession.js";
 import { type Continuation, TransferTable } from "./transfers.js";
 
@@ -257,18 +257,28 @@ export class CallTable {
     const { atUs } = arrival;
     dialog.lastActivityUs = atUs;
     dialog.lastMessageUs = atUs;
-    const identities = readIdentities(message, from);
-    if (from === 1 && events.some(({ type }) => type === "answered")) dialog.sights[1].clear();
-    if (from !== undefined) dialog.sights[from].note(message, identities, arrival);
-    if (message.kind === "request" && message.method === "INVITE" && message.to.tag === "") {
-      this.halves.note(dialog, message, arrival);
-      noteDiversions(dialog, identities.diversions, atUs);
-      if (isRetargeted(message, this.config.numbers)) dialog.retargetedFrom = message.to.user;
-    }
+    if (message.method === "INVITE" || message.method === "UPDATE") this.lookAt(dialog, message, events, from, arrival);
     this.guard.message(dialog, message, from, atUs);
     for (const event of events) this.apply(dialog, event, atUs);
     if (events.length > 0) this.identify(dialog.call, atUs);
     if (events.some(({ type }) => type === "answered")) this.halves.answered(dialog, atUs);
+  }
+
+  /** What a message that sets up or changes the session shows of who sent it, and how it came here. */
+  private lookAt(
+    dialog: Dialog,
+    message: SipMessage,
+    events: readonly SessionEvent[],
+    from: Side | undefined,
+    arrival: SipArrival,
+  ): void {
+    const identities = readIdentities(message, from);
+    if (from === 1 && events.some(({ type }) => type === "answered")) dialog.sights[1].clear();
+    if (from !== undefined) dialog.sights[from].note(message, identities, arrival);
+    if (message.kind !== "request" || message.method !== "INVITE" || message.to.tag !== "") return;
+    this.halves.note(dialog, message, arrival);
+    noteDiversions(dialog, identities.diversions, arrival.atUs);
+    if (isRetargeted(message, this.config.numbers)) dialog.retargetedFrom = message.to.user;
   }
 
   private apply(dialog: Dialog, event: SessionEvent, atUs: TimeUs): void {
@@ -408,8 +418,9 @@ export class CallTable {
   }
 
   private identify(call: Call, atUs: TimeUs): void {
-    for (const dialog of call.liveDialogs) identifyAgentIn(dialog, this.agents);
-    for (const dialog of call.liveDialogs) nameParties(dialog, this.config.numbers);
+    for (const dialog of call.dialogs) {
+      if (dialog.isLive) judgeRoles(dialog, this.agents, this.config.numbers);
+    }
     for (const other of this.mixes.update(call)) {
       this.media.judgeAgain(other);
       this.guard.changed(other, atUs);

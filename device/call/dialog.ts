@@ -31,6 +31,8 @@ export class Dialog {
   closeAtUs = Number.POSITIVE_INFINITY;
   /** Who is the agent, in sides of the CALL. */
   agent: AgentVerdict = UNKNOWN_AGENT;
+  /** What `agent` was judged on last (roles.ts). */
+  judgedOn: readonly unknown[] = [];
   /** Media addresses contradict the signalling: nobody counts as the agent. */
   mediaContradictory = false;
   /** By session side: what its messages showed besides the session itself. */

@@ -30,21 +30,13 @@ export interface Binding {
   readonly foreign: Set<number>;
 }
 
-/**
- * A flow of which so many packets came without a copy is not watched any longer: a mirror port that makes copies makes
- * them of everything. A packet that comes twice starts the watch again.
- */
-export const WATCHED_PACKETS = 500;
-
 export class Flow implements WordKeyed {
   readonly key: Int32Array;
   bindings: Binding[] = [];
   lastAtUs: TimeUs = 0;
   packets = 0;
-  /** What the mirror port's copies are told by, while they are watched for. */
+  /** What the mirror port's copies are told by, once the flow belongs to a call. */
   recent: RecentPackets | undefined;
-  /** Packets for which copies are still watched for; renewed by every copy. */
-  watchedPackets = WATCHED_PACKETS;
   /** Endpoint-table versions at the last attempt to bind. */
   triedVersion = -1;
   triedSharedVersion = -1;

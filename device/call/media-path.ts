@@ -12,7 +12,7 @@ import type { EndpointTable } from "./endpoints.js";
 import { type Binding, Flow, Trust } from "./flow.js";
 import type { HalfFinder } from "./half-finder.js";
 import type { Leg } from "./leg.js";
-import { RtpCopies, watchForCopies } from "./rtp-copies.js";
+import { RtpCopies } from "./rtp-copies.js";
 import { CallStream, discardCode } from "./stream.js";
 
 const ENCRYPTED = discardCode("encrypted");
@@ -205,7 +205,6 @@ export class MediaPath {
       stream.clockRate,
       this.limits.reorderWindowMs,
     );
-    if (arrival === Arrival.duplicate) watchForCopies(flow);
     leg.gate.offer(stream, datagram, arrival === Arrival.duplicate);
     const { watched } = stream;
     if (watched !== undefined)

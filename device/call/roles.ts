@@ -7,8 +7,43 @@ import type { Dialog } from "./dialog.js";
 import type { Leg } from "./leg.js";
 import { type NumberRules, normalizeNumber } from "./numbers.js";
 
-/** Judges anew who is the agent in the dialog; contradictions become warnings of the call. */
-export function identifyAgentIn(dialog: Dialog, identifier: AgentIdentifier): void {
+/**
+ * Judges who is the agent in the dialog, if anything has changed on which that depends, and names its parties.
+ * Contradictions become warnings of the call.
+ */
+export function judgeRoles(dialog: Dialog, identifier: AgentIdentifier, numbers: NumberRules): void {
+  const grounds = groundsOf(dialog, identifier);
+  if (grounds.every((ground, i) => ground === dialog.judgedOn[i])) return;
+  dialog.judgedOn = grounds;
+  identifyAgent(dialog, identifier);
+  nameParties(dialog, numbers);
+}
+
+/** Everything that a verdict depends on, by reference: none of it is changed in place but sights, which have versions. */
+function groundsOf(dialog: Dialog, identifier: AgentIdentifier): unknown[] {
+  const grounds: unknown[] = [identifier.version, dialog.mediaContradictory];
+  for (const side of [0, 1] as const) {
+    const own = dialog.legOf(side);
+    const leg = own.nearest;
+    const { session, sights, diverting, retargetedFrom } = leg.dialog;
+    const { originator, answerer, assertedIdentity, connectedIdentity } = session;
+    grounds.push(
+      own,
+      leg,
+      leg.party,
+      leg.audio,
+      leg.identity,
+      originator,
+      answerer,
+      assertedIdentity,
+      connectedIdentity,
+    );
+    grounds.push(sights[0].version, sights[1].version, diverting, retargetedFrom);
+  }
+  return grounds;
+}
+
+function identifyAgent(dialog: Dialog, identifier: AgentIdentifier): void {
   const { call } = dialog;
   const legs = ([0, 1] as const).map((side) => dialog.legOf(side).nearest);
   const verdict = identifier.judge([factsOf(legs[0]!), factsOf(legs[1]!)]);
@@ -19,7 +54,7 @@ export function identifyAgentIn(dialog: Dialog, identifier: AgentIdentifier): vo
 }
 
 /** Identity and role of whoever is nearest to the dialog's legs. */
-export function nameParties(dialog: Dialog, numbers: NumberRules): void {
+function nameParties(dialog: Dialog, numbers: NumberRules): void {
   const { agent, evidence } = dialog.agent;
   for (const leg of dialog.legs) {
     if (leg.edge !== undefined) continue;

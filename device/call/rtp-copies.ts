@@ -4,7 +4,7 @@ import { CopyCounters, CopyKind, packWay } from "../base/copies.js";
 import type { Datagram } from "../net/datagram.js";
 import type { RtpView } from "../rtp/packet.js";
 import { digestPacket, RecentPackets } from "../rtp/recent-packets.js";
-import { type Flow, WATCHED_PACKETS } from "./flow.js";
+import type { Flow } from "./flow.js";
 
 export class RtpCopies {
   readonly counters = new CopyCounters();
@@ -17,11 +17,7 @@ export class RtpCopies {
 
   /** True when the packet in `view`, `datagram`'s, was on the flow before; counted by kind and in its streams. */
   isCopy(flow: Flow, view: RtpView, datagram: Datagram): boolean {
-    if (flow.watchedPackets === 0 || this.windowUs === 0) return false;
-    if (--flow.watchedPackets === 0) {
-      flow.recent = undefined;
-      return false;
-    }
+    if (this.windowUs === 0) return false;
     flow.recent ??= new RecentPackets();
     const { link } = datagram;
     const kind = flow.recent.take(
@@ -33,16 +29,10 @@ export class RtpCopies {
       this.windowUs,
     );
     if (kind === CopyKind.none) return false;
-    flow.watchedPackets = WATCHED_PACKETS;
     this.counters.count(kind);
     countInStreams(flow, view.ssrc);
     return true;
   }
-}
-
-/** A packet came twice on a flow that was not watched. */
-export function watchForCopies(flow: Flow): void {
-  flow.watchedPackets = WATCHED_PACKETS;
 }
 
 /** Nobody's stream has the copy of a packet that nobody got. */

@@ -22,27 +22,42 @@ export class SideSight {
   readonly contacts: string[] = [];
   /** RFC 4579 §5.2: the side says that it is a conference. */
   isFocus = false;
+  /** Grows with everything new. */
+  version = 0;
   private requestVias = Number.POSITIVE_INFINITY;
   private responseVias = 0;
 
   /** Takes a message the side sent, as seen at one hop. */
   note(message: SipMessage, identities: PartyIdentities, arrival: SipArrival): void {
     if (this.isNearest(message)) this.notePlace(arrival);
-    for (const user of senderUsers(identities)) pushNew(this.users, user, MAX_USERS);
-    for (const { uri } of [identities.own, ...identities.asserted]) {
-      if (uri !== "") pushNew(this.uris, uri.slice(0, MAX_TEXT), MAX_USERS);
-    }
+    for (const user of senderUsers(identities)) this.push(this.users, user, MAX_USERS);
+    for (const { uri } of [identities.own, ...identities.asserted]) this.push(this.uris, uri, MAX_USERS);
     const agent = message.headers.get("user-agent") ?? message.headers.get("server");
-    if (agent?.[0]) pushNew(this.userAgents, agent[0].slice(0, MAX_TEXT));
-    if (message.contact !== "") pushNew(this.contacts, message.contact.slice(0, MAX_TEXT));
+    this.push(this.userAgents, agent?.[0] ?? "");
+    this.push(this.contacts, message.contact);
     if (message.headers.get("contact")?.some((value) => /;\s*isfocus\b/i.test(value))) this.isFocus = true;
   }
 
   private notePlace({ source, destination, sourceMac, vlan }: SipArrival): void {
-    pushAddress(this.addresses, source);
-    pushAddress(this.peers, destination);
-    if (sourceMac !== "") pushNew(this.macs, sourceMac);
-    if (vlan >= 0) pushNew(this.vlans, vlan);
+    this.pushAddress(this.addresses, source);
+    this.pushAddress(this.peers, destination);
+    this.push(this.macs, sourceMac);
+    if (vlan < 0 || this.vlans.length >= MAX_VALUES || this.vlans.includes(vlan)) return;
+    this.vlans.push(vlan);
+    this.version++;
+  }
+
+  private push(list: string[], text: string, limit = MAX_VALUES): void {
+    const value = text.slice(0, MAX_TEXT);
+    if (value === "" || list.length >= limit || list.includes(value)) return;
+    list.push(value);
+    this.version++;
+  }
+
+  private pushAddress(list: AddressWords[], address: AddressWords): void {
+    if (list.length >= MAX_VALUES || list.some((known) => known.every((word, i) => word === address[i]))) return;
+    list.push(address);
+    this.version++;
   }
 
   /** Another user agent of the side answered than those noted so far (a fork). */
@@ -51,10 +66,12 @@ export class SideSight {
     for (const list of [users, uris, userAgents, contacts]) list.length = 0;
     this.isFocus = false;
     this.clearPlace();
+    this.version++;
   }
 
   private clearPlace(): void {
     for (const list of [this.addresses, this.peers, this.macs, this.vlans]) list.length = 0;
+    this.version++;
   }
 
   /**
@@ -77,13 +94,4 @@ export class SideSight {
 function isOfEveryHop(message: SipMessage): boolean {
   if (message.kind === "request") return message.method === "CANCEL" || message.method === "ACK";
   return message.status === 100 || message.status >= 300;
-}
-
-function pushAddress(list: AddressWords[], address: AddressWords): void {
-  if (list.length < MAX_VALUES && !list.some((known) => known.every((word, i) => word === address[i])))
-    list.push(address);
-}
-
-function pushNew<T>(list: T[], value: T, limit = MAX_VALUES): void {
-  if (list.length < limit && !list.includes(value)) list.push(value);
 }

@@ -30,10 +30,12 @@ export class LinkFacts {
   }
 }
 
+const HEX = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0"));
+
 /** "00:11:22:aa:bb:cc", or "" when the frame had no source MAC. */
 export function formatSourceMac(link: LinkFacts): string {
   if (link.sourceMacHigh === 0 && link.sourceMacLow === 0) return "";
-  const hex =
-    link.sourceMacHigh.toString(16).padStart(4, "0") + (link.sourceMacLow >>> 0).toString(16).padStart(8, "0");
-  return hex.replace(/(..)(?!$)/g, "$1:");
+  const { sourceMacHigh: high, sourceMacLow: low } = link;
+  const octets = [high >>> 8, high, low >>> 24, low >>> 16, low >>> 8, low];
+  return octets.map((octet) => HEX[octet & 0xff]).join(":");
 }
