@@ -21,6 +21,8 @@ const PROGRESS_EVERY_MS = 200;
 /** Reading files waits while so many finished calls are not yet stored, or so many messages not yet taken. */
 const MAX_UNRELEASED = 512;
 const MAX_UNSENT = 1024;
+/** Live: while so many messages wait, calls that left nothing are counted only. A flood of attempts must not fill memory. */
+const MAX_UNSENT_LIVE = 32_768;
 
 type StartMessage = Extract<ServiceToEngine, { type: "start" }>;
 
@@ -31,6 +33,7 @@ class Engine {
   private readonly timers: NodeJS.Timeout[] = [];
   private unreleased = 0;
   private unsent = 0;
+  private unreported = 0;
   private resume: (() => void) | undefined;
   private isFinished = false;
   private progressAtMs = 0;
@@ -38,6 +41,10 @@ class Engine {
   constructor(private readonly start: StartMessage) {
     this.recorder = new Recorder(start.config, start.journalFolder, {
       ended: (record, journal) => {
+        if (!journal && start.capture.kind === "live" && this.unsent >= MAX_UNSENT_LIVE) {
+          this.unreported++;
+          return;
+        }
         this.unreleased++;
         this.send(journal ? { type: "call-ended", record, journal } : { type: "call-ended", record });
       },
@@ -187,7 +194,7 @@ class Engine {
     return {
       atUs: this.recorder.packetTimeUs,
       sources: [...this.files, ...this.live.map((source) => ({ name: source.name, ...source.counters() }))],
-      counts: this.recorder.exportCounters(),
+      counts: { ...this.recorder.exportCounters(), "call.unreported": this.unreported },
       encapsulations: this.recorder.encapsulations(),
       tlsEndpoints: this.recorder.tlsEndpoints(),
       activeCalls: this.recorder.table.size,

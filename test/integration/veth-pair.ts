@@ -23,8 +23,10 @@ export class VethPair {
   /** The end to capture on: up, without an address, as a mirror port is. */
   readonly near: string;
   readonly #namespace: string;
+  readonly #bridge: string;
 
   constructor(name: string) {
+    this.#bridge = `st${process.pid}${name}b`.slice(0, 15);
     this.#namespace = `st-${process.pid}-${name}`;
     this.near = `st${process.pid}${name}n`.slice(0, 15);
   }
@@ -74,7 +76,31 @@ export class VethPair {
     execFileSync("ip", command, { input: JSON.stringify(hex), stdio: ["pipe", "ignore", "pipe"] });
   }
 
+  /** The same with the frames' times kept: takes as long as they lie apart. */
+  replay(frames: readonly { atUs: number; frame: Buffer }[]): void {
+    const timed = frames.map(({ atUs, frame }) => [(atUs - frames[0]!.atUs) / 1000, frame.toString("hex")]);
+    const script = `const { PcapSession } = require(${JSON.stringify(BINDING)});
+      const session = new PcapSession();
+      session.open_live("${FAR_DEVICE}", "", 1 << 20, 65535, "", () => {}, false, 10, () => {}, false);
+      const startMs = performance.now();
+      for (const [atMs, frame] of JSON.parse(require("node:fs").readFileSync(0))) {
+        while (performance.now() - startMs < atMs);
+        session.inject(Buffer.from(frame, "hex"));
+      }`;
+    const command = ["netns", "exec", this.#namespace, process.execPath, "-e", script];
+    execFileSync("ip", command, { input: JSON.stringify(timed), stdio: ["pipe", "ignore", "pipe"] });
+  }
+
+  /** Makes the near end a port of a bridge, whose own interface sees the same frames. Returns its name. */
+  addBridge(): string {
+    ip("link", "add", this.#bridge, "type", "bridge");
+    ip("link", "set", this.near, "master", this.#bridge);
+    ip("link", "set", this.#bridge, "up");
+    return this.#bridge;
+  }
+
   remove(): void {
+    spawnSync("ip", ["link", "del", this.#bridge]);
     spawnSync("ip", ["link", "del", this.near]);
     spawnSync("ip", ["netns", "del", this.#namespace]);
   }
