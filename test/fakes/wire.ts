@@ -97,10 +97,11 @@ function readPackets(file: string): Map<string, WirePacket[]> {
   const packets = new Map<string, WirePacket[]>();
   for (const line of tshark(
     file,
-    "--enable-heuristic",
-    "rtp_udp",
+    // Told what it is: heuristics of other protocols claim an RTP packet now and then.
+    "-d",
+    "udp.port==1024-65535,rtp",
     "-Y",
-    "rtp.ssrc && !icmp",
+    "rtp.version == 2 && !(rtp.p_type >= 64 && rtp.p_type <= 95) && !icmp",
     "-T",
     "fields",
     ...wanted,

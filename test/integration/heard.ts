@@ -39,8 +39,10 @@ export function expectAsOnTheWire(
   speaker: Speaker,
   listener?: string,
 ): ToneSpan[] {
-  const sent = [speaker.address].flat().flatMap((address) => wire.toneFrom(address, speaker.toneHz, listener));
-  const heard = toneHeard(recording, channel, speaker.toneHz);
+  const sent = joinNear(
+    [speaker.address].flat().flatMap((address) => wire.toneFrom(address, speaker.toneHz, listener)),
+  );
+  const heard = joinNear(toneHeard(recording, channel, speaker.toneHz));
   const difference = `heard ${describeSpans(heard)}, on the wire ${describeSpans(sent)}`;
   expect(sent.length, difference).toBeGreaterThan(0);
   expect(heard.length, difference).toBe(sent.length);
@@ -50,6 +52,17 @@ export function expectAsOnTheWire(
   }
   expectNotHeard(recording, channel === 0 ? 1 : 0, speaker);
   return heard;
+}
+
+/** A pause shorter than the tolerance at both its ends is no pause to the ear that compares. */
+function joinNear(spans: readonly ToneSpan[]): ToneSpan[] {
+  const joined: ToneSpan[] = [];
+  for (const span of spans) {
+    const last = joined.at(-1);
+    if (last && span.fromMs - last.toMs < 2 * TOLERANCE_MS) last.toMs = Math.max(last.toMs, span.toMs);
+    else joined.push({ ...span });
+  }
+  return joined;
 }
 
 export function expectNotHeard(recording: HeardRecording, channel: 0 | 1, { toneHz }: Speaker): void {
