@@ -1,20 +1,24 @@
 // Binds RTP flows to legs: by the negotiated addresses of both sides, by symmetric RTP when one side is behind NAT, by
-// latching on the first source otherwise (RFC 3264 §5.1, RFC 4961, RFC 7362). Weaker bindings are judged again when the
-// known addresses change. Never binds one flow to both legs of a call.
+// latching on the first source otherwise (RFC 3264 §5.1, RFC 4961, RFC 7362 §4). Weaker bindings are judged again when the
+// known addresses change. Never binds one flow to both legs of a dialog, and never guesses by who signals.
 import type { TimeUs } from "../base/ids.js";
 import type { Endpoint, EndpointTable } from "./endpoints.js";
-import { type Binding, type Flow, Trust } from "./flow.js";
+import { type Binding, DESTINATION_AT, type Flow, SOURCE_AT, Trust } from "./flow.js";
+import { ACTIVE_WITHIN_US, isAnswerTo, isBusyElsewhere, latchOn, unsettleLatched } from "./latch.js";
 import type { Leg } from "./leg.js";
+import { type Claim, carries, claimOf, exactSenders, type FlowPacket, isOwnPlace, ownersOf } from "./senders.js";
 
-const SOURCE_AT = 0;
-const DESTINATION_AT = 4;
-const PORTS_AT = 8;
 /** Calls that one flow may feed; further ones get nothing of it. */
 const MAX_BINDINGS = 64;
 /** Flows per leg besides the negotiated one: more come from somebody who sends to its address from everywhere. */
 const MAX_FLOWS_PER_LEG = 64;
-/** A flow that was silent for this long no longer competes for a leg. */
-const ACTIVE_WITHIN_US = 2_000_000;
+/** A flow that is not accepted is judged again after this time. */
+const TRY_AGAIN_US = 200_000;
+
+interface Judged {
+  readonly leg: Leg;
+  readonly trust: Trust;
+}
 
 export class FlowBinder {
   contradictions = 0;
@@ -26,78 +30,105 @@ export class FlowBinder {
     this.endpoints = endpoints;
   }
 
-  /** Binds `flow` anew; bindings to the same leg keep their streams. Returns whether it is bound to any leg. */
-  bind(flow: Flow, nowUs: TimeUs): boolean {
+  /** Binds the packet's flow anew; bindings to the same leg keep their streams. Returns whether it is bound to any leg. */
+  bind(packet: FlowPacket): boolean {
+    const { flow, atUs } = packet;
     flow.triedVersion = this.endpoints.version;
     flow.triedSharedVersion = this.endpoints.sharedVersion;
-    const ports = flow.key[PORTS_AT]!;
-    const source = this.endpoints.find(flow.key, SOURCE_AT, ports >>> 16);
-    const destination = this.endpoints.find(flow.key, DESTINATION_AT, ports & 0xffff);
-    const exact = exactSenders(source, destination);
-    if (exact.length > 0) {
-      this.assign(flow, exact, Trust.exact, nowUs);
-    } else if (destination && destination.uses.length > 0) {
-      this.bindByDestination(flow, destination, nowUs);
-    } else if (source && source.uses.length > 0) {
-      const sender = userOf(source);
-      this.assign(flow, [sender], Trust.symmetric, nowUs);
-      this.unsettleRivals(flow, sender);
-    } else {
-      this.assign(flow, [], Trust.changed, nowUs);
-    }
+    flow.tryAgainAtUs = Number.POSITIVE_INFINITY;
+    const source = this.endpoints.find(flow.key, SOURCE_AT, flow.portAt(SOURCE_AT));
+    const destination = this.endpoints.find(flow.key, DESTINATION_AT, flow.portAt(DESTINATION_AT));
+    const exact = exactSenders(flow, source, destination);
+    const judged =
+      exact.length > 0
+        ? exact.map((leg) => ({ leg, trust: Trust.exact }))
+        : (this.judgeByDestination(packet, source, destination) ?? this.judgeBySource(packet, source) ?? []);
+    this.assign(flow, judged, atUs);
     return flow.bindings.length > 0;
   }
 
-  /** The call is over: its flows become strays. */
+  /** The dialog is over: its flows become strays. */
   release(leg: Leg): void {
     for (const flow of leg.flows) {
-      flow.bindings = flow.bindings.filter((binding) => binding.leg !== leg);
+      const binding = flow.bindingOf(leg);
+      if (binding) flow.bury(binding);
+      flow.bindings = flow.bindings.filter((one) => one !== binding);
       flow.triedVersion = -1;
     }
     leg.flows.clear();
     this.endpoints.remove(leg);
   }
 
-  private bindByDestination(flow: Flow, destination: Endpoint, nowUs: TimeUs): void {
-    const receiver = userOf(destination);
-    const sender = receiver.other;
-    const rival = strongerRival(sender, flow, nowUs);
-    if (rival && !hasActiveFlow(receiver, flow, nowUs)) {
-      // The sender demonstrably speaks from elsewhere: what arrives here can only be the other side's audio, so the
-      // described addresses are not what they seem and nobody is trusted to be the agent.
-      this.contradictions++;
-      receiver.dialog.mediaContradictory = true;
-      receiver.call.warn("media-contradicts-sdp", {});
-      this.assign(flow, [receiver], Trust.latched, nowUs);
-      return;
-    }
-    this.assign(flow, [sender], this.latch(sender, flow, rival !== undefined), nowUs);
+  /** Whoever sends to an address of one side is the other side (RFC 3264 §5.1); what comes from its own address is not. */
+  private judgeByDestination(
+    packet: FlowPacket,
+    source: Endpoint | undefined,
+    destination: Endpoint | undefined,
+  ): Judged[] | undefined {
+    if (!destination) return undefined;
+    const senders = ownersOf(destination)
+      .map((receiver) => receiver.other)
+      .filter((leg) => !source?.uses.includes(leg.other) || carries(leg, packet));
+    const all = destination.uses.map((receiver) => receiver.other);
+    const claim = claimOf(senders, all, packet, SOURCE_AT, (leg) => leg);
+    if (!claim) return undefined;
+    if (isLeftover(claim, packet)) return [];
+    const [sender] = claim.legs;
+    if (isAnswerTo(sender!, packet)) return [this.contradict(sender!.other)];
+    if (claim.isContested) return claim.legs.map((leg) => ({ leg, trust: Trust.changed }));
+    const judged = claim.legs.map((leg) => ({ leg, trust: latchOn(leg, packet) }));
+    const isAnyAccepted = judged.some(({ trust }) => trust > Trust.changed);
+    return isAnyAccepted ? judged.filter(({ trust }) => trust > Trust.changed) : judged;
   }
 
-  /** The first unnegotiated source of a leg is accepted, another address later is not trusted. */
-  private latch(sender: Leg, flow: Flow, hasRival: boolean): Trust {
-    const own = sender.audio?.address;
-    if (own && sameAddress(own, 0, flow.key, SOURCE_AT)) return Trust.latched;
-    if (!sender.latchedSource) {
-      if (hasRival) return Trust.changed;
-      sender.latchedSource = flow.key.slice(SOURCE_AT, SOURCE_AT + 4);
-      return Trust.latched;
-    }
-    return sameAddress(sender.latchedSource, 0, flow.key, SOURCE_AT) ? Trust.latched : Trust.changed;
+  /** What comes from a side's address is its audio, sent to where it hears the other from (RFC 4961, RFC 7362 §4). */
+  private judgeBySource(packet: FlowPacket, source: Endpoint | undefined): Judged[] | undefined {
+    if (!source) return undefined;
+    const claim = claimOf(ownersOf(source), source.uses, packet, DESTINATION_AT, (leg) => leg.other);
+    if (!claim) return undefined;
+    if (isLeftover(claim, packet)) return [];
+    return claim.legs.map((leg) => {
+      if (claim.isContested || isBusyElsewhere(leg, packet)) return { leg, trust: Trust.changed };
+      unsettleLatched(leg, packet.flow);
+      return { leg, trust: Trust.symmetric };
+    });
   }
 
-  private assign(flow: Flow, senders: readonly Leg[], trust: Trust, nowUs: TimeUs): void {
+  /**
+   * The sender is heard from its own address and sends to where this flow comes from: the flow is the answer to it, so the
+   * descriptions are not what they seem and nobody is trusted to be the agent.
+   */
+  private contradict(receiver: Leg): Judged {
+    if (!receiver.dialog.mediaContradictory) this.contradictions++;
+    receiver.dialog.mediaContradictory = true;
+    receiver.call.warn("media-contradicts-sdp", {});
+    return { leg: receiver, trust: Trust.latched };
+  }
+
+  private assign(flow: Flow, judged: readonly Judged[], atUs: TimeUs): void {
     const before = flow.bindings;
-    for (const binding of before) if (!senders.includes(binding.leg)) binding.leg.flows.delete(flow);
+    for (const binding of before) {
+      if (judged.some(({ leg }) => leg === binding.leg)) continue;
+      binding.leg.flows.delete(flow);
+      if (!binding.leg.dialog.isLive) flow.bury(binding);
+    }
     const next: Binding[] = [];
-    for (const leg of senders.slice(0, MAX_BINDINGS)) {
+    for (const { leg, trust } of judged.slice(0, MAX_BINDINGS)) {
+      if (trust === Trust.changed) flow.tryAgainAtUs = atUs + TRY_AGAIN_US;
       const kept = before.find((binding) => binding.leg === leg);
       if (kept) {
         kept.trust = trust;
         kept.current = undefined;
         next.push(kept);
-      } else if (trust === Trust.exact || leg.flows.size < MAX_FLOWS_PER_LEG || this.makeRoom(leg, nowUs)) {
-        next.push({ leg, trust, current: undefined, streams: [], foreign: new Set() });
+      } else if (trust === Trust.exact || leg.flows.size < MAX_FLOWS_PER_LEG || this.makeRoom(leg, atUs)) {
+        next.push({
+          leg,
+          trust,
+          current: undefined,
+          streams: [],
+          foreign: new Set(),
+          isOwnPlace: isOwnPlace(leg, flow),
+        });
         leg.flows.add(flow);
       }
     }
@@ -109,7 +140,7 @@ export class FlowBinder {
     let least: Flow | undefined;
     let leastTrust: Trust = Trust.exact;
     for (const flow of leg.flows) {
-      const trust = flow.bindings.find((binding) => binding.leg === leg)?.trust ?? Trust.changed;
+      const trust = flow.bindingOf(leg)?.trust ?? Trust.changed;
       if (trust >= leastTrust || nowUs - flow.lastAtUs <= ACTIVE_WITHIN_US) continue;
       least = flow;
       leastTrust = trust;
@@ -123,50 +154,11 @@ export class FlowBinder {
     leg.flows.delete(least);
     return true;
   }
-
-  /** Weaker flows of the leg are judged again: they may belong to the other side. */
-  private unsettleRivals(flow: Flow, sender: Leg): void {
-    for (const rival of sender.flows) {
-      if (rival !== flow && rival.bindings.some((b) => b.leg === sender && b.trust <= Trust.latched)) {
-        rival.triedVersion = -1;
-      }
-    }
-  }
 }
 
-/**
- * Legs whose own address is the source and whose other side's address is the destination. A call that has ended gives
- * way to one that uses the same addresses anew.
- */
-function exactSenders(source: Endpoint | undefined, destination: Endpoint | undefined): Leg[] {
-  if (!source || !destination) return [];
-  const senders = source.uses.filter((leg) => destination.uses.includes(leg.other));
-  const live = senders.filter((leg) => leg.dialog.isLive);
-  return live.length > 0 ? live : senders;
-}
-
-/** Whose an address is that several name: the newest conversation's, or the newest attempt's when there is none. */
-function userOf({ uses }: Endpoint): Leg {
-  return uses.findLast(({ dialog }) => dialog.isTalking) ?? uses[uses.length - 1]!;
-}
-
-function sameAddress(a: ArrayLike<number>, atA: number, b: ArrayLike<number>, atB: number): boolean {
-  for (let i = 0; i < 4; i++) if (a[atA + i] !== b[atB + i]) return false;
+/** What goes on of a call that is over is nobody's; the flow's next packet may be the next call's. */
+function isLeftover({ legs }: Claim, { flow, ssrc, atUs }: FlowPacket): boolean {
+  if (!legs.every((leg) => flow.isLeftover(leg, ssrc, atUs))) return false;
+  flow.tryAgainAtUs = atUs;
   return true;
-}
-
-/** An active flow that speaks for `sender` from its own negotiated address, other than `flow`'s source. */
-function strongerRival(sender: Leg, flow: Flow, nowUs: TimeUs): Flow | undefined {
-  for (const rival of sender.flows) {
-    if (rival === flow || nowUs - rival.lastAtUs > ACTIVE_WITHIN_US) continue;
-    const binding = rival.bindings.find((candidate) => candidate.leg === sender);
-    if (binding && binding.trust >= Trust.symmetric && !sameAddress(rival.key, SOURCE_AT, flow.key, SOURCE_AT))
-      return rival;
-  }
-  return undefined;
-}
-
-function hasActiveFlow(leg: Leg, flow: Flow, nowUs: TimeUs): boolean {
-  for (const other of leg.flows) if (other !== flow && nowUs - other.lastAtUs <= ACTIVE_WITHIN_US) return true;
-  return false;
 }

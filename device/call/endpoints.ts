@@ -7,7 +7,7 @@ import type { Leg } from "./leg.js";
 const ENDPOINT_WORDS = 5;
 /** Legs remembered per address, the newest last; the oldest goes first. */
 const MAX_USES = 64;
-/** Addresses remembered per leg (re-INVITEs, proxy hops, ICE candidates). */
+/** Addresses remembered per leg (re-INVITEs, proxy hops, ICE candidates); the one described longest ago goes first. */
 const MAX_PER_LEG = 32;
 
 export interface Endpoint extends WordKeyed {
@@ -19,6 +19,7 @@ export class EndpointTable {
   version = 0;
   /** Grows when an address is named by a further leg: flows that are bound for certain look again only then. */
   sharedVersion = 0;
+  /** Descriptions that found no place, and addresses of a leg that gave theirs to newer ones. */
   refused = 0;
   private readonly table: WordTable<Endpoint>;
   private readonly byLeg = new Map<Leg, Endpoint[]>();
@@ -40,23 +41,21 @@ export class EndpointTable {
 
   /** `leg` receives audio there from now on. */
   add(leg: Leg, address: AddressWords, port: number): void {
-    const owned = this.byLeg.get(leg) ?? [];
     this.fillProbe(address, 0, port);
     let endpoint = this.table.get(this.probe);
     if (!endpoint) {
       endpoint = { key: Int32Array.from(this.probe), uses: [] };
-      if (owned.length >= MAX_PER_LEG || !this.table.set(endpoint)) {
+      if (!this.table.set(endpoint)) {
         this.refused++;
         return;
       }
     }
+    this.own(leg, endpoint);
     const known = endpoint.uses.indexOf(leg);
     if (known >= 0 && known === endpoint.uses.length - 1) return;
     if (known >= 0) endpoint.uses.splice(known, 1);
-    else owned.push(endpoint);
     endpoint.uses.push(leg);
     if (endpoint.uses.length > MAX_USES) this.forget(endpoint, leastWanted(endpoint.uses));
-    this.byLeg.set(leg, owned);
     this.version++;
     if (endpoint.uses.length > 1) this.sharedVersion++;
   }
@@ -66,6 +65,21 @@ export class EndpointTable {
     for (const endpoint of this.byLeg.get(leg) ?? []) this.dropUse(endpoint, leg);
     this.byLeg.delete(leg);
     this.version++;
+  }
+
+  /** The endpoint is the newest of the leg's. */
+  private own(leg: Leg, endpoint: Endpoint): void {
+    const owned = this.byLeg.get(leg);
+    if (!owned) {
+      this.byLeg.set(leg, [endpoint]);
+      return;
+    }
+    const known = owned.indexOf(endpoint);
+    if (known >= 0) owned.splice(known, 1);
+    owned.push(endpoint);
+    if (owned.length <= MAX_PER_LEG) return;
+    this.refused++;
+    this.dropUse(owned.shift()!, leg);
   }
 
   private forget(endpoint: Endpoint, leg: Leg): void {

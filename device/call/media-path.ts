@@ -11,12 +11,14 @@ import type { Call } from "./call.js";
 import type { EndpointTable } from "./endpoints.js";
 import { type Binding, Flow, Trust } from "./flow.js";
 import type { HalfFinder } from "./half-finder.js";
+import { isHeardElsewhere, relateFlows } from "./hops.js";
 import type { Leg } from "./leg.js";
 import { RtpCopies } from "./rtp-copies.js";
 import { CallStream, discardCode } from "./stream.js";
 
 const ENCRYPTED = discardCode("encrypted");
 const SOURCE_CHANGED = discardCode("source-changed");
+const OTHER_HOP = discardCode("other-hop");
 const MAX_FOREIGN = 256;
 /** Streams of one flow searched for a packet that does not continue the current one. */
 const MAX_STREAMS_PER_FLOW = 16;
@@ -97,6 +99,7 @@ export class MediaPath {
   private readonly agents: AgentAddresses;
   private readonly flows: WordTable<Flow>;
   private readonly halves: HalfFinder;
+  private readonly meets = (a: Leg, b: Leg): boolean => this.halves.meet(a, b);
   private readonly view: RtpView = makeRtpView();
   private sweepAt = 0;
 
@@ -145,10 +148,12 @@ export class MediaPath {
     flow.lastAtUs = datagram.capturedAtUs;
     flow.packets++;
     const { version, sharedVersion } = this.endpoints;
-    if (flow.mayBindBetter(version, sharedVersion)) this.binder.bind(flow, datagram.capturedAtUs);
+    if (flow.mayBindBetter(version, sharedVersion, datagram.capturedAtUs)) this.bind(flow, datagram);
     const bindings = flow.bindings;
     if (bindings.length === 0) {
       this.counters.unboundPackets++;
+      if (flow.hasPast && readRtp(datagram.data, datagram.start, datagram.end, this.view))
+        flow.noteStray(this.view.ssrc, datagram.capturedAtUs);
       return;
     }
     if (!readRtp(datagram.data, datagram.start, datagram.end, this.view)) {
@@ -157,6 +162,13 @@ export class MediaPath {
     }
     if (this.copies.isCopy(flow, this.view, datagram)) return;
     for (let i = 0; i < bindings.length; i++) this.deliver(flow, bindings[i]!, datagram);
+  }
+
+  /** On what is no RTP after all nothing is bound. */
+  private bind(flow: Flow, { data, start, end, capturedAtUs }: Datagram): void {
+    if (!readRtp(data, start, end, this.view)) return;
+    const { ssrc, sequence } = this.view;
+    this.binder.bind({ flow, ssrc, sequence, atUs: capturedAtUs, meets: this.meets });
   }
 
   /** Forgets stray flows that have been silent too long, a part of the table at a time. */
@@ -205,7 +217,9 @@ export class MediaPath {
       stream.clockRate,
       this.limits.reorderWindowMs,
     );
-    leg.gate.offer(stream, datagram, arrival === Arrival.duplicate);
+    if (stream.twins.length > 0 && isHeardElsewhere(stream, view.sequence, datagram.capturedAtUs))
+      stream.countDiscarded(OTHER_HOP);
+    else leg.gate.offer(stream, datagram, arrival === Arrival.duplicate);
     const { watched } = stream;
     if (watched !== undefined)
       this.halves.offer(watched, datagram.data, view.payloadStart, view.payloadEnd, datagram.capturedAtUs);
@@ -224,6 +238,10 @@ export class MediaPath {
     const { party } = binding.leg;
     let stream = binding.streams.findLast((s) => s.ssrc === ssrc && s.party === party && s.statistics.fits(sequence));
     if (!stream) {
+      if (flow.isLeftover(binding.leg, ssrc, nowUs)) {
+        this.counters.foreignPackets++;
+        return undefined;
+      }
       const call = binding.leg.call;
       const { maxStreamsPerCall } = this.limits;
       // Sources that nobody vouched for must not take the places of the call's own.
@@ -244,8 +262,10 @@ export class MediaPath {
       binding.streams.push(stream);
       call.changedSinceSnapshot = true;
     }
+    const isKnown = binding.current !== undefined && stream.seen > 0;
     binding.current = stream;
     this.judge(flow, binding);
+    if (!isKnown && binding.leg.flows.size > 1) relateFlows(binding.leg, this.endpoints);
     return stream;
   }
 
@@ -285,6 +305,7 @@ export class MediaPath {
         for (const flow of leg.flows) {
           for (const binding of flow.bindings) if (binding.leg === leg) this.judgeBinding(flow, binding);
         }
+        if (leg.flows.size > 1) relateFlows(leg, this.endpoints);
       }
     }
   }

@@ -3,6 +3,7 @@
 import type { Side, TimeUs } from "../base/ids.js";
 import type { CodecMapping, DiscardReason } from "../contract/call-record.js";
 import { StreamStatistics } from "../rtp/stream-statistics.js";
+import type { Twin } from "./hops.js";
 import type { Party } from "./party.js";
 import type { StreamToken } from "./payload-stream.js";
 import type { WatchedStream } from "./relay-watch.js";
@@ -18,6 +19,7 @@ export const DISCARD_REASONS: readonly DiscardReason[] = [
   "source-changed",
   "journal",
   "other-half",
+  "other-hop",
 ];
 export type DiscardCode = number;
 /** The code (1…) of a reason; 0 means admitted. */
@@ -54,6 +56,8 @@ export class CallStream {
   clockRate = 8000;
   /** Its place in the search for relayed copies; undefined where that is not searched for. */
   watched: StreamToken<WatchedStream> | undefined;
+  /** Streams of the leg's other flows that may carry the same packets. */
+  twins: readonly Twin[] = [];
   private lastPayloadType = -1;
   private lastSlot = 0;
 

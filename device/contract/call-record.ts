@@ -47,7 +47,8 @@ export type DiscardReason =
   | "encrypted"
   | "source-changed"
   | "journal"
-  | "other-half";
+  | "other-half"
+  | "other-hop";
 
 export interface CodecMapping {
   payloadType: number;

@@ -41,6 +41,21 @@ export class StreamStatistics {
     return ahead < MAX_DROPOUT || ahead > 0xffff - MAX_MISORDER;
   }
 
+  /** How many packets ahead of the newest one a packet is, -2^15…2^15-1; 0 before the first. */
+  aheadOf(sequence: number): number {
+    return this.received === 0 ? 0 : ((sequence - this.highestSequence) << 16) >> 16;
+  }
+
+  /** Was this packet seen? One too far behind to know counts as seen, one that does not fit as not. */
+  has(sequence: number): boolean {
+    if (this.received === 0 || !this.fits(sequence)) return false;
+    const ahead = (sequence - this.highestSequence) & 0xffff;
+    if (ahead === 0) return true;
+    if (ahead < 0x8000) return false;
+    const behind = 0x10000 - ahead;
+    return behind >= WINDOW || (this.wordOf(behind) & (1 << (behind & 31))) !== 0;
+  }
+
   /**
    * Takes one packet that `fits`. `timestamp` in RTP ticks of `clockRate` Hz, `arrivalUs` capture time.
    * `lateAfterMs`: media this much older than the newest counts as late.
@@ -133,6 +148,11 @@ export class StreamStatistics {
       this.window0 <<= left;
     }
     this.window0 |= 1;
+  }
+
+  private wordOf(behind: number): number {
+    const word = behind >>> 5;
+    return word === 0 ? this.window0 : word === 1 ? this.window1 : word === 2 ? this.window2 : this.window3;
   }
 
   private testAndSet(behind: number): boolean {
