@@ -11,6 +11,7 @@ import type { Diversion } from "../sip/diversions.js";
 import { readIdentities } from "../sip/identity.js";
 import type { SipAddress, SipMessage } from "../sip/message.js";
 import { type SessionEvent, type SessionStart, startSession } from "../sip/session.js";
+import { readJoin } from "../sip/transfer.js";
 import { Afterlives } from "./afterlives.js";
 import { AgentIdentifier } from "./agent-identifier.js";
 import { FlowBinder } from "./binder.js";
@@ -211,6 +212,7 @@ export class CallTable {
     const dialog = goesOn && isRoom ? this.goOn(goesOn, start, arrival.atUs) : this.beginCall(start, arrival.atUs);
     this.dialogs.add(dialog);
     this.guard.addDialog(dialog);
+    this.noteJoin(dialog, message, arrival.atUs);
     this.take(dialog, message, start.events, start.from, arrival);
     this.identify(dialog.call, arrival.atUs);
   }
@@ -224,6 +226,16 @@ export class CallTable {
     this.guard.attach(call);
     if (!start.state.startSeen) call.warn("start-not-seen");
     return dialog;
+  }
+
+  /** Somebody asks to be let into a conversation that is up: whoever it asks will mix (RFC 3911). */
+  private noteJoin(dialog: Dialog, message: SipMessage, atUs: TimeUs): void {
+    const join = readJoin(message);
+    const named = join && this.dialogs.named(join);
+    if (!named || named.dialog === dialog) return;
+    dialog.joins = named.dialog.legs[named.side];
+    const { call } = named.dialog;
+    call.addEvent({ atUs, kind: "transfer", detail: { kind: "join", to: message.from.user.slice(0, 64) } });
   }
 
   /** A transfer: the call goes on in a new dialog, one party stays, the other is new and without consent. */
@@ -338,6 +350,10 @@ export class CallTable {
     for (const { party } of dialog.legs)
       if (party.joinedBy !== "start" && party.fromUs === dialog.startedAtUs) party.fromUs = atUs;
     this.keepOpen(dialog);
+    if (dialog.joins) {
+      dialog.joins.joinedBy.add(dialog);
+      this.identify(dialog.joins.call, atUs);
+    }
     this.observer.answered(call);
   }
 
@@ -496,6 +512,7 @@ export class CallTable {
     this.halves.forget(dialog);
     partHalves(dialog, nowUs);
     dismiss(dialog);
+    if (dialog.joins?.joinedBy.delete(dialog)) this.identify(dialog.joins.call, nowUs);
     this.identify(call, nowUs);
     if (call.dialogs.some((other) => !other.isClosed)) return;
     const waiting = call.dialogs.find((other) => other.transfer !== undefined);

@@ -45,6 +45,8 @@ export class Dialog {
   isClosed = false;
   /** Dialogs that were recognised as other halves of the same conversation. */
   readonly halves = new Set<Dialog>();
+  /** The side of another dialog that mixes this one into its conversation. */
+  joins: Leg | undefined;
   /** A transfer that was asked for in this dialog. */
   transfer: PendingTransfer | undefined;
 

@@ -34,6 +34,8 @@ export class Leg {
   readonly flows = new Set<Flow>();
   /** The leg of another dialog that is nearer to the same person: what is heard here is only its relay. */
   edge: Leg | undefined;
+  /** Dialogs by which somebody joined the conversation at this side (RFC 3911): it mixes while one is up. */
+  readonly joinedBy = new Set<Dialog>();
   /** The side has put the other one on hold at least once. */
   hasHeld = false;
   /** May carry others' voices too: a conference focus, or an agent who speaks in two calls at once. */

@@ -76,8 +76,9 @@ export class MixWatch {
   }
 }
 
+/** A conference by its own word (RFC 4579 §5.2), or one that somebody was let into (RFC 3911). */
 function isFocus(leg: Leg): boolean {
-  return leg.dialog.sights[leg.sessionSide].isFocus;
+  return leg.dialog.sights[leg.sessionSide].isFocus || leg.joinedBy.size > 0;
 }
 
 /** Does the agent talk to somebody else as well? */

@@ -270,7 +270,8 @@ export class ConsentGuard implements CallGuard {
     const refused = judgeGate({
       policy: own.policy,
       role,
-      consent: this.ledgerOf(own, caller).state,
+      // Nobody has consented for everybody who may be heard in a mix.
+      consent: leg.isMixed ? "unknown" : this.ledgerOf(own, caller).state,
       answered: leg.dialog.answeredAtUs !== undefined,
       ended: false,
       keepsEarlyMedia: this.config.recording.earlyMedia === "keep",

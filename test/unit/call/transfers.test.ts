@@ -218,6 +218,58 @@ describe("an agent in two calls at once", () => {
   });
 });
 
+describe("a conference", () => {
+  const granted: [string, string][] = [["X-Recording-Consent", "granted"]];
+
+  it("that somebody joins at the agent's phone: the agent's stream counts as a caller's until it has left", async () => {
+    const first = makeCall({
+      callId: "first",
+      caller: { ...CALLER, rtpPort: 30_000 },
+      callee: AGENT,
+      headers: { invite: granted },
+    });
+    const tags = tagsOf(first);
+    const joiner = makeCall({
+      callId: "joiner",
+      startUs: DEFAULT_START_US + 1_500_000,
+      ringMs: 500,
+      durationMs: 1000,
+      caller: STRANGER,
+      callee: { ...AGENT, rtpPort: 40_002 },
+      headers: { invite: [["Join", `first;to-tag=${tags.to};from-tag=${tags.from}`]] },
+    });
+    const config = officeConfig({ agents: { match: ["10.0.0.0/24"] } });
+    const { records } = await recordFrames(mergeCalls(first, joiner), config, folder);
+    const one = records.find(({ sipCallIds }) => sipCallIds[0] === "first")!;
+    expect(one.events).toContainEqual(
+      expect.objectContaining({ kind: "transfer", detail: { kind: "join", to: STRANGER.user } }),
+    );
+    expect(heard(one, 0)).toMatchObject({ recorded: 200, discarded: 0 });
+    // Two seconds into the call until the joiner's dialog is closed.
+    expect(heard(one, 1).discarded).toBeGreaterThanOrEqual(50);
+    expect(heard(one, 1).discarded).toBeLessThanOrEqual(80);
+  });
+
+  it("on the caller's side has nobody's consent", async () => {
+    const frames = makeCall({ caller: CALLER, callee: AGENT, headers: { invite: granted } }).map((one) => ({
+      ...one,
+      frame: one.label === "INVITE" ? withFocus(one.frame) : one.frame,
+    }));
+    const { records } = await recordFrames(frames, officeConfig(), folder);
+    expect(heard(records[0]!, 0)).toMatchObject({ recorded: 0, reasons: ["consent"] });
+    expect(heard(records[0]!, 1)).toMatchObject({ discarded: 0 });
+  });
+});
+
+/** The INVITE with a conference's Contact, in a datagram of the right length. */
+function withFocus(frame: Buffer): Buffer {
+  const text = frame.toString("latin1").replace(/(Contact: <[^>]*>)/, "$1;isfocus");
+  const changed = Buffer.from(text, "latin1");
+  changed.writeUInt16BE(changed.length - 14, 16);
+  changed.writeUInt16BE(changed.length - 34, 38);
+  return changed;
+}
+
 /** Tags of the dialog: the callee's is the To tag. */
 function tagsOf(frames: readonly TimedFrame[]): { from: string; to: string } {
   const answer = frames.find(({ label }) => label === "200 INVITE")!.frame.toString("latin1");
