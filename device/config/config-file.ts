@@ -2,20 +2,16 @@
 // stands. Refuses what would cost the YAML library more than its size is worth, duplicate keys and tags. Never looks
 // at what the settings mean.
 import { closeSync, openSync, readSync } from "node:fs";
-import {
-  CST,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  Lexer,
-  LineCounter,
-  type Node,
-  parseDocument,
-} from "yaml";
+import { createRequire } from "node:module";
+import type { Document, LineCounter as Lines, Node } from "yaml";
 import { SidetoneError } from "../base/errors.js";
 import { type Place, ProblemList, showKey } from "./problems.js";
+
+// Not imported: for an import Node goes through all of the library's files in search of their exports, which takes as much
+// processor time as a third of the program's start.
+const { CST, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument } = createRequire(import.meta.url)(
+  "yaml",
+) as typeof import("yaml");
 
 export const MAXIMUM_FILE_BYTES = 1024 * 1024;
 /** Also the number of aliases that the library resolves, each of which searches all anchors before it. */
@@ -32,9 +28,9 @@ type Path = readonly PropertyKey[];
 export class ConfigFile {
   readonly name: string;
   readonly #document: Document;
-  readonly #lines: LineCounter;
+  readonly #lines: Lines;
 
-  private constructor(name: string, document: Document, lines: LineCounter) {
+  private constructor(name: string, document: Document, lines: Lines) {
     this.name = name;
     this.#document = document;
     this.#lines = lines;

@@ -296,7 +296,10 @@ export const configSchema = z.strictObject({
     },
     "Journal",
   ),
-  seal: section({ workers: integer(0, 64, 0, "sealing threads; 0 = one per core") }, "Sealing"),
+  seal: section(
+    { workers: integer(0, 64, 0, "sealing threads; 0 = one fewer than there are cores, at least one") },
+    "Sealing",
+  ),
   log: section(
     { level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("least level that is written") },
     "Log",

@@ -5,8 +5,8 @@ export class BlockMemory {
   readonly bytes: Buffer;
   #used = 0;
 
-  constructor(limitBytes: number) {
-    this.bytes = Buffer.allocUnsafeSlow(limitBytes);
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
   }
 
   /** Place for `length` bytes, or -1 when the memory is full. */

@@ -54,6 +54,8 @@ export class AnchorSample {
     const rtpUs = this.#rtpUs.subarray(0, this.#countInWindow());
     const arrivalUs = this.#arrivalUs.slice(0, rtpUs.length);
     const asCame = arrivalUs.map((atUs, index) => atUs - rtpUs[index]!).sort();
+    // Packets that came in their order have the rank that they have.
+    if (arrivalUs.every((atUs, index) => index === 0 || arrivalUs[index - 1]! <= atUs)) return medianOf(asCame);
     const byRank = arrivalUs
       .sort()
       .map((atUs, rank) => atUs - rtpUs[rank]!)

@@ -8,6 +8,8 @@ export interface AudioCodec {
   readonly clockRateHz: number;
   /** Samples per second that `decode` makes. */
   readonly sampleRateHz: number;
+  /** The 256 samples by code of a codec that makes one of each payload byte, whatever stands beside it; else undefined. */
+  readonly samplesByCode?: Int16Array;
   /** Samples that `decode` would make of the payload data[start, end); 0 when it holds no audio. */
   samplesOf(data: Buffer, start: number, end: number): number;
   /**

@@ -37,11 +37,11 @@ class G711Codec implements AudioCodec {
   readonly clockRateHz = SAMPLE_RATE_HZ;
   readonly sampleRateHz = SAMPLE_RATE_HZ;
   readonly name: string;
-  readonly #samples: Int16Array;
+  readonly samplesByCode: Int16Array;
 
   constructor(name: string, sampleOf: (code: number) => number) {
     this.name = name;
-    this.#samples = Int16Array.from({ length: CODES }, (_, code) => sampleOf(code));
+    this.samplesByCode = Int16Array.from({ length: CODES }, (_, code) => sampleOf(code));
   }
 
   samplesOf(_data: Buffer, start: number, end: number): number {
@@ -49,17 +49,8 @@ class G711Codec implements AudioCodec {
   }
 
   decode(data: Buffer, start: number, end: number, into: Int16Array, at: number, step: number): number {
-    const samples = this.#samples;
-    let from = start;
-    let to = at;
-    // Four at a time is a third faster than one, and this is the loop that sealing spends its time in.
-    for (; from < end - 3; from += 4, to += 4 * step) {
-      into[to] = samples[data[from]!]!;
-      into[to + step] = samples[data[from + 1]!]!;
-      into[to + 2 * step] = samples[data[from + 2]!]!;
-      into[to + 3 * step] = samples[data[from + 3]!]!;
-    }
-    for (; from < end; from++, to += step) into[to] = samples[data[from]!]!;
+    const samples = this.samplesByCode;
+    for (let from = start, to = at; from < end; from++, to += step) into[to] = samples[data[from]!]!;
     return end - start;
   }
 }

@@ -6,7 +6,10 @@ import { SidetoneError } from "../base/errors.js";
 import type { SealJob, SealReply, SealResult } from "./seal-job.js";
 
 export interface SealPoolOptions {
-  /** Threads; 0 = one per core. */
+  /**
+   * Threads; 0 = one fewer than there are cores, which leaves one to the engine. Each costs a quarter of a second of processor
+   * time before it runs at its full speed.
+   */
   workers: number;
   /** The thread's compiled module; only tests give another. */
   workerUrl?: URL;
@@ -29,7 +32,7 @@ export class SealPool {
   crashes = 0;
 
   constructor(options: SealPoolOptions) {
-    this.#size = options.workers > 0 ? options.workers : availableParallelism();
+    this.#size = options.workers > 0 ? options.workers : Math.max(1, availableParallelism() - 1);
     this.#workerUrl = options.workerUrl ?? new URL("./worker.js", import.meta.url);
   }
 

@@ -1,7 +1,9 @@
 // The stretch of a stereo recording that is being put together: packets arrive nearly in order, so a bounded window
 // slides over the timeline and hands what lies behind it on, in order. Samples are decoded straight into their places
 // among the interleaved frames. The window is a ring of two halves: sliding moves no samples, it clears the half that was
-// handed on. Nothing is ever written outside the window.
+// handed on. Nothing is ever written outside the window. What goes before the first frame (a file's header) stands in the ring
+// as well, so that halves can be whole blocks of a file and need not be copied to be written.
+import type { CodeExpander } from "./code-expander.js";
 import type { AudioCodec } from "./codec.js";
 
 export type Channel = 0 | 1;
@@ -11,51 +13,64 @@ const MIN_SAMPLE = -32768;
 
 /** Memory for one window at a time; a sealing thread keeps it from call to call. */
 export class WindowMemory {
-  #samples = new Int16Array(0);
+  readonly expander: CodeExpander | undefined;
 
-  /** Silence of that many samples. */
+  /** Windows that fit are put where `expander` works. */
+  constructor(expander?: CodeExpander) {
+    this.expander = expander;
+  }
+
+  /** At least so many samples; as many are silence. */
   take(count: number): Int16Array {
-    if (this.#samples.length < count) this.#samples = new Int16Array(count);
-    else this.#samples.fill(0, 0, count);
-    return this.#samples.subarray(0, count);
+    const samples = this.expander?.samples;
+    return samples !== undefined && samples.length >= count ? samples.fill(0, 0, count) : new Int16Array(count);
   }
 }
 
+export interface WindowOptions {
+  /** The recording's length. */
+  frames: number;
+  /** A packet may come at least so many frames behind the one that reaches furthest. */
+  reachFrames: number;
+  /** Handed on before the first frame: whole frames. */
+  lead?: Int16Array;
+  memory?: WindowMemory;
+}
+
 export class SampleWindow {
-  /** Interleaved; a ring in which frame `#base` of the recording stands at `#origin`. */
+  /** Interleaved; a ring in which place `#base` stands at `#origin`. Frame 0 is at the place behind the lead. */
   readonly #samples: Int16Array;
   /** Half the window's length in frames: what is handed on at once, and how late a packet may at least be. */
   readonly #half: number;
-  readonly #totalFrames: number;
+  readonly #expander: CodeExpander | undefined;
+  readonly #lead: number;
+  readonly #end: number;
   readonly #sink: (interleaved: Int16Array) => void;
   #scratch = new Int16Array(0);
   #base = 0;
   /** 0 or half of the ring, in frames. */
   #origin = 0;
-  /** By channel: no sample stands at or after this frame. */
-  readonly #endFrames: [number, number] = [0, 0];
+  /** By channel: no sample stands at or after this place. */
+  readonly #endPlaces: [number, number] = [0, 0];
 
-  /**
-   * `totalFrames` is the recording's length; the sink gets exactly that many, in views that it must not keep.
-   * A packet may come at least `reachFrames` behind the one that reaches furthest.
-   */
-  constructor(
-    totalFrames: number,
-    reachFrames: number,
-    sink: (interleaved: Int16Array) => void,
-    memory: WindowMemory = new WindowMemory(),
-  ) {
-    this.#half = Math.min(totalFrames, reachFrames);
+  /** The sink gets the lead and exactly `frames` frames, in views that it must not keep. */
+  constructor(options: WindowOptions, sink: (interleaved: Int16Array) => void) {
+    const { frames, reachFrames, lead, memory = new WindowMemory() } = options;
+    this.#lead = (lead?.length ?? 0) / CHANNELS;
+    this.#end = this.#lead + frames;
+    this.#half = Math.max(this.#lead, Math.min(this.#end, reachFrames));
     this.#samples = memory.take(2 * this.#half * CHANNELS);
-    this.#totalFrames = totalFrames;
+    this.#expander = memory.expander?.samples === this.#samples ? memory.expander : undefined;
     this.#sink = sink;
+    if (lead !== undefined) this.#samples.set(lead);
   }
 
   /** Whether samples at frame, frame + 1, … lie wholly within the window and the recording; slides the window forward. */
   holds(frame: number, count: number): boolean {
-    const end = frame + count;
+    const place = frame + this.#lead;
+    const end = place + count;
     // Written so that a frame that is no number is refused.
-    if (!(frame >= this.#base && end <= this.#totalFrames && count <= this.#half)) return false;
+    if (!(frame >= 0 && place >= this.#base && end <= this.#end && count <= this.#half)) return false;
     while (end > this.#base + 2 * this.#half) this.#slide();
     return true;
   }
@@ -66,25 +81,34 @@ export class SampleWindow {
    */
   decode(channel: Channel, frame: number, codec: AudioCodec, data: Buffer, start: number, end: number): number {
     const ringFrames = 2 * this.#half;
-    let at = frame - this.#base + this.#origin;
+    const place = frame + this.#lead;
+    let at = place - this.#base + this.#origin;
     if (at >= ringFrames) at -= ringFrames;
     const count = codec.samplesOf(data, start, end);
-    if (frame >= this.#endFrames[channel] && at + count <= ringFrames) {
-      codec.decode(data, start, end, this.#samples, at * CHANNELS + channel, CHANNELS);
+    if (place >= this.#endPlaces[channel] && at + count <= ringFrames) {
+      this.#decodeInto(codec, data, start, end, at * CHANNELS + channel);
     } else {
       this.#addDecoded(channel, at, codec, data, start, end);
     }
-    if (frame + count > this.#endFrames[channel]) this.#endFrames[channel] = frame + count;
+    if (place + count > this.#endPlaces[channel]) this.#endPlaces[channel] = place + count;
     return count;
   }
 
   /** Hands on everything up to the recording's end. */
   finish(): void {
-    while (this.#base + 2 * this.#half < this.#totalFrames) this.#slide();
-    const frames = this.#totalFrames - this.#base;
+    while (this.#base + 2 * this.#half < this.#end) this.#slide();
+    const frames = this.#end - this.#base;
     const first = Math.min(frames, 2 * this.#half - this.#origin);
     this.#handOn(this.#origin, first);
     this.#handOn(0, frames - first);
+  }
+
+  #decodeInto(codec: AudioCodec, data: Buffer, start: number, end: number, at: number): void {
+    const { samplesByCode } = codec;
+    const expander = this.#expander;
+    if (samplesByCode !== undefined && expander?.codes === data && expander.expand(samplesByCode, start, end, at))
+      return;
+    codec.decode(data, start, end, this.#samples, at, CHANNELS);
   }
 
   /** Adds to what stands there, one sample at a time, around the ring's end too. */
@@ -94,8 +118,9 @@ export class SampleWindow {
     if (this.#scratch.length < room) this.#scratch = new Int16Array(room);
     const added = this.#scratch;
     const count = codec.decode(data, start, end, added, 0, 1);
+    const ringEnd = 2 * this.#half * CHANNELS;
     for (let i = 0, to = at * CHANNELS + channel; i < count; i++, to += CHANNELS) {
-      if (to >= samples.length) to -= samples.length;
+      if (to >= ringEnd) to -= ringEnd;
       const sum = samples[to]! + added[i]!;
       samples[to] = Math.max(MIN_SAMPLE, Math.min(MAX_SAMPLE, sum));
     }

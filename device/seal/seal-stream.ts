@@ -52,6 +52,11 @@ export class SealStream implements SealedStream {
     this.#framesPerSlot = sampleRateHz / SLOTS_PER_SECOND;
   }
 
+  countUndecoded(payloadType: number): void {
+    this.undecoded++;
+    this.undecodedTypes[payloadType]!++;
+  }
+
   /** Whether a packet of this stream already stands at a frame of the recording; remembers that one does now. */
   isTaken(frame: number): boolean {
     const slot = Math.floor(frame / this.#framesPerSlot) & (SLOTS - 1);

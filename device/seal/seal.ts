@@ -6,18 +6,20 @@ import type { CallRecord, NoAudioReason, WarningRecord } from "../contract/call-
 import { AudioReader } from "./audio-reader.js";
 import { leftSide } from "./channels.js";
 import { recordingRateHz } from "./codec-registry.js";
+import { BLOCK_BYTES, type WrittenFile } from "./output-file.js";
 import type { RecordSource } from "./record-source.js";
-import { type Channel, SampleWindow, type WindowMemory } from "./sample-window.js";
+import { type Channel, SampleWindow } from "./sample-window.js";
+import { SealMemory } from "./seal-memory.js";
 import type { SealedStream, SealStream } from "./seal-stream.js";
 import { storageFault } from "./storage-fault.js";
 import { type CallTimeline, surveyTimeline } from "./timeline.js";
-import { type WavOptions, WavWriter, type WrittenWav } from "./wav.js";
+import { type WavOptions, WavWriter } from "./wav.js";
 
 export interface SealOptions extends WavOptions {
   /** Where the WAV is written; the folder exists. Whatever stands there is replaced. */
   temporaryPath: string;
   /** Kept by a sealing thread from call to call. */
-  windowMemory?: WindowMemory;
+  memory?: SealMemory;
 }
 
 /** A recording that waits at `temporaryPath` to be published. */
@@ -51,6 +53,7 @@ export type SealOutcome = SealedAudio | SealedSilence;
 /** How late a packet may at least be, behind the one that reaches furthest, and still be written. */
 const REACH_SECONDS = 30;
 const CHANNELS = 2;
+const FRAMES_PER_BLOCK = BLOCK_BYTES / (CHANNELS * Int16Array.BYTES_PER_ELEMENT);
 /** Payload types that carry no speech: nothing is missed when they are not decoded. */
 const WITHOUT_SPEECH = new Set(["TELEPHONE-EVENT", "CN"]);
 const MAX_CODEC_WARNINGS = 16;
@@ -61,7 +64,6 @@ export function sealAudio(source: RecordSource, record: CallRecord, options: Sea
   const reader = new AudioReader(record, sampleRateHz);
   const timeline = surveyTimeline(source, reader, record, sampleRateHz);
   if (timeline.frames === 0) {
-    countUndecoded(source, reader);
     const { streams } = reader;
     return {
       kind: "no-audio",
@@ -96,12 +98,15 @@ function writeRecording(
   record: CallRecord,
   sampleRateHz: number,
   options: SealOptions,
-): WrittenWav {
+): WrittenFile {
   const { frames } = timeline;
-  const writer = new WavWriter(options.temporaryPath, { sampleRateHz, channels: CHANNELS, frames }, options);
+  const memory = options.memory ?? new SealMemory();
+  const format = { sampleRateHz, channels: CHANNELS, frames };
+  const writer = new WavWriter(options.temporaryPath, format, options);
   try {
     const write = (interleaved: Int16Array): void => writer.write(interleaved);
-    const window = new SampleWindow(frames, REACH_SECONDS * sampleRateHz, write, options.windowMemory);
+    const reachFrames = Math.ceil((REACH_SECONDS * sampleRateHz) / FRAMES_PER_BLOCK) * FRAMES_PER_BLOCK;
+    const window = new SampleWindow({ frames, reachFrames, lead: writer.header, memory: memory.window }, write);
     placePackets(source, reader, window, timeline.startFrame, leftSide(record));
     window.finish();
     return writer.finish();
@@ -122,12 +127,8 @@ function placePackets(
   reader.rewind();
   source.visit((packet) => {
     const stream = reader.read(packet);
-    if (stream === undefined) return;
     const { codec, rtp } = reader;
-    if (codec === undefined) {
-      countPacketUndecoded(stream, rtp.payloadType);
-      return;
-    }
+    if (stream === undefined || codec === undefined) return;
     const frame = stream.timeline.place(reader.arrivalUs, rtp.timestamp, codec.clockRateHz) - startFrame;
     if (!window.holds(frame, reader.samples)) {
       stream.late++;
@@ -139,19 +140,6 @@ function placePackets(
       stream.recordedFrames += window.decode(channel, frame, codec, packet.data, rtp.payloadStart, rtp.payloadEnd);
     }
   });
-}
-
-function countUndecoded(source: RecordSource, reader: AudioReader): void {
-  reader.rewind();
-  source.visit((packet) => {
-    const stream = reader.read(packet);
-    if (stream !== undefined) countPacketUndecoded(stream, reader.rtp.payloadType);
-  });
-}
-
-function countPacketUndecoded(stream: SealStream, payloadType: number): void {
-  stream.undecoded++;
-  stream.undecodedTypes[payloadType]!++;
 }
 
 function silenceReason(record: CallRecord, timeline: CallTimeline): NoAudioReason {

@@ -1,5 +1,5 @@
-// The first pass over a call: finds every stream's clock, where the recording begins and how long it is. Pure; memory
-// does not grow with the call's length. The same packets give the same timeline in whatever order they came within the
+// The first pass over a call: finds every stream's clock, where the recording begins and how long it is, and counts what
+// cannot be decoded. Pure; memory does not grow with the call's length. The same packets give the same timeline in whatever order they came within the
 // reorder window.
 //
 // Frame 0 of the timeline is the answer. The recording begins there, or with the earliest placed sample when that comes
@@ -36,10 +36,14 @@ export function surveyTimeline(
   source.visit((packet) => {
     packets++;
     const stream = reader.read(packet);
-    const { codec } = reader;
-    if (stream === undefined || codec === undefined) return;
+    if (stream === undefined) return;
+    const { codec, rtp } = reader;
+    if (codec === undefined) {
+      stream.countUndecoded(rtp.payloadType);
+      return;
+    }
     const ticks = (reader.samples * codec.clockRateHz) / codec.sampleRateHz;
-    stream.timeline.survey(reader.arrivalUs, reader.rtp.timestamp, codec.clockRateHz, ticks);
+    stream.timeline.survey(reader.arrivalUs, rtp.timestamp, codec.clockRateHz, ticks);
   });
   const originUs = record.answeredAtUs ?? record.startedAtUs;
   let startFrame = record.answeredAtUs === undefined ? Number.POSITIVE_INFINITY : 0;

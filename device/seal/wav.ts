@@ -1,21 +1,18 @@
 // A WAV file written in one go: header first (npm `wavefile` makes it), then interleaved 16-bit PCM, hashed on the way. RIFF (Microsoft/IBM 1991,
 // Multimedia Programming Interface), RF64 beyond 4 GiB (EBU Tech 3306 §3). The length is known before the first sample.
-import { createHash } from "node:crypto";
-import { closeSync, fchmodSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
 import { endianness } from "node:os";
-import wavefile from "wavefile";
+import { OutputFile, type WrittenFile } from "./output-file.js";
+
+// Not imported: for an import Node goes through the minified file in search of its exports, which takes a sealing thread
+// longer than all of its other modules.
+const { WaveFile } = createRequire(import.meta.url)("wavefile") as typeof import("wavefile");
 
 export interface WavFormat {
   sampleRateHz: number;
   channels: number;
   /** Sample frames: samples per channel. */
   frames: number;
-}
-
-export interface WrittenWav {
-  bytes: number;
-  /** SHA-256 of the file, lower-case hex. */
-  sha256: string;
 }
 
 const BYTES_PER_SAMPLE = 2;
@@ -48,7 +45,7 @@ export function wavHeader(format: WavFormat, options: WavOptions = {}): Buffer {
 
 /** A RIFF file without samples: its 44 bytes are the header of one with samples, but for the two sizes. */
 function emptyWav(format: WavFormat): Buffer {
-  const wav = new wavefile.WaveFile();
+  const wav = new WaveFile();
   wav.fromScratch(format.channels, format.sampleRateHz, String(BYTES_PER_SAMPLE * 8), new Int16Array(0));
   const header = Buffer.from(wav.toBuffer());
   if (header.length !== RIFF_HEADER_BYTES) throw new Error(`an empty WAV has ${header.length} bytes`);
@@ -73,54 +70,33 @@ function rf64Header(riff: Buffer, dataBytes: number, frames: number): Buffer {
 
 /** Writes one file; throws the file system's errors as they come. After a throw, `abandon` removes what was written. */
 export class WavWriter {
-  readonly #path: string;
-  readonly #hash = createHash("sha256");
+  /** The bytes before the first sample, as whole frames; they are the first to be written. */
+  readonly header: Int16Array;
+  readonly #file: OutputFile;
   readonly #expectedBytes: number;
-  #descriptor: number | undefined;
-  #bytes = 0;
 
   /** Replaces whatever stands at `path`; only the owner may read the file. */
   constructor(path: string, format: WavFormat, options: WavOptions = {}) {
     if (endianness() !== "LE") throw new Error("WAV samples are written as they lie in memory: little endian only");
-    const header = wavHeader(format, options);
-    this.#path = path;
-    this.#expectedBytes = header.length + format.frames * format.channels * BYTES_PER_SAMPLE;
-    this.#descriptor = openSync(path, "w", 0o600);
-    fchmodSync(this.#descriptor, 0o600);
-    this.#append(header);
+    this.header = new Int16Array(new Uint8Array(wavHeader(format, options)).buffer);
+    this.#expectedBytes = this.header.byteLength + format.frames * format.channels * BYTES_PER_SAMPLE;
+    this.#file = new OutputFile(path);
   }
 
-  /** Appends interleaved samples; best given in large pieces. */
-  write(interleaved: Int16Array): void {
-    this.#append(Buffer.from(interleaved.buffer, interleaved.byteOffset, interleaved.byteLength));
+  /** Appends the header, then interleaved samples, in pieces as `OutputFile.append` likes them. */
+  write(piece: Int16Array): void {
+    this.#file.append(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
   }
 
   /** Makes the file durable and closes it; throws when it has not exactly the length that its header says. */
-  finish(): WrittenWav {
-    if (this.#bytes !== this.#expectedBytes) {
-      throw new Error(`WAV of ${this.#bytes} bytes, its header says ${this.#expectedBytes}`);
-    }
-    fdatasyncSync(this.#descriptor!);
-    this.#close();
-    return { bytes: this.#bytes, sha256: this.#hash.digest("hex") };
+  finish(): WrittenFile {
+    const { bytes } = this.#file;
+    if (bytes !== this.#expectedBytes) throw new Error(`WAV of ${bytes} bytes, its header says ${this.#expectedBytes}`);
+    return this.#file.finish();
   }
 
   /** Closes and removes the file. */
   abandon(): void {
-    this.#close();
-    rmSync(this.#path, { force: true });
-  }
-
-  #append(bytes: Buffer): void {
-    for (let written = 0; written < bytes.length; ) {
-      written += writeSync(this.#descriptor!, bytes, written, bytes.length - written);
-    }
-    this.#hash.update(bytes);
-    this.#bytes += bytes.length;
-  }
-
-  #close(): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
-    this.#descriptor = undefined;
+    this.#file.abandon();
   }
 }

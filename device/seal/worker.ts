@@ -6,14 +6,15 @@ import { parentPort } from "node:worker_threads";
 import { SidetoneError } from "../base/errors.js";
 import { BlockMemory } from "../journal/block-memory.js";
 import { CallReader } from "../journal/reader.js";
-import { WindowMemory } from "./sample-window.js";
 import { sealAudio } from "./seal.js";
 import type { SealJob, SealReply, SealResult } from "./seal-job.js";
+import { SealMemory } from "./seal-memory.js";
 
 const NICENESS = 10;
 /** About half an hour of a G.711 call; longer ones are read from the journal twice. */
-const memory = new BlockMemory(32 * 1024 * 1024);
-const windowMemory = new WindowMemory();
+const BLOCK_BYTES = 32 * 1024 * 1024;
+const memory = new SealMemory(BLOCK_BYTES);
+const blockMemory = new BlockMemory(memory.blocks);
 
 /** Processor time of this thread, µs: the kernel's figure, or the time that passed where there is none. */
 function threadCpuUs(): number {
@@ -26,9 +27,9 @@ function threadCpuUs(): number {
 
 function seal(job: SealJob): SealResult {
   const startUs = threadCpuUs();
-  const reader = CallReader.open(job.folder, job.position, job.record.id, memory);
+  const reader = CallReader.open(job.folder, job.position, job.record.id, blockMemory);
   try {
-    const sealed = sealAudio(reader, job.record, { temporaryPath: job.temporaryPath, windowMemory });
+    const sealed = sealAudio(reader, job.record, { temporaryPath: job.temporaryPath, memory });
     const blocks = reader.damagedBlocks;
     if (blocks > 0) sealed.warnings.push({ code: "journal-damaged", detail: { blocks } });
     return { sealed, cpuUs: Math.round(threadCpuUs() - startUs) };

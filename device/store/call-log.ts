@@ -45,8 +45,7 @@ export class CallLog {
   /** Appends the line; false when the call is logged already. Throws file system errors. */
   append(line: CallLogLine): boolean {
     const path = this.#pathFor(line.startedAt);
-    makeFolders(this.#folder);
-    const descriptor = openSync(path, "a+", 0o600);
+    const descriptor = this.#open(path);
     try {
       const logged = this.#logged.get(path) ?? this.#begin(path, descriptor);
       if (logged.has(line.id)) return false;
@@ -60,6 +59,16 @@ export class CallLog {
       throw error;
     } finally {
       closeSync(descriptor);
+    }
+  }
+
+  #open(path: string): number {
+    try {
+      return openSync(path, "a+", 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      makeFolders(this.#folder);
+      return openSync(path, "a+", 0o600);
     }
   }
 

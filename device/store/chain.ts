@@ -1,7 +1,7 @@
 // The chain's head: the SHA-256 of the manifest published last, which the next one names as `previous`. Kept in
-// `chain.json`, written before a manifest is published, together with what is about to be: killed at any moment, the next
-// start can tell whether that manifest came to be, and the chain neither forks nor hides a manifest that was deleted later.
-import { readdirSync, readFileSync } from "node:fs";
+// `chain.json`, written before manifests are published, together with those that are about to be: killed at any moment, the
+// next start can tell which of them came to be, and the chain neither forks nor hides a manifest that was deleted later.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CallId, isCallId } from "../base/ids.js";
 import { replaceDurably } from "./durable-file.js";
@@ -14,11 +14,18 @@ const HASH_PATTERN = /^[0-9a-f]{64}$/;
 /** A lost head is looked for in the manifests of this many days that have any. */
 const REBUILD_DAYS = 3;
 
+/** A manifest that waits under its temporary name. */
+export interface WaitingManifest {
+  id: CallId;
+  sha256: string;
+}
+
 interface ChainFile {
   schema: typeof CHAIN_SCHEMA;
-  /** Head before `next` was published; "" = no manifest yet. */
+  /** Head before any of `next` was published; "" = no manifest yet. */
   head: string;
-  next?: { id: CallId; sha256: string };
+  /** In the order in which they are published, each naming the one before. */
+  next: WaitingManifest[];
 }
 
 export class ManifestChain {
@@ -33,14 +40,14 @@ export class ManifestChain {
   }
 
   /**
-   * Finds the head that an earlier run left. What it had announced counts as published unless its manifest still waits
-   * under its temporary name. Throws file system errors.
+   * Finds the head that an earlier run left. What it had announced counts as published unless a manifest of that call
+   * still waits under its temporary name. Throws file system errors.
    */
   static open(paths: RecordingPaths, files: FileLayer): ManifestChain {
     const kept = readChainFile(paths.chainFile);
     const head = kept === undefined ? rebuildHead(paths) : settle(paths, kept);
-    if (kept?.head !== head || kept.next !== undefined) {
-      const file: ChainFile = { schema: CHAIN_SCHEMA, head };
+    if (kept?.head !== head || kept.next.length > 0) {
+      const file: ChainFile = { schema: CHAIN_SCHEMA, head, next: [] };
       replaceDurably(paths.chainFile, chainText(file), 0o600);
     }
     return new ManifestChain(paths, files, head);
@@ -51,9 +58,9 @@ export class ManifestChain {
     return this.#head;
   }
 
-  /** Makes durable that the manifest `sha256` of call `id`, which waits under its temporary name, comes next. */
-  async announce(id: CallId, sha256: string): Promise<void> {
-    const file: ChainFile = { schema: CHAIN_SCHEMA, head: this.#head, next: { id, sha256 } };
+  /** Makes durable that these manifests come next, in this order. */
+  async announce(next: WaitingManifest[]): Promise<void> {
+    const file: ChainFile = { schema: CHAIN_SCHEMA, head: this.#head, next };
     const temporary = `${this.#paths.chainFile}.partial`;
     await this.#files.write(temporary, Buffer.from(chainText(file), "utf8"));
     await this.#files.sync(temporary);
@@ -61,7 +68,7 @@ export class ManifestChain {
     await this.#files.sync(this.#paths.dataFolder);
   }
 
-  /** The announced manifest stands under its name. */
+  /** An announced manifest stands under its name. */
   published(sha256: string): void {
     this.#head = sha256;
   }
@@ -77,8 +84,8 @@ function readChainFile(path: string): ChainFile | undefined {
     const { schema, head, next } = JSON.parse(readFileSync(path, "utf8")) as Partial<ChainFile>;
     if (schema !== CHAIN_SCHEMA || typeof head !== "string" || (head !== "" && !HASH_PATTERN.test(head)))
       return undefined;
-    if (next === undefined) return { schema, head };
-    if (typeof next.id !== "string" || !isCallId(next.id) || !HASH_PATTERN.test(next.sha256)) return undefined;
+    if (!Array.isArray(next) || !next.every(({ id, sha256 }) => isCallId(id) && HASH_PATTERN.test(sha256)))
+      return undefined;
     return { schema, head, next };
   } catch (error) {
     if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
@@ -86,19 +93,9 @@ function readChainFile(path: string): ChainFile | undefined {
   }
 }
 
+/** Manifests get their names in order: what stands before a published one is published as well. */
 function settle(paths: RecordingPaths, kept: ChainFile): string {
-  if (kept.next === undefined) return kept.head;
-  const waiting = hashOf(paths.temporaryManifest(kept.next.id));
-  return waiting === kept.next.sha256 ? kept.head : kept.next.sha256;
-}
-
-function hashOf(path: string): string | undefined {
-  try {
-    return sha256Of(readFileSync(path));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  return kept.next.findLast(({ id }) => !existsSync(paths.temporaryManifest(id)))?.sha256 ?? kept.head;
 }
 
 /** The manifest that ended last among those that none of them follows, in the newest days that hold any; "" = none. */

@@ -111,7 +111,7 @@ export interface ReadCall {
 }
 
 /** Memory for every block of a test, for some of them, and for none. */
-const MEMORIES = [new BlockMemory(1 << 20), new BlockMemory(40_000), new BlockMemory(100)];
+const MEMORIES = [1 << 20, 40_000, 100].map((bytes) => new BlockMemory(Buffer.alloc(bytes)));
 
 /**
  * Everything of a call, after one visit. Read without memory; a reader that keeps blocks must give the same at its first

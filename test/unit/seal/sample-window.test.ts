@@ -19,7 +19,8 @@ class Recording {
   readonly samples: number[] = [];
   readonly window: SampleWindow;
   constructor(totalFrames: number, reachFrames: number) {
-    this.window = new SampleWindow(totalFrames, reachFrames, (interleaved) => this.samples.push(...interleaved));
+    const sink = (interleaved: Int16Array): void => void this.samples.push(...interleaved);
+    this.window = new SampleWindow({ frames: totalFrames, reachFrames }, sink);
   }
   put(channel: 0 | 1, frame: number, values: number[]): boolean {
     if (!this.window.holds(frame, values.length)) return false;
@@ -81,6 +82,25 @@ test("nothing is written outside the recording", () => {
   expect(recording.put(0, 0, Array(11).fill(1))).toBe(false);
   recording.window.finish();
   expect(recording.samples).toEqual(Array(40).fill(0));
+});
+
+test("what goes before the first frame is handed on first, and takes no frame's place", () => {
+  for (const total of [1, 5, 9, 40]) {
+    for (const leadFrames of [1, 3, 7]) {
+      const handedOn: number[] = [];
+      const lead = Int16Array.from({ length: 2 * leadFrames }, (_, i) => 1000 + i);
+      const options = { frames: total, reachFrames: 4, lead };
+      const window = new SampleWindow(options, (interleaved) => void handedOn.push(...interleaved));
+      for (let frame = 0; frame < total; frame++) {
+        expect(window.holds(frame, 1)).toBe(true);
+        window.decode(1, frame, plain, Buffer.from([1]), 0, 1);
+      }
+      expect(window.holds(total, 1)).toBe(false);
+      expect(window.holds(-1, 1)).toBe(false);
+      window.finish();
+      expect(handedOn).toEqual([...lead, ...Array.from({ length: total }, () => [0, 256]).flat()]);
+    }
+  }
 });
 
 test("what sounds at the same time is added and clipped, in either order", () => {

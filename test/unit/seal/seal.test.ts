@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { SidetoneError } from "../../../device/base/errors.js";
 import type { CallRecord } from "../../../device/contract/call-record.js";
-import type { AdmittedPacket } from "../../../device/seal/record-source.js";
+import type { AdmittedPacket, RecordSource } from "../../../device/seal/record-source.js";
 import { sealAudio } from "../../../device/seal/seal.js";
+import { SealMemory } from "../../../device/seal/seal-memory.js";
 import {
   ANSWERED_US,
   callRecord,
@@ -355,4 +356,36 @@ test("what the file system refuses is one line with a code, and no file is left"
     );
     expect(readdirSync(folder)).toEqual([]);
   });
+});
+
+test.each([
+  ["as it is", new SealMemory(1 << 20)],
+  ["where the process may not have it", new SealMemory(1 << 20, () => undefined)],
+])("packets that lie in the sealing thread's own memory (%s) give the same file as others", (_, memory) => {
+  const source = (packets: readonly AdmittedPacket[]): RecordSource => ({
+    visit(sink) {
+      let at = 0;
+      for (const each of packets) {
+        each.data.copy(memory.blocks, at, each.start, each.end);
+        sink({ ...each, data: memory.blocks, start: at, end: at + each.end - each.start });
+        at += each.end - each.start;
+      }
+    },
+  });
+  // One call after the other in the same memory: both laws, two streams at once, late packets, one leg alone.
+  const calls = [
+    merged(packetsOf({ count: 900 }), packetsOf({ side: 1, count: 700, atMs: 45, payloadType: 0 })),
+    packetsOf({ side: 1, count: 50 }),
+    merged(packetsOf({ count: 100 }), packetsOf({ stream: 2, count: 90, atMs: 77 }), packetsOf({ side: 1, count: 10 })),
+    packetsOf({ count: 500 }).map((each, i) =>
+      i % 7 === 0 ? { ...each, capturedAtUs: each.capturedAtUs + 150_000 } : each,
+    ),
+  ];
+  for (const packets of calls) {
+    const expected = sealOutcome(packets);
+    const outcome = withFolder((folder) =>
+      sealAudio(source(packets), callRecord(packets), { temporaryPath: join(folder, "call.wav"), memory }),
+    );
+    expect({ ...outcome, temporaryPath: "" }).toEqual({ ...expected, temporaryPath: "" });
+  }
 });

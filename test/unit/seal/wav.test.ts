@@ -15,6 +15,7 @@ function write(path: string, maxRiffBytes?: number): { bytes: number; sha256: st
     { sampleRateHz: 8000, channels: 2, frames: SAMPLES.length / 2 },
     maxRiffBytes === undefined ? {} : { maxRiffBytes },
   );
+  writer.write(writer.header);
   writer.write(SAMPLES.subarray(0, 600));
   writer.write(SAMPLES.subarray(600));
   return writer.finish();

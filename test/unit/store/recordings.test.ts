@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => removeFolder(folder));
 
 function withStore<Result>(use: (store: RecordingStore) => Promise<Result>): Promise<Result> {
-  const store = RecordingStore.open(folder, { deviceId: "box" });
+  const store = RecordingStore.open(folder, { deviceId: "box", gatherMs: 0 });
   return use(store).finally(() => store.close());
 }
 
@@ -83,7 +83,7 @@ const STEPS = [
 test("the steps of publishing come in their order", async () => {
   await withStore((store) => publish(store, callOf(1)));
   const files = dyingFiles(Number.POSITIVE_INFINITY);
-  const store = RecordingStore.open(folder, { files });
+  const store = RecordingStore.open(folder, { files, gatherMs: 0 });
   await publish(store, callOf(2));
   store.close();
   expect(files.steps).toEqual(STEPS);
@@ -91,7 +91,7 @@ test("the steps of publishing come in their order", async () => {
 
 test("the folders that were made for a recording are durable before it counts as published", async () => {
   const files = dyingFiles(Number.POSITIVE_INFINITY);
-  const store = RecordingStore.open(folder, { files });
+  const store = RecordingStore.open(folder, { files, gatherMs: 0 });
   await publish(store, callOf(1));
   store.close();
   expect(files.steps.slice(-4)).toEqual(["sync 22", "sync 11", "sync 2026", "sync recordings"]);
@@ -101,7 +101,7 @@ test.each(STEPS.map((name, step) => [step, name] as const))(
   "a run that dies at step %i (%s) leaves nothing half, and the next one completes it",
   async (step) => {
     await withStore((store) => publish(store, callOf(1)));
-    const dying = RecordingStore.open(folder, { files: dyingFiles(step) });
+    const dying = RecordingStore.open(folder, { files: dyingFiles(step), gatherMs: 0 });
     await expect(publish(dying, callOf(2), "audio of two")).rejects.toMatchObject({ code: "seal-failed" });
     dying.close();
 
@@ -127,7 +127,7 @@ test.each(STEPS.map((name, step) => [step, name] as const))(
     const files = dyingFiles(Number.POSITIVE_INFINITY);
     const either = new Proxy(files, { get: (_, name: keyof typeof files) => (isFailing ? failing : files)[name] });
     await withStore((store) => publish(store, callOf(1)));
-    const store = RecordingStore.open(folder, { files: either });
+    const store = RecordingStore.open(folder, { files: either, gatherMs: 0 });
     await expect(publish(store, callOf(2))).rejects.toBeInstanceOf(SidetoneError);
     isFailing = false;
     await publish(store, callOf(3));
