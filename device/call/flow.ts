@@ -79,12 +79,17 @@ export class Flow implements WordKeyed {
   }
 
   bindingOf(leg: Leg): Binding | undefined {
-    return this.bindings.find((binding) => binding.leg === leg);
+    const first = this.bindings[0];
+    return first === undefined || first.leg === leg ? first : this.bindings.find((binding) => binding.leg === leg);
   }
 
-  /** The binding's call is over: what still comes of its streams is no other call's. */
-  bury({ leg, streams }: Binding): void {
-    if (streams.length === 0) return;
+  /**
+   * The binding's call is over: what still comes of its streams is no other call's. What was refused there may well be:
+   * the next call's first packets, ahead of its answer.
+   */
+  bury(binding: Binding): void {
+    const { leg, streams } = binding;
+    if (streams.length === 0 || !isAccepted(binding)) return;
     this.past ??= [];
     for (const { ssrc, lastAtUs } of streams.slice(-MAX_PAST)) this.past.push({ ssrc, callId: leg.call.id, lastAtUs });
     this.past.splice(0, this.past.length - MAX_PAST);

@@ -15,7 +15,9 @@ const GIVEN_UP_US = 200_000;
 export function latchOn(leg: Leg, packet: FlowPacket): Trust {
   const { flow } = packet;
   const wasAccepted = isAccepted(flow.bindingOf(leg));
-  if (isHome(leg, flow, SOURCE_AT)) return wasAccepted || mayMovePort(leg, packet) ? Trust.latched : Trust.changed;
+  if (isOver(leg, packet)) return Trust.changed;
+  if (isHome(leg, flow, SOURCE_AT) || isHeardFrom(leg, flow))
+    return wasAccepted || mayMovePort(leg, packet) ? Trust.latched : Trust.changed;
   if (leg.latchedSource !== undefined && !isOfEarlyMedia(leg, leg.latchedSource)) return Trust.changed;
   if (isHeardAsDescribed(leg)) return Trust.changed;
   // Described anew: who was heard before may go on, and gives way to the first other source once it has stopped.
@@ -50,10 +52,16 @@ export function isAnswerTo(sender: Leg, packet: FlowPacket): boolean {
  */
 export function isBusyElsewhere(leg: Leg, packet: FlowPacket): boolean {
   const { flow, atUs } = packet;
+  if (isOver(leg, packet)) return true;
   if (isAccepted(flow.bindingOf(leg)) || carries(leg, packet)) return false;
   const others = heardFlows(leg).filter((own) => own !== flow && sameEnd(own, SOURCE_AT, flow, SOURCE_AT));
   if (leg.dialog.onHold && others.length > 0) return true;
   return others.some((own) => isHeardWithin(own, leg, atUs, GIVEN_UP_US));
+}
+
+/** After its end a dialog gets what was on its way, and nothing from where it was not heard before. */
+function isOver(leg: Leg, packet: FlowPacket): boolean {
+  return !leg.dialog.isLive && !isAccepted(packet.flow.bindingOf(leg)) && !carries(leg, packet);
 }
 
 /** Another port of the leg's address: the stream goes on there, or the one before has fallen silent in a conversation. */
@@ -71,6 +79,12 @@ function isOccupied(leg: Leg, { flow, atUs }: FlowPacket): boolean {
   return others.some((own) => {
     return sameEnd(own, DESTINATION_AT, flow, DESTINATION_AT) && isHeardWithin(own, leg, atUs, GIVEN_UP_US);
   });
+}
+
+/** Was the leg heard from the flow's address, though it was described anew since? */
+function isHeardFrom(leg: Leg, flow: Flow): boolean {
+  if (leg.latchedSource !== undefined) return false;
+  return heardFlows(leg).some((own) => sameAddress(own.key, SOURCE_AT, flow.key, SOURCE_AT));
 }
 
 /** Was the leg heard from the address that it describes? */

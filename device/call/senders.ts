@@ -19,9 +19,11 @@ export interface FlowPacket {
 /** Legs that a flow is taken for: of one conversation, which may be seen as several dialogs. */
 export interface Claim {
   readonly legs: readonly Leg[];
-  /** Another conversation has as good a claim. */
+  /** Another conversation has as good a claim, or may be about to have one. */
   readonly isContested: boolean;
 }
+
+type Sign = (leg: Leg) => boolean;
 
 /** Since a packet of the stream not longer than this, a next one continues it. */
 const CONTINUES_US = 5_000_000;
@@ -67,35 +69,46 @@ export function claimOf(
   at: EndAt,
   peerOf: (leg: Leg) => Leg,
 ): Claim | undefined {
+  if (legs.length === 1 && all.length === 1) return { legs, isContested: false };
   const { flow } = packet;
-  const signs: ((leg: Leg) => boolean)[] = [
+  const known: Sign[] = [
     (leg) => isAccepted(flow.bindingOf(leg)) && flow.bindingOf(leg)!.streams.some(({ ssrc }) => ssrc === packet.ssrc),
     (leg) => leg.dialog.isLive && isAccepted(flow.bindingOf(leg)),
     (leg) => carries(leg, packet),
     (leg) => isKnownAt(peerOf(leg), flow, at),
+  ];
+  const likely: Sign[] = [
     (leg) => leg.dialog.isTalking && !heardFlows(leg).some((other) => other !== flow),
     (leg) => isHome(peerOf(leg), flow, at),
     (leg) => leg.dialog.isTalking,
     (leg) => leg.dialog.isLive,
     () => true,
   ];
-  for (const sign of signs) {
+  for (const sign of [...known, ...likely]) {
     const found = legs.filter(sign);
     const likeliest = found.at(-1);
     if (!likeliest) continue;
     const alike = all.filter((leg) => leg === likeliest || isSameConversation(leg, likeliest, packet));
     const conversation = alike.filter((leg) => !alike.includes(leg.other));
-    return { legs: conversation, isContested: found.some((leg) => !conversation.includes(leg)) };
+    // Media may overtake its answer: what is merely likely may be that of a call which still rings.
+    const rivals = known.includes(sign) ? found : legs.filter((leg) => found.includes(leg) || isRinging(leg));
+    return { legs: conversation, isContested: rivals.some((leg) => !conversation.includes(leg)) };
   }
   return undefined;
 }
 
+function isRinging({ dialog }: Leg): boolean {
+  return dialog.isLive && dialog.answeredAtUs === undefined;
+}
+
 /** Flows that are accepted as the leg's and on which it was heard. */
 export function heardFlows(leg: Leg): Flow[] {
-  return [...leg.flows].filter((flow) => {
+  const heard: Flow[] = [];
+  for (const flow of leg.flows) {
     const binding = flow.bindingOf(leg);
-    return isAccepted(binding) && binding.streams.length > 0;
-  });
+    if (isAccepted(binding) && binding.streams.length > 0) heard.push(flow);
+  }
+  return heard;
 }
 
 /** Does the packet go on a stream that the leg was heard with on another flow, the same audio on another way included? */
