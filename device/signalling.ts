@@ -3,7 +3,8 @@
 // composition; keeps no message.
 import { type AddressWords, formatEndpoint } from "./base/address.js";
 import type { TimeUs } from "./base/ids.js";
-import { type Config, copyWindowMs } from "./contract/config.js";
+import type { Config } from "./contract/config.js";
+import { copyWindowMs } from "./contract/copy-window.js";
 import type { TlsEndpointStatus } from "./contract/engine-messages.js";
 import type { Datagram } from "./net/datagram.js";
 import { DatagramCopies } from "./net/datagram-copies.js";

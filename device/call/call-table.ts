@@ -3,7 +3,8 @@
 import { type AddressWords, formatAddress } from "../base/address.js";
 import { makeCallId, otherSide, type Side, type TimeUs } from "../base/ids.js";
 import type { CallRecord, EndReason } from "../contract/call-record.js";
-import { type Config, copyWindowMs } from "../contract/config.js";
+import type { Config } from "../contract/config.js";
+import { copyWindowMs } from "../contract/copy-window.js";
 import type { Datagram } from "../net/datagram.js";
 import { splitUri } from "../sip/address.js";
 import type { SipArrival } from "../sip/arrival.js";

@@ -307,11 +307,6 @@ export const configSchema = z.strictObject({
 });
 export type Config = z.output<typeof configSchema>;
 
-/** Time in which a packet may be the mirror port's copy of another; 0 = copies stay in. */
-export function copyWindowMs({ capture }: Config): number {
-  return capture.duplicates === "remove" ? capture.duplicateWindowMs : 0;
-}
-
 /** Whether any setting can make a side the agent's. */
 export function namesAgents({ agents, trunks }: Config): boolean {
   const lists = [agents.match, agents.userAgents, agents.macs, agents.vlans];
