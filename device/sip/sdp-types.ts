@@ -2,6 +2,10 @@
 import type { AddressWords } from "../base/address.js";
 import type { CodecMapping } from "../contract/call-record.js";
 
+/** What the side wishes of a recorder (RFC 7866 §6.2) and what a recorder says that it does (§6.3). */
+export type RecordPreference = "on" | "off" | "pause" | "nopreference";
+export type RecordState = "on" | "off" | "paused";
+
 export type MediaDirection = "sendrecv" | "sendonly" | "recvonly" | "inactive";
 
 export interface MediaDescription {
@@ -23,6 +27,10 @@ export interface MediaDescription {
   rtcpMux: boolean;
   /** SAVP, a=crypto or a=fingerprint: media cannot be read without keys. */
   encrypted: boolean;
+  /** a=recordpref of the media or of the session. */
+  recordPreference?: RecordPreference;
+  /** a=record of the media or of the session. */
+  recordState?: RecordState;
   /** ICE candidate transport addresses (RFC 8839), bounded. */
   candidates: { address: AddressWords; port: number }[];
 }

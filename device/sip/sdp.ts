@@ -5,7 +5,13 @@ import { isIP } from "node:net";
 import { type AddressWords, parseAddress } from "../base/address.js";
 import type { CodecMapping } from "../contract/call-record.js";
 import { staticCodec } from "./payload-types.js";
-import type { MediaDescription, MediaDirection, SessionDescription } from "./sdp-types.js";
+import type {
+  MediaDescription,
+  MediaDirection,
+  RecordPreference,
+  RecordState,
+  SessionDescription,
+} from "./sdp-types.js";
 
 const MAX_MEDIA = 16;
 const MAX_FORMATS = 64;
@@ -35,7 +41,12 @@ interface Attributes {
   direction: MediaDirection | undefined;
   hasKeys: boolean;
   rtcpMux: boolean;
+  recordPreference: RecordPreference | undefined;
+  recordState: RecordState | undefined;
 }
+
+const RECORD_PREFERENCES: readonly RecordPreference[] = ["on", "off", "pause", "nopreference"];
+const RECORD_STATES: readonly RecordState[] = ["on", "off", "paused"];
 
 interface MediaDraft extends Attributes {
   kind: string;
@@ -79,6 +90,8 @@ export function parseSdp(text: string): SessionDescription | undefined {
     direction: undefined,
     hasKeys: false,
     rtcpMux: false,
+    recordPreference: undefined,
+    recordState: undefined,
     media: [],
     formatCount: 0,
     formatCharacters: 0,
@@ -146,6 +159,8 @@ function readMedia(value: string): MediaDraft {
     direction: undefined,
     hasKeys: false,
     rtcpMux: false,
+    recordPreference: undefined,
+    recordState: undefined,
     rtpmaps: new Map(),
     parameters: new Map(),
     ptimeMs: undefined,
@@ -188,6 +203,12 @@ function readAttribute(draft: Draft, media: MediaDraft | undefined, attribute: s
       break;
     case "rtcp-mux":
       level.rtcpMux = true;
+      break;
+    case "recordpref":
+      level.recordPreference = RECORD_PREFERENCES.find((known) => known === value.toLowerCase());
+      break;
+    case "record":
+      level.recordState = RECORD_STATES.find((known) => known === value.toLowerCase());
       break;
     default:
       if (media) readMediaAttribute(draft, media, name, value);
@@ -271,6 +292,10 @@ function finishMedia(media: MediaDraft, session: Draft): MediaDescription {
     candidates: media.candidates,
   };
   if (connection?.address) description.address = connection.address;
+  const recordPreference = media.recordPreference ?? session.recordPreference;
+  const recordState = media.recordState ?? session.recordState;
+  if (recordPreference !== undefined) description.recordPreference = recordPreference;
+  if (recordState !== undefined) description.recordState = recordState;
   if (media.ptimeMs !== undefined) description.ptimeMs = media.ptimeMs;
   return description;
 }

@@ -2,7 +2,7 @@
 // builds no bytes.
 import type { LinkOptions } from "./frames.js";
 import { makeRandom, seedOf } from "./random.js";
-import type { RtpFaults } from "./rtp-stream.js";
+import type { KeyPress, RtpFaults } from "./rtp-stream.js";
 import type { SdpOptions, SipBody, SipHeader, SipStyle } from "./sip-messages.js";
 import { type G711Codec, type PayloadSource, toneSource } from "./tone.js";
 
@@ -28,6 +28,8 @@ export interface CallParty extends RtpFaults {
   natRtpEndpoint?: string;
   /** First packet, counted from the answer. Default 10. */
   mediaOffsetMs?: number;
+  /** Keys that it presses, by packet times of its stream; `hasEvents` puts them into the descriptions. */
+  keys?: readonly KeyPress[];
   /** Sends no RTP at all. */
   isMute?: boolean;
 }
@@ -41,6 +43,8 @@ export interface MidCallRequest {
   headers?: readonly SipHeader[];
   /** Changes to the sender's session description; its presence (or the method INVITE) puts one into the request. */
   sdp?: Partial<SdpOptions>;
+  /** Changes to the session description of whoever answers it. */
+  answerSdp?: Partial<SdpOptions>;
   /** Instead of a session description. */
   body?: SipBody;
   /** Status of the response, 0 for none. Default 200. */
@@ -56,6 +60,8 @@ export interface CallOptions {
   caller?: Partial<CallParty>;
   callee?: Partial<CallParty>;
   codec?: G711Codec;
+  /** The descriptions offer telephone events (RFC 4733). */
+  hasEvents?: boolean;
   ptimeMs?: number;
   /** INVITE to final response, at least 100. Default 1000. */
   ringMs?: number;

@@ -3,6 +3,7 @@
 import type { CallParty, CallPlan, MidCallRequest, Participant } from "./call-options.js";
 import { endpointText, fragmentFrames, udpFrame } from "./frames.js";
 import { randomInteger } from "./random.js";
+import { EVENT_PAYLOAD_TYPE } from "./rtp-stream.js";
 import {
   multipartBody,
   requestText,
@@ -118,7 +119,7 @@ export class CallSignalling {
     const direction = MIRRORED_DIRECTION[midCall.sdp?.direction ?? "sendrecv"];
     this.#response(atUs + RESPONSE_AFTER_US, other(from), request, {
       status,
-      ...(answersSession ? { body: this.#sessionBody(other(from), { direction }) } : {}),
+      ...(answersSession ? { body: this.#sessionBody(other(from), { direction, ...midCall.answerSdp }) } : {}),
     });
     if (method !== "INVITE") return;
     const ack = this.#inDialog(from, "ACK", request.cseq);
@@ -160,13 +161,16 @@ export class CallSignalling {
   }
 
   #sessionBody(of: Participant, changes: Partial<SdpOptions> = {}): SipBody {
-    const { codec, ptimeMs, isMultipart, sdpLines } = this.#plan;
+    const { codec, ptimeMs, isMultipart, sdpLines, hasEvents } = this.#plan;
     const party = this.#plan[of];
     const mediaLines = sdpLines?.[of];
     const session = sdpBody({
       address: party.mediaAddress ?? party.address,
       port: party.rtpPort,
-      codecs: [{ payloadType: G711_PAYLOAD_TYPE[codec], name: codec, clockRate: 8000 }],
+      codecs: [
+        { payloadType: G711_PAYLOAD_TYPE[codec], name: codec, clockRate: 8000 },
+        ...(hasEvents ? [{ payloadType: EVENT_PAYLOAD_TYPE, name: "telephone-event", clockRate: 8000 }] : []),
+      ],
       ptimeMs,
       sessionVersion: this.#ends[of].sdpVersion,
       ...(mediaLines ? { mediaLines } : {}),

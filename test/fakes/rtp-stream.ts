@@ -22,7 +22,24 @@ export interface RtpFaults {
   delayUs?: (index: number) => number;
 }
 
+/** A key that is pressed during the stream, as RTP events in the place of audio (RFC 4733 §2.5.1). */
+export interface KeyPress {
+  key: string;
+  /** Packet time of its first report. */
+  index: number;
+  /** Packet times that it lasts. Default 5; the last report is sent three times. */
+  packets?: number;
+}
+
+const EVENT_KEYS = "0123456789*#ABCD";
+/** Payload type of the events: what the session descriptions of calls with keys say. */
+export const EVENT_PAYLOAD_TYPE = 101;
+const DEFAULT_PRESS_PACKETS = 5;
+const END_REPORTS = 3;
+const EVENT_VOLUME = 10;
+
 export interface RtpStreamOptions extends RtpFaults {
+  keys?: readonly KeyPress[];
   source: string | Endpoint;
   destination: string | Endpoint;
   from: TimedFrame["from"];
@@ -55,6 +72,18 @@ export function rtpStream(options: RtpStreamOptions): TimedFrame[] {
       continue;
     }
     const timestamp = (options.firstTimestamp ?? 0) + index * samples;
+    const reports = eventReports(options, index, samples);
+    if (reports.length > 0) {
+      for (const [copy, report] of reports.entries()) {
+        const packet = rtpPacket({ ...report, sequence: sequence++, ssrc: options.ssrc });
+        if (options.isLost?.(index)) continue;
+        const { source, destination } = options;
+        const frame = udpFrame({ source, destination, payload: packet, ...options.link, identification: sequence });
+        const atUs = options.startUs + index * ptimeMs * 1000 + copy * COPY_DELAY_US + (options.delayUs?.(index) ?? 0);
+        frames.push({ atUs, frame, kind: "rtp", from: options.from, label: "" });
+      }
+      continue;
+    }
     const packet = rtpPacket({
       payloadType: G711_PAYLOAD_TYPE[codec],
       isMarked: isTalkSpurtStart,
@@ -76,6 +105,27 @@ export function rtpStream(options: RtpStreamOptions): TimedFrame[] {
     }
   }
   return frames.sort((a, b) => a.atUs - b.atUs);
+}
+
+/** The reports of a key that is down at this packet time; empty when none is. */
+function eventReports(
+  { keys = [], firstTimestamp = 0 }: RtpStreamOptions,
+  index: number,
+  samples: number,
+): Omit<RtpPacketFields, "sequence" | "ssrc">[] {
+  const press = keys.find((one) => index >= one.index && index < one.index + (one.packets ?? DEFAULT_PRESS_PACKETS));
+  if (!press) return [];
+  const since = index - press.index;
+  const isLast = since === (press.packets ?? DEFAULT_PRESS_PACKETS) - 1;
+  const payload = Buffer.from([EVENT_KEYS.indexOf(press.key), (isLast ? 0x80 : 0) | EVENT_VOLUME, 0, 0]);
+  payload.writeUInt16BE((since + 1) * samples, 2);
+  const report = {
+    payloadType: EVENT_PAYLOAD_TYPE,
+    isMarked: since === 0,
+    timestamp: firstTimestamp + press.index * samples,
+    payload,
+  };
+  return new Array(isLast ? END_REPORTS : 1).fill(report);
 }
 
 export interface RtpPacketFields {
