@@ -29,9 +29,11 @@ export class EngineProcess {
     return this.child.pid ?? 0;
   }
 
-  send(message: ServiceToEngine): void {
+  /** False when the process is gone. */
+  send(message: ServiceToEngine): boolean {
     // A send to a process that just died fails; its exit event tells the same.
     if (this.child.connected) this.child.send(message, () => {});
+    return this.child.connected;
   }
 
   /** Asks it to finish; asked again after `finished` it leaves. */

@@ -11,7 +11,7 @@ import {
   type ServiceToEngine,
   type SourceCounters,
 } from "./contract/engine-messages.js";
-import { Recorder } from "./recorder.js";
+import { Recorder, type RecorderEvents } from "./recorder.js";
 
 /** Live capture lets time pass this often when no packet comes, and no nearer to now than IDLE_LAG_US. */
 const IDLE_TICK_MS = 100;
@@ -39,7 +39,8 @@ class Engine {
   private progressAtMs = 0;
 
   constructor(private readonly start: StartMessage) {
-    this.recorder = new Recorder(start.config, start.journalFolder, {
+    const folders = { journal: start.journalFolder, registers: start.registerFolder };
+    const events: RecorderEvents = {
       ended: (record, journal) => {
         if (!journal && start.capture.kind === "live" && this.unsent >= MAX_UNSENT_LIVE) {
           this.unreported++;
@@ -48,13 +49,16 @@ class Engine {
         this.unreleased++;
         this.send(journal ? { type: "call-ended", record, journal } : { type: "call-ended", record });
       },
+      audited: (event) => this.send({ type: "audited", event }),
+      notice: (message) => this.send({ type: "notice", message }),
       journalFault: (error) =>
         this.send({
           type: "input-fault",
           code: "data-unwritable",
           message: `the journal cannot be written: ${error.message}`,
         }),
-    });
+    };
+    this.recorder = new Recorder(start.config, folders, events, { pauses: start.pauses });
   }
 
   async run(): Promise<void> {
@@ -74,6 +78,14 @@ class Engine {
     this.unreleased--;
     this.recorder.journal.release(message.id);
     this.wake();
+  }
+
+  command({ id, command }: Extract<ServiceToEngine, { type: "command" }>): void {
+    this.send({ type: "command-result", id, result: this.recorder.command(command) });
+  }
+
+  reloadRegisters(): void {
+    this.recorder.reloadRegisters();
   }
 
   /** First stop: close everything and say so. Second stop: leave. */
@@ -226,10 +238,20 @@ function main(): void {
         if (error instanceof SidetoneError) fatal(error.code, error.message);
         else fatal("internal", error instanceof Error ? (error.stack ?? error.message) : String(error));
       });
-    } else if (message.type === "released") {
-      engine?.release(message);
-    } else {
-      engine?.stop();
+      return;
+    }
+    switch (message.type) {
+      case "released":
+        engine?.release(message);
+        break;
+      case "command":
+        engine?.command(message);
+        break;
+      case "registers-changed":
+        engine?.reloadRegisters();
+        break;
+      default:
+        engine?.stop();
     }
   });
 }

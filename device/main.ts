@@ -9,10 +9,17 @@ import { makeLogger } from "./base/logger.js";
 import { describeConfig, explainConfig } from "./config/explain.js";
 import { loadConfig } from "./config/load.js";
 import { type Command, helpText, parseArguments } from "./console/arguments.js";
+import { runAuditCommand } from "./console/audit-command.js";
+import { runPolicyTest } from "./console/policy-report.js";
 import { Progress } from "./console/progress.js";
+import { runProveCommand } from "./console/prove-report.js";
+import { runRegisterCommand } from "./console/register-command.js";
 import { describeSummary, formatSummary, type SummaryInput } from "./console/summary.js";
+import { runTokenCommand } from "./console/token-command.js";
 import type { Config } from "./contract/config.js";
+import { switchCoreDumpsOff } from "./core-dumps.js";
 import { Service, type ServiceResult } from "./service.js";
+import { TokenStore } from "./store/tokens.js";
 
 const SYSTEM_DATA_FOLDER = "/var/lib/sidetone";
 const LOCAL_DATA_FOLDER = "data";
@@ -32,9 +39,48 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     case "explain-config":
       process.stdout.write(command.json ? `${JSON.stringify(describeConfig(), null, 2)}\n` : explainConfig());
       return EXIT.ok;
+    case "test-policy": {
+      const { configFile, overrides } = command;
+      const { config } = loadConfig({ file: configFile, environment: process.env, flags: overrides });
+      process.stdout.write(runPolicyTest(config, command.call, command.json));
+      return EXIT.ok;
+    }
+    case "audit":
+      return runAuditCommand(command.command, settingsFor(command.command).dataFolder, write);
+    case "prove":
+      return runProveCommand(command.command, settingsFor(command.command).dataFolder, write);
+    case "register": {
+      const { config, dataFolder } = settingsFor(command.command);
+      return runRegisterCommand(command.command, dataFolder, config, process);
+    }
+    case "token": {
+      const { dataFolder } = settingsFor(command.command);
+      runTokenCommand(command.command, new TokenStore({ dataFolder, clock: systemClock }), {
+        out: (line) => process.stdout.write(`${line}\n`),
+        note: (line) => process.stderr.write(`${line}\n`),
+      });
+      return EXIT.ok;
+    }
     case "run":
       return run(command);
   }
+}
+
+function write(text: string): void {
+  process.stdout.write(text);
+}
+
+/** For a command beside the service: the same data folder, if it is told the same. */
+function settingsFor({ dataFolder, configFile }: { dataFolder?: string; configFile?: string }): {
+  config: Config;
+  dataFolder: string;
+} {
+  const { config } = loadConfig({
+    file: configFile,
+    environment: process.env,
+    ...(dataFolder !== undefined && { flags: { data: { folder: dataFolder } } }),
+  });
+  return { config, dataFolder: resolve(chooseDataFolder(config)) };
 }
 
 async function run(command: RunCommand): Promise<ExitCode> {
@@ -55,6 +101,10 @@ async function run(command: RunCommand): Promise<ExitCode> {
     },
     nowIso: () => isoUs(systemClock.nowUs()),
   });
+  const { isLimited, isFiltered } = switchCoreDumpsOff();
+  if (!isLimited && !isFiltered)
+    logger.warn("core dumps cannot be switched off here: a crash may leave what was in memory on the disk");
+  else logger.debug("core dumps are off", { limit: isLimited, memory: isFiltered });
   const isReplay = command.readPaths.length > 0;
   const service = new Service({
     config,
@@ -63,6 +113,10 @@ async function run(command: RunCommand): Promise<ExitCode> {
       ? { kind: "files", paths: command.readPaths.map((path) => (path === "-" ? path : resolve(path))) }
       : { kind: "live", interfaces: config.capture.interfaces },
     logger,
+    showFirstToken: (secret) => {
+      progress.clear();
+      process.stderr.write(`the API's first token, shown only now: ${secret}\n`);
+    },
     onProgress: (readBytes, totalBytes) => progress.update(readBytes, totalBytes),
   });
   stopOnSignal(service);

@@ -7,11 +7,21 @@ import { CallTable } from "./call/call-table.js";
 import { describeCall } from "./call/describe.js";
 import type { MovedStream } from "./call/halves.js";
 import type { Frame } from "./capture/frame.js";
+import { AgentsRegister } from "./consent/agents-register.js";
 import { ConsentGuard } from "./consent/guard.js";
+import type { Registers } from "./consent/on-file.js";
+import { ConsentRegister } from "./consent/register.js";
 import type { CallRecord } from "./contract/call-record.js";
+import type { CallCommand, CommandResult } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
 import { copyWindowMs } from "./contract/copy-window.js";
-import type { EncapsulationStatus, JournalPosition, TlsEndpointStatus } from "./contract/engine-messages.js";
+import type {
+  AuditedEvent,
+  CarriedPause,
+  EncapsulationStatus,
+  JournalPosition,
+  TlsEndpointStatus,
+} from "./contract/engine-messages.js";
 import { moveRecords } from "./journal/move.js";
 import { type CallJournal, JournalWriter } from "./journal/writer.js";
 import type { Datagram } from "./net/datagram.js";
@@ -27,6 +37,22 @@ const CLOCK_STEP_US = 2_000_000;
 export interface RecorderEvents {
   ended(record: CallRecord, journal: JournalPosition | undefined): void;
   journalFault(error: Error): void;
+  /** Something that belongs into the audit chain. */
+  audited(event: AuditedEvent): void;
+  /** Something that an installer should know: one line. */
+  notice(message: string): void;
+}
+
+export interface RecorderFolders {
+  journal: string;
+  /** Of the registers; "" = there are none. */
+  registers: string;
+}
+
+export interface RecorderEdges {
+  /** In force when the engine before this one died. */
+  pauses?: readonly CarriedPause[];
+  clock?: Clock;
 }
 
 export class Recorder {
@@ -36,7 +62,9 @@ export class Recorder {
   private readonly signalling: SignallingPath;
   private readonly guard: ConsentGuard;
   private readonly events: RecorderEvents;
-  private readonly journalFolder: string;
+  private readonly folders: RecorderFolders;
+  private readonly config: Config;
+  private registers: Registers;
   private readonly clock: Clock;
   private readonly journals = new Map<CallId, CallJournal>();
   private nowUs: TimeUs = 0;
@@ -44,20 +72,29 @@ export class Recorder {
   private otherDatagrams = 0;
   private dtlsDatagrams = 0;
 
-  constructor(config: Config, journalFolder: string, events: RecorderEvents, clock: Clock = systemClock) {
+  constructor(config: Config, folders: RecorderFolders, events: RecorderEvents, edges: RecorderEdges = {}) {
+    this.config = config;
     this.events = events;
-    this.journalFolder = journalFolder;
-    this.clock = clock;
+    this.folders = folders;
+    this.clock = edges.clock ?? systemClock;
+    this.registers = this.readRegisters();
     this.journal = new JournalWriter(
       {
-        folder: journalFolder,
+        folder: folders.journal,
         segmentBytes: config.journal.segmentMegabytes * 1024 * 1024,
         flushMs: config.journal.flushMs,
         syncMs: config.journal.syncMs,
       },
       { onFault: (error) => events.journalFault(error) },
     );
-    this.guard = new ConsentGuard(config, (call) => this.journalOf(call));
+    this.guard = new ConsentGuard(config, {
+      sinkFor: (call) => this.journalOf(call),
+      audit: (event) => events.audited(event),
+      erased: (call, atUs) => this.keepErasure(call, atUs),
+      opened: (call, atUs) => this.snapshot(call, atUs),
+      registers: () => this.registers,
+      pauses: edges.pauses ?? [],
+    });
     this.table = new CallTable(config, this.guard, {
       answered: (call) => this.snapshot(call, this.nowUs),
       changed: (call, nowUs) => this.snapshot(call, nowUs),
@@ -86,6 +123,17 @@ export class Recorder {
     if (nowUs <= this.nowUs) return;
     this.nowUs = nowUs;
     this.tick(nowUs);
+  }
+
+  /** Carries out a command about calls in progress, in force with the next packet. */
+  command(command: CallCommand): CommandResult {
+    return this.guard.command(command, this.nowUs);
+  }
+
+  /** The registers have changed. */
+  reloadRegisters(): void {
+    this.registers = this.readRegisters();
+    this.guard.registersChanged(this.nowUs);
   }
 
   /** Closes every call with what it has and puts everything admitted into files. */
@@ -142,6 +190,33 @@ export class Recorder {
     this.journal.tick(this.clock.monotonicMs() * 1000);
   }
 
+  private readRegisters(): Registers {
+    const { numbers, consent, agents } = this.config;
+    const folder = this.folders.registers;
+    const isNeeded = folder !== "" && consent.register.enabled;
+    const found = {
+      consent: isNeeded
+        ? ConsentRegister.read(folder, numbers, { maxEntries: consent.register.maxEntries })
+        : ConsentRegister.empty(),
+      agents:
+        folder !== "" && agents.register === "required"
+          ? AgentsRegister.read(folder, numbers, { maxEntries: consent.register.maxEntries })
+          : AgentsRegister.empty(),
+    };
+    for (const { fault, badLines } of [found.consent, found.agents]) {
+      if (fault !== "") this.events.notice(fault);
+      else if (badLines > 0)
+        this.events.notice(`a register holds ${badLines} lines that cannot be read: they count for nothing`);
+    }
+    return found;
+  }
+
+  /** Killed from now on, the box must not bring back what was erased. */
+  private keepErasure(call: Call, atUs: TimeUs): void {
+    this.snapshot(call, atUs);
+    void this.journal.sync();
+  }
+
   private journalOf(call: Call): CallJournal {
     const journal = this.journal.begin(call.id);
     this.journals.set(call.id, journal);
@@ -162,7 +237,7 @@ export class Recorder {
     if (source === undefined || target === undefined) return;
     this.journal.flush();
     if (source.lastPosition !== undefined && moved.length > 0) {
-      moveRecords(this.journalFolder, { id: other.id, position: source.lastPosition }, target, moved);
+      moveRecords(this.folders.journal, { id: other.id, position: source.lastPosition }, target, moved);
       this.journal.flush();
     }
     source.end({ ...describeCall(call, this.guard.report(call, this.nowUs)), id: other.id, absorbedBy: call.id });

@@ -1,20 +1,27 @@
 // The service: forks the engine, turns finished calls into recordings, keeps the call log, recovers what an earlier run
 // left behind. Owns everything slow; sees no packet.
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "./base/clock.js";
 import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import { makeCallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
+import { EngineDesk } from "./command-desk.js";
+import { auditEntryOf } from "./contract/audit.js";
 import type { CallRecord } from "./contract/call-record.js";
 import { type Config, namesAgents } from "./contract/config.js";
 import type { CaptureSpec, EngineCounters, EngineToService, JournalPosition } from "./contract/engine-messages.js";
 import type { CallLogLine } from "./contract/manifest.js";
 import { EngineProcess } from "./engine-process.js";
+import { Faces } from "./faces.js";
+import { FileWatch } from "./file-watch.js";
 import { listRuns } from "./journal/recovery.js";
 import { CallKeeper } from "./keeper.js";
+import { PauseKeeper } from "./pause-keeper.js";
 import { recoverOldRun } from "./recovery.js";
 import { SealPool } from "./seal/pool.js";
+import { noteConfiguration } from "./store/configuration-trail.js";
 import { RecordingStore } from "./store/recordings.js";
 
 /** First and longest pause before a crashed engine is started again. */
@@ -22,6 +29,8 @@ const RESTART_FIRST_MS = 500;
 const RESTART_MAX_MS = 30_000;
 /** Calls that a replay's summary can show; all are in the call log. */
 const MAX_SUMMARY_LINES = 100_000;
+/** Registers and tokens are looked at for changes this often. */
+const WATCH_MS = 2000;
 /** Faults kept for the summary; all are logged. */
 const MAX_FAULTS = 1000;
 
@@ -31,6 +40,8 @@ export interface ServiceOptions {
   capture: CaptureSpec;
   logger: Logger;
   onProgress(readBytes: number, totalBytes: number): void;
+  /** At the first start: the secret that opens the API, to be shown once. */
+  showFirstToken(secret: string): void;
 }
 
 export interface InputFault {
@@ -51,6 +62,11 @@ export interface ServiceResult {
 export class Service {
   private readonly options: ServiceOptions;
   private readonly journalRoot: string;
+  private readonly registerFolder: string;
+  private readonly desk: EngineDesk;
+  private readonly pauses: PauseKeeper;
+  private faces: Faces | undefined;
+  private watch: FileWatch | undefined;
   private store!: RecordingStore;
   private pool!: SealPool;
   private keeper!: CallKeeper;
@@ -66,12 +82,22 @@ export class Service {
   constructor(options: ServiceOptions) {
     this.options = options;
     this.journalRoot = join(options.dataFolder, "journal");
+    this.registerFolder = join(options.dataFolder, "registers");
+    this.pauses = new PauseKeeper(options.config.consent.pause.maxS);
+    this.desk = new EngineDesk(
+      (message) => this.engine?.send(message) ?? false,
+      (command, result) => this.pauses.noteCommand(command, result, systemClock.nowUs()),
+    );
   }
 
   /** Runs until the files are read or `stop` is called, and everything admitted is stored. */
   async run(): Promise<ServiceResult> {
     const { config, dataFolder, logger } = this.options;
-    this.store = RecordingStore.open(dataFolder, { deviceId: config.device.id });
+    this.store = RecordingStore.open(dataFolder, {
+      deviceId: config.device.id,
+      audit: { onFault: (message) => logger.error(message) },
+    });
+    this.auditStart();
     this.pool = new SealPool({ workers: config.seal.workers });
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
     this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines);
@@ -83,6 +109,9 @@ export class Service {
     const recovered = this.recover(oldRuns);
     await Promise.all([ended, recovered]);
     await this.keeper.idle();
+    this.watch?.stop();
+    await this.faces?.stop();
+    this.store.audit.append({ kind: "stopped", actor: "service" });
     clearTimeout(this.restartTimer);
     await this.pool.close();
     this.store.close();
@@ -113,12 +142,59 @@ export class Service {
     syncFolder(this.journalRoot);
     const { config, capture } = this.options;
     this.engine = new EngineProcess(
-      { config, capture, journalFolder },
+      {
+        // The engine speaks to nobody.
+        config: { ...config, mqtt: { ...config.mqtt, password: "" } },
+        capture,
+        journalFolder,
+        registerFolder: this.registerFolder,
+        pauses: this.pauses.list(systemClock.nowUs()),
+      },
       {
         message: (message) => this.handle(message, journalFolder),
         gone: (clean, how) => this.engineGone(clean, how, journalFolder),
       },
     );
+  }
+
+  private auditStart(): void {
+    const { audit } = this.store;
+    const { config, capture, dataFolder } = this.options;
+    audit.append({ kind: "started", actor: "service", detail: { capture: capture.kind, node: process.version } });
+    const entry = noteConfiguration(dataFolder, config);
+    if (entry) audit.append(entry);
+  }
+
+  /** Once capture works: before that there is nothing to command. */
+  private startFaces(): Faces {
+    const { config, dataFolder, logger, showFirstToken } = this.options;
+    const { audit } = this.store;
+    const faces = new Faces({
+      config,
+      device: config.device.id || hostname(),
+      dataFolder,
+      desk: this.desk,
+      showFirstToken,
+      logger,
+    });
+    faces.start().catch((error: unknown) => {
+      logger.error("the API or MQTT could not be started", { message: String(error) });
+    });
+    const registers = ["consent.jsonl", "agents.jsonl"].map((name) => ({
+      path: join(this.registerFolder, name),
+      changed: (sha256: string): void => {
+        audit.append({ kind: "register", actor: "service", detail: { file: `registers/${name}`, sha256 } });
+        this.engine?.send({ type: "registers-changed" });
+      },
+    }));
+    const tokens = {
+      path: join(dataFolder, "keys", "tokens.json"),
+      changed: (sha256: string): void =>
+        audit.append({ kind: "token", actor: "service", detail: { file: "keys/tokens.json", sha256 } }),
+    };
+    this.watch = new FileWatch([...registers, tokens]);
+    this.watch.start(WATCH_MS);
+    return faces;
   }
 
   private handle(message: EngineToService, journalFolder: string): void {
@@ -128,8 +204,18 @@ export class Service {
         if (message.interfaces.length === 0) break;
         logger.info("capturing", { interfaces: message.interfaces.join(",") });
         warnWithoutAgents(this.options.config, logger);
+        this.faces ??= this.startFaces();
+        break;
+      case "command-result":
+        this.desk.settle(message.id, message.result);
+        break;
+      case "audited":
+        this.pauses.noteEvent(message.event);
+        this.store.audit.append(auditEntryOf(message.event));
+        this.faces?.publish(message.event);
         break;
       case "call-ended":
+        this.pauses.forget(message.record.id);
         this.keep(message.record, message.journal, journalFolder);
         break;
       case "counters":
@@ -168,6 +254,7 @@ export class Service {
   private noteCounters(counters: EngineCounters): void {
     const before = this.counters;
     this.counters = counters;
+    this.faces?.showCalls(counters.activeCalls);
     for (const source of counters.sources) {
       const known = before?.sources.find((candidate) => candidate.name === source.name);
       const drops = source.kernelDrops - (known?.kernelDrops ?? 0);
@@ -184,12 +271,14 @@ export class Service {
 
   private engineGone(clean: boolean, how: string, journalFolder: string): void {
     this.engine = undefined;
+    this.desk.abandon();
     if (clean || this.isStopping) {
       void this.finishRun(journalFolder);
       return;
     }
     const isLive = this.options.capture.kind === "live";
     this.options.logger.error("the engine stopped unexpectedly; its journal is being recovered", { how });
+    this.store.audit.append({ kind: "engine-lost", actor: "service", detail: { how } });
     void this.keeper
       .idle()
       .then(() => this.recover([journalFolder]))

@@ -1,8 +1,8 @@
 // The one error type that reaches a person: a stable code, one line that says what is wrong and what to do, and the
 // exit code of the process. Expected bad input inside the pipeline is a value and a counter, not one of these.
 
-/** Exit codes of `sidetoned`, documented in the README. */
-export const EXIT = { ok: 0, internal: 1, usage: 2, capture: 3, storage: 4 } as const;
+/** Exit codes of `sidetoned`, documented in the README. `unproved`: a recording, or the audit chain, is not what it says. */
+export const EXIT = { ok: 0, internal: 1, usage: 2, capture: 3, storage: 4, unproved: 5 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export class SidetoneError extends Error {

@@ -119,6 +119,7 @@ export class CallTable {
       this.binder,
       this.agents,
       this.halves,
+      guard,
     );
     this.mixes = new MixWatch(config.agents.mixedStreams === "trust");
   }
@@ -180,6 +181,7 @@ export class CallTable {
       if (nowUs >= dialog.closeAtUs) this.closeDialog(dialog, nowUs, dialog.endReason ?? "bye");
     }
     for (const call of this.lingering) if (nowUs >= call.lingerUntilUs) this.closeCall(call, nowUs);
+    this.guard.tick(nowUs);
     if (nowUs < this.nextIdleSweepUs && this.nextIdleSweepUs - nowUs <= IDLE_SWEEP_US) return;
     this.nextIdleSweepUs = nowUs + IDLE_SWEEP_US;
     for (const call of this.calls) this.sweepCall(call, nowUs);
@@ -372,15 +374,29 @@ export class CallTable {
     // A renewed offer changes nothing until it is answered; the first one is all there is to go by.
     if (event.status === "offered" && leg.audio) return;
     const origin = originOf(event.description);
+    const isDoubtful = this.mayBeSomebodyElse(leg);
     const isSucceeded =
-      dialog.answeredAtUs !== undefined && !this.isAgent(leg) && !isSameSpeaker(leg, origin, audio.address);
+      dialog.answeredAtUs !== undefined &&
+      !this.isAgent(leg) &&
+      (isDoubtful || !isSameSpeaker(leg, origin, audio.address));
+    const former = leg.party;
     const formerKey = speakerKey(leg);
     leg.audio = audio;
     leg.origin = origin;
     leg.latchedSource = undefined;
     if (isSucceeded) this.succeed(leg, formerKey, atUs);
+    if (isDoubtful) this.guard.takeRefusals(dialog.call, leg.party, former, atUs);
     dialog.call.changedSinceSnapshot = true;
     this.media.descriptionsChanged(dialog.call);
+  }
+
+  /**
+   * Of a dialog whose beginning was not seen nobody knows who described the side before: what was said until its first
+   * description may have been said by somebody else.
+   */
+  private mayBeSomebodyElse(leg: Leg): boolean {
+    if (leg.origin !== undefined || !leg.dialog.isSeenFromMiddle) return false;
+    return this.guard.hasHeardOf(leg.party, leg.call);
   }
 
   private isAgent(leg: Leg): boolean {
@@ -530,6 +546,7 @@ export class CallTable {
     this.guard.detach(call, nowUs);
     this.counters.ended++;
     this.observer.ended(call, describeCall(call, this.guard.report(call, nowUs)));
+    this.guard.forget(call);
   }
 }
 

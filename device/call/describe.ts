@@ -26,9 +26,14 @@ export function describeCall(call: Call, report: GuardReport): CallRecord {
     endReason: call.endReason ?? "recovered",
     policy: report.policy,
     policyRule: report.policyRule,
+    purpose: report.purpose,
+    retention: report.retention,
     parties: describeParties(call, report, endedAtUs),
     streams,
     evidence: [...report.evidence, ...call.joins.map((join, i) => ({ id: `j${i + 1}`, ...join }))],
+    ledger: report.ledger,
+    pauses: report.pauses,
+    ...(report.echo && { echo: report.echo }),
     events: [...call.events],
     warnings: [...call.warnings, ...report.warnings],
   };
@@ -44,8 +49,9 @@ function describeParties(call: Call, report: GuardReport, endedAtUs: number): Ca
   return parties as CallRecord["parties"];
 }
 
-function describeParty(party: Party, { consent, spans }: PartyReport, endedAtUs: number): PartyRecord {
+function describeParty(party: Party, report: PartyReport, endedAtUs: number): PartyRecord {
   const { side, role, identity, identifiedBy, joinedBy, fromUs } = party;
+  const { consent, spans, closedSpans, erased } = report;
   return {
     side,
     role,
@@ -58,6 +64,8 @@ function describeParty(party: Party, { consent, spans }: PartyReport, endedAtUs:
     identifiedBy,
     consent,
     spans,
+    closedSpans,
+    ...(erased.length > 0 && { erased }),
   };
 }
 

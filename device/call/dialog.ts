@@ -66,6 +66,11 @@ export class Dialog {
     return this.endedAtUs === undefined;
   }
 
+  /** Seen first when it was up already: what was said and described before is not known. */
+  get isSeenFromMiddle(): boolean {
+    return !this.session.startSeen && this.answeredAtUs !== undefined && this.answeredAtUs <= this.startedAtUs;
+  }
+
   get onHold(): boolean {
     return this.session.held[0] || this.session.held[1];
   }

@@ -73,7 +73,7 @@ export function joinHalves(
   ] as const) {
     const sinceUs = person.dialog.answeredAtUs ?? atUs;
     for (const former of new Set([standIn.party, ...standIn.formerParties.values()]))
-      takePlace(call, person.party, former, sinceUs, guard);
+      takePlace(call, person.party, former, sinceUs, guard, atUs);
     standIn.formerParties.clear();
   }
   for (const leg of [relay, edge.other]) leg.party = leg.nearest.party;
@@ -201,12 +201,12 @@ function giveUp(stream: CallStream): void {
  * `person` is who `stand-in` (the PBX as the other half shows it) stood for: what was said of the stand-in counts for the
  * person, and unless the stand-in was heard before the person was there (`sinceUs`) its place is the person's.
  */
-function takePlace(call: Call, person: Party, standIn: Party, sinceUs: TimeUs, guard: CallGuard): void {
+function takePlace(call: Call, person: Party, standIn: Party, sinceUs: TimeUs, guard: CallGuard, atUs: TimeUs): void {
   if (person === standIn) return;
   const wasHeard = call.streams.some(
     (stream) => stream.party === standIn && stream.recorded > 0 && stream.firstAtUs < sinceUs - OVERTAKES_US,
   );
-  guard.unite(call, person, standIn, !wasHeard);
+  guard.unite(call, person, standIn, !wasHeard, atUs);
   if (wasHeard) {
     standIn.toUs ??= Math.max(standIn.fromUs, person.fromUs);
     person.joinedBy = "half";

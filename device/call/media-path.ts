@@ -10,6 +10,7 @@ import type { FlowBinder } from "./binder.js";
 import type { Call } from "./call.js";
 import type { EndpointTable } from "./endpoints.js";
 import { type Binding, Flow, Trust } from "./flow.js";
+import type { CallGuard } from "./guard.js";
 import type { HalfFinder } from "./half-finder.js";
 import { isHeardElsewhere, relateFlows } from "./hops.js";
 import type { Leg } from "./leg.js";
@@ -99,6 +100,7 @@ export class MediaPath {
   private readonly agents: AgentAddresses;
   private readonly flows: WordTable<Flow>;
   private readonly halves: HalfFinder;
+  private readonly guard: CallGuard;
   private readonly meets = (a: Leg, b: Leg): boolean => this.halves.meet(a, b);
   private readonly view: RtpView = makeRtpView();
   private sweepAt = 0;
@@ -109,7 +111,9 @@ export class MediaPath {
     binder: FlowBinder,
     agents: AgentAddresses,
     halves: HalfFinder,
+    guard: CallGuard,
   ) {
+    this.guard = guard;
     this.limits = limits;
     this.copies = new RtpCopies(limits.copyWindowMs);
     this.endpoints = endpoints;
@@ -207,7 +211,9 @@ export class MediaPath {
     stream.lastAtUs = datagram.capturedAtUs;
     leg.dialog.lastActivityUs = datagram.capturedAtUs;
     if (!stream.countPayloadType(view.payloadType)) {
-      stream.switchPayloadType(view.payloadType, leg.codecOf(view.payloadType));
+      const codec = leg.codecOf(view.payloadType);
+      stream.switchPayloadType(view.payloadType, codec);
+      stream.ear = this.guard.earFor(leg, stream, codec);
       leg.call.changedSinceSnapshot = true;
     }
     const arrival = stream.statistics.update(
@@ -220,6 +226,7 @@ export class MediaPath {
     if (stream.twins.length > 0 && isHeardElsewhere(stream, view.sequence, datagram.capturedAtUs))
       stream.countDiscarded(OTHER_HOP);
     else leg.gate.offer(stream, datagram, arrival === Arrival.duplicate);
+    if (stream.ear !== undefined && arrival !== Arrival.duplicate) stream.ear.hear(view, datagram);
     const { watched } = stream;
     if (watched !== undefined)
       this.halves.offer(watched, datagram.data, view.payloadStart, view.payloadEnd, datagram.capturedAtUs);

@@ -3,6 +3,7 @@
 import type { Side, TimeUs } from "../base/ids.js";
 import type { CodecMapping, DiscardReason } from "../contract/call-record.js";
 import { StreamStatistics } from "../rtp/stream-statistics.js";
+import type { StreamEar } from "./guard.js";
 import type { Twin } from "./hops.js";
 import type { Party } from "./party.js";
 import type { StreamToken } from "./payload-stream.js";
@@ -20,6 +21,13 @@ export const DISCARD_REASONS: readonly DiscardReason[] = [
   "journal",
   "other-half",
   "other-hop",
+  "paused",
+  "not-started",
+  "sampled-out",
+  "agent-not-registered",
+  "digits",
+  "echo",
+  "erased",
 ];
 export type DiscardCode = number;
 /** The code (1…) of a reason; 0 means admitted. */
@@ -54,6 +62,10 @@ export class CallStream {
   /** DiscardCode of a reason that lies in the stream itself (encrypted, changed source); 0 = none. */
   blocked: DiscardCode = 0;
   clockRate = 8000;
+  /** The current payload type is that of keys that are pressed (RFC 4733). */
+  carriesDigits = false;
+  /** Who listens to what the stream says, whether it is recorded or not; in memory only. */
+  ear: StreamEar | undefined;
   /** Its place in the search for relayed copies; undefined where that is not searched for. */
   watched: StreamToken<WatchedStream> | undefined;
   /** Streams of the leg's other flows that may carry the same packets. */
@@ -86,6 +98,14 @@ export class CallStream {
     this.discardedBy[discardCode("journal") - 1]! += packets;
   }
 
+  /** What was recorded so far is to be taken out again; returns how many packets that are. */
+  erase(): number {
+    const packets = this.recorded;
+    this.recorded = 0;
+    this.discardedBy[discardCode("erased") - 1]! += packets;
+    return packets;
+  }
+
   /** Counts a packet of a payload type whose mapping is known; false when the mapping must be given first. */
   countPayloadType(payloadType: number): boolean {
     if (payloadType !== this.lastPayloadType) return false;
@@ -103,7 +123,8 @@ export class CallStream {
     this.payloadTypes[slot]!.packets++;
     this.lastSlot = slot;
     this.lastPayloadType = payloadType;
-    if (codec.clockRate > 0) this.clockRate = codec.clockRate;
+    this.carriesDigits = codec.name === "TELEPHONE-EVENT";
+    if (codec.clockRate > 0 && !this.carriesDigits) this.clockRate = codec.clockRate;
   }
 
   /** A new description may give payload types another meaning: ask again with the next packet. */

@@ -33,7 +33,7 @@ function listFaults(
 }
 
 /** Why an entry of a match list can match nothing, or "". */
-function matchFault(entry: string): string {
+export function matchFault(entry: string): string {
   return addressFault(entry) || userPartFault(entry);
 }
 

@@ -56,7 +56,7 @@ function readText(text: string, field: ConfigField): unknown {
   if (field.kind === "integer") return readInteger(text);
   if (field.kind === "integer-list") return splitList(text).map(readInteger);
   if (field.kind === "boolean") return readBoolean(text.trim().toLowerCase()) ?? text;
-  if (field.kind === "text-list") return splitList(text);
+  if (field.kind === "text-list" || field.kind === "choice-list") return splitList(text);
   return field.kind === "choice" ? text.trim() : text;
 }
 

@@ -3,7 +3,15 @@
 import { z } from "zod";
 import { configSchema, type FieldMeta, fieldMeta } from "../contract/config.js";
 
-export type FieldKind = "integer" | "boolean" | "text" | "choice" | "integer-list" | "text-list" | "entry-list";
+export type FieldKind =
+  | "integer"
+  | "boolean"
+  | "text"
+  | "choice"
+  | "integer-list"
+  | "text-list"
+  | "choice-list"
+  | "entry-list";
 
 export interface ConfigField {
   /** "call.idleTimeoutMs"; "consent.rules[].policy" for a member of a list's entries. */
@@ -24,7 +32,7 @@ export interface ConfigField {
   maximumLength?: number;
   pattern?: string;
   maximumItems?: number;
-  /** Of a choice, else empty. */
+  /** Of a choice, or of each element of a list of choices, else empty. */
   values: readonly string[];
   /** "" when it cannot be set by the environment. */
   environment: string;
@@ -106,6 +114,8 @@ export function expectation(field: ConfigField): string {
       return `a list of at most ${field.maximumItems} whole numbers from ${field.minimum} to ${field.maximum}`;
     case "text-list":
       return `a list of at most ${field.maximumItems} texts`;
+    case "choice-list":
+      return `a list of at most ${field.maximumItems} of ${field.values.join(", ")}`;
     case "entry-list":
       return `a list of at most ${field.maximumItems} entries`;
   }
@@ -154,7 +164,7 @@ function readField(keys: string[], path: string, node: SchemaNode): ConfigField 
     ...(text.maxLength !== undefined && { maximumLength: text.maxLength }),
     ...(text.pattern !== undefined && { pattern: text.pattern }),
     ...(node.maxItems !== undefined && { maximumItems: node.maxItems }),
-    values: node.enum ?? [],
+    values: node.enum ?? node.items?.enum ?? [],
     environment: hasEnvironment ? environmentName(path) : "",
     flag: FLAG_BY_PATH[path] ?? "",
     isSecret: node.meta?.secret ?? false,
@@ -167,6 +177,7 @@ function kindOf(path: string, node: SchemaNode): FieldKind {
   if (node.type === "integer" || node.type === "boolean") return node.type;
   if (node.type === "string") return "text";
   if (node.type === "array" && node.items?.type === "integer") return "integer-list";
+  if (node.type === "array" && node.items?.enum) return "choice-list";
   if (node.type === "array") return node.items?.type === "object" ? "entry-list" : "text-list";
   throw new Error(`configuration field ${path} has a type without a face: ${node.type}`);
 }

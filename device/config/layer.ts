@@ -164,6 +164,8 @@ function describeValue(layer: Layer, path: Path, value: unknown, catalogue: Cata
   const list = catalogue.fields.find((known) => `${known.path}[]` === schemaName);
   if (list?.kind === "integer-list")
     return `${name}found ${showValue(value)}, expected a whole number from ${list.minimum} to ${list.maximum}`;
+  if (list?.kind === "choice-list")
+    return `${name}found ${showValue(value)}, expected one of ${list.values.join(", ")}${choiceNear(value, list)}`;
   if (list?.kind !== "text-list")
     return `${name}found ${showValue(value)}, expected ${list ? "an entry" : "a section"} with keys`;
   const hint = quotesHint(layer, path, value);

@@ -4,17 +4,19 @@
 import type { Side, TimeUs } from "../base/ids.js";
 import type { LegGate } from "../call/guard.js";
 import type { Party } from "../call/party.js";
-import { type CallStream, type DiscardCode, discardCode } from "../call/stream.js";
-import type { DiscardReason, SpanRecord } from "../contract/call-record.js";
+import { type CallStream, DISCARD_REASONS, type DiscardCode, discardCode } from "../call/stream.js";
+import type { ClosedSpanRecord, DiscardReason, SpanRecord } from "../contract/call-record.js";
 import type { Datagram } from "../net/datagram.js";
 
 const SHUT: DiscardCode = discardCode("policy");
 const EARLY_MEDIA = discardCode("early-media");
 const SOURCE_CHANGED = discardCode("source-changed");
 const JOURNAL = discardCode("journal");
+const DIGITS = discardCode("digits");
+const ERASED = discardCode("erased");
 /** Packets held per leg before the answer: 500 ms at 10 ms per packet. */
 const MAX_HELD = 50;
-/** Spans kept per leg; when a gate flaps beyond that the last one stays shut. */
+/** Open and closed spans kept per leg; when a gate flaps beyond that the last one stays shut. */
 const MAX_SPANS = 1000;
 
 /** Where admitted packets go: the call's journal. False = it could not be kept. */
@@ -31,10 +33,27 @@ interface HeldPacket {
 /** An open span and who was on the leg. */
 interface GateSpan extends SpanRecord {
   party: Party;
+  /** The latest packet that was admitted in it. */
+  lastUs: TimeUs;
+}
+
+/** The same for one in which packets were refused for one reason; it lasts until the next one begins or the gate opens. */
+interface ShutSpan extends ClosedSpanRecord {
+  party: Party;
+  code: DiscardCode;
+}
+
+export interface GateOptions {
+  /** How far before the answer media may be held. */
+  preAnswerMs: number;
+  /** Keys that are pressed (RFC 4733) are admitted like audio. */
+  keepsDigits: boolean;
 }
 
 export class Gate implements LegGate {
-  private spans: GateSpan[] = [];
+  private readonly spans: GateSpan[] = [];
+  private readonly shutSpans: ShutSpan[] = [];
+  private readonly keepsDigits: boolean;
   private sink: AdmittedSink;
   private readonly holdUs: number;
   /** 0 = open. */
@@ -44,11 +63,12 @@ export class Gate implements LegGate {
   private holds = false;
   private held: HeldPacket[] = [];
   private openSpan: GateSpan | undefined;
+  private shutSpan: ShutSpan | undefined;
 
-  /** `preAnswerMs`: how far before the answer media may be held. */
-  constructor(sink: AdmittedSink, preAnswerMs: number) {
+  constructor(sink: AdmittedSink, { preAnswerMs, keepsDigits }: GateOptions) {
     this.sink = sink;
     this.holdUs = preAnswerMs * 1000;
+    this.keepsDigits = keepsDigits;
   }
 
   get isOpen(): boolean {
@@ -60,7 +80,7 @@ export class Gate implements LegGate {
     if (refused !== 0) {
       if (this.holds && refused === EARLY_MEDIA && !isDuplicate && this.blockedBy(stream) === 0)
         this.hold(stream, datagram);
-      else stream.countDiscarded(refused);
+      else this.refuse(stream, refused, datagram.capturedAtUs);
       return;
     }
     if (isDuplicate) {
@@ -71,8 +91,11 @@ export class Gate implements LegGate {
       this.sink.append(stream.side, stream.index, datagram.capturedAtUs, datagram.data, datagram.start, datagram.end)
     ) {
       stream.recorded++;
+      const span = this.openSpan!;
+      span.packets++;
+      span.lastUs = datagram.capturedAtUs;
     } else {
-      stream.countDiscarded(JOURNAL);
+      this.refuse(stream, JOURNAL, datagram.capturedAtUs);
     }
   }
 
@@ -80,7 +103,8 @@ export class Gate implements LegGate {
   open(atUs: TimeUs, evidence: string, trustsAnySource: boolean, party: Party): void {
     this.trustsAnySource = trustsAnySource;
     if (this.closed === 0 && this.openSpan?.evidence === evidence && this.openSpan.party === party) return;
-    if (this.openSpan) this.openSpan.toUs = atUs;
+    this.endOpenSpan(atUs);
+    this.endShutSpan(atUs);
     if (this.spans.length >= MAX_SPANS) {
       this.shut(atUs, "policy", false);
       return;
@@ -88,19 +112,18 @@ export class Gate implements LegGate {
     const wasHolding = this.held.length > 0;
     this.closed = 0;
     this.holds = false;
-    this.openSpan = { fromUs: atUs, toUs: Number.POSITIVE_INFINITY, evidence, party };
+    this.openSpan = { fromUs: atUs, toUs: Number.POSITIVE_INFINITY, evidence, packets: 0, party, lastUs: 0 };
     this.spans.push(this.openSpan);
     if (wasHolding) this.admitHeld(atUs);
   }
 
   /** Shuts the gate from the next packet on. `holds`: only the missing answer is in the way. */
   shut(atUs: TimeUs, reason: DiscardReason, holds: boolean): void {
-    this.closed = discardCode(reason);
+    const code = discardCode(reason);
+    if (code !== this.closed) this.endShutSpan(atUs);
+    this.closed = code;
     this.holds = holds && this.holdUs > 0;
-    if (this.openSpan) {
-      this.openSpan.toUs = atUs;
-      this.openSpan = undefined;
-    }
+    this.endOpenSpan(atUs);
     if (!this.holds) this.dropHeld();
   }
 
@@ -108,7 +131,31 @@ export class Gate implements LegGate {
   spansOf(party: Party, atUs: TimeUs): SpanRecord[] {
     return this.spans
       .filter((span) => span.party === party)
-      .map(({ fromUs, toUs, evidence }) => ({ fromUs, toUs: Math.min(toUs, atUs), evidence }));
+      .map(({ fromUs, toUs, evidence, packets }) => ({ fromUs, toUs: Math.min(toUs, atUs), evidence, packets }));
+  }
+
+  /** The spans in which packets of `party` were refused so far; one that lasts ends at `atUs`. */
+  closedSpansOf(party: Party, atUs: TimeUs): ClosedSpanRecord[] {
+    return this.shutSpans
+      .filter((span) => span.party === party)
+      .map(({ fromUs, toUs, reason, packets }) => ({ fromUs, toUs: Math.min(toUs, atUs), reason, packets }));
+  }
+
+  /** What was admitted of `party` until `atUs` is to be erased: its spans are closed ones from then on. */
+  erase(party: Party, atUs: TimeUs): void {
+    for (let i = this.spans.length - 1; i >= 0; i--) {
+      const span = this.spans[i]!;
+      if (span.party !== party || span === this.openSpan) continue;
+      this.spans.splice(i, 1);
+      this.shutSpans.push({
+        fromUs: span.fromUs,
+        toUs: Math.min(span.toUs, atUs),
+        reason: "erased",
+        code: ERASED,
+        packets: span.packets,
+        party,
+      });
+    }
   }
 
   /** The call has become part of another: admitted packets go to its journal, evidence has other ids. */
@@ -119,41 +166,86 @@ export class Gate implements LegGate {
 
   /** Two parties turned out to be one. */
   unite(party: Party, other: Party): void {
-    for (const span of this.spans) if (span.party === other) span.party = party;
+    for (const span of [...this.spans, ...this.shutSpans]) if (span.party === other) span.party = party;
   }
 
   private blockedBy(stream: CallStream): DiscardCode {
+    if (stream.carriesDigits && !this.keepsDigits) return DIGITS;
     return this.trustsAnySource && stream.blocked === SOURCE_CHANGED ? 0 : stream.blocked;
+  }
+
+  /** Counts a refusal, in the stream and in the span that it makes or goes on. */
+  private refuse(stream: CallStream, code: DiscardCode, atUs: TimeUs): void {
+    stream.countDiscarded(code);
+    const { shutSpan } = this;
+    if (shutSpan !== undefined && shutSpan.code === code && shutSpan.party === stream.party) {
+      shutSpan.packets++;
+      if (this.closed === 0) shutSpan.toUs = atUs;
+    } else this.beginShutSpan(stream.party, code, atUs);
+  }
+
+  /** With the gate open, what is refused for the stream's own sake makes spans that end with their last packet. */
+  private beginShutSpan(party: Party, code: DiscardCode, atUs: TimeUs): void {
+    if (this.closed !== 0) this.endShutSpan(atUs);
+    const last = this.shutSpans.findLast((span) => span.party === party && span.code === code);
+    if (this.shutSpans.length >= MAX_SPANS && last !== undefined) {
+      last.packets++;
+      last.toUs = Math.max(last.toUs, atUs);
+      return;
+    }
+    const toUs = this.closed === 0 ? atUs : Number.POSITIVE_INFINITY;
+    this.shutSpan = { fromUs: atUs, toUs, reason: DISCARD_REASONS[code - 1]!, code, packets: 1, party };
+    this.shutSpans.push(this.shutSpan);
+  }
+
+  private endShutSpan(atUs: TimeUs): void {
+    if (this.shutSpan) this.shutSpan.toUs = Math.min(this.shutSpan.toUs, atUs);
+    this.shutSpan = undefined;
+  }
+
+  /** A dialog's end is noticed a little after its time: what was admitted until then belongs to the span. */
+  private endOpenSpan(atUs: TimeUs): void {
+    if (this.openSpan) this.openSpan.toUs = Math.max(atUs, this.openSpan.lastUs);
+    this.openSpan = undefined;
   }
 
   private hold(stream: CallStream, datagram: Datagram): void {
     this.forgetHeldBefore(datagram.capturedAtUs - this.holdUs);
-    if (this.held.length >= MAX_HELD) {
-      this.held.shift()!.stream.countDiscarded(EARLY_MEDIA);
-    }
+    if (this.held.length >= MAX_HELD) this.refuseHeld();
     const bytes = Buffer.from(datagram.data.subarray(datagram.start, datagram.end));
     this.held.push({ stream, capturedAtUs: datagram.capturedAtUs, bytes });
   }
 
   private forgetHeldBefore(limitUs: TimeUs): void {
-    while (this.held.length > 0 && this.held[0]!.capturedAtUs < limitUs) {
-      this.held.shift()!.stream.countDiscarded(EARLY_MEDIA);
-    }
+    while (this.held.length > 0 && this.held[0]!.capturedAtUs < limitUs) this.refuseHeld();
+  }
+
+  private refuseHeld(): void {
+    const { stream, capturedAtUs } = this.held.shift()!;
+    this.refuse(stream, EARLY_MEDIA, capturedAtUs);
   }
 
   private admitHeld(atUs: TimeUs): void {
     this.forgetHeldBefore(atUs - this.holdUs);
-    const admitted = this.held;
+    const held = this.held;
     this.held = [];
-    if (admitted.length > 0) this.openSpan!.fromUs = Math.min(atUs, admitted[0]!.capturedAtUs);
-    for (const { stream, capturedAtUs, bytes } of admitted) {
-      if (this.sink.append(stream.side, stream.index, capturedAtUs, bytes, 0, bytes.length)) stream.recorded++;
-      else stream.countDiscarded(JOURNAL);
+    const span = this.openSpan!;
+    for (const { stream, capturedAtUs, bytes } of held) {
+      // Held for who was on the leg before.
+      if (stream.party !== span.party) {
+        this.refuse(stream, EARLY_MEDIA, capturedAtUs);
+        continue;
+      }
+      span.fromUs = Math.min(span.fromUs, capturedAtUs);
+      if (this.sink.append(stream.side, stream.index, capturedAtUs, bytes, 0, bytes.length)) {
+        stream.recorded++;
+        span.packets++;
+        span.lastUs = Math.max(span.lastUs, capturedAtUs);
+      } else this.refuse(stream, JOURNAL, capturedAtUs);
     }
   }
 
   private dropHeld(): void {
-    for (const { stream } of this.held) stream.countDiscarded(EARLY_MEDIA);
-    this.held = [];
+    while (this.held.length > 0) this.refuseHeld();
   }
 }

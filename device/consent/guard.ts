@@ -1,137 +1,254 @@
-// Consent and policy of the calls in progress: chooses each call's policy, keeps every party's ledger from the
-// configured sources (number rules, a SIP header), and opens and shuts the gates of all legs. Implements what call/ asks
-// for in CallGuard.
-import { otherSide, type Side, type TimeUs } from "../base/ids.js";
-import { compileUserPattern, type UserPattern } from "../call/agents.js";
+// Consent and policy of the calls in progress: tells the sources of consent apart, keeps every call's consent, and opens and
+// shuts the gates of all legs. Implements what call/ asks for in CallGuard. Who said what is entered by call-consent.ts,
+// which source outweighs which is strength.ts's, what may be recorded policy.ts's.
+import type { Side, TimeUs } from "../base/ids.js";
 import type { Call } from "../call/call.js";
 import type { Dialog } from "../call/dialog.js";
-import type { CallGuard, GuardReport, PartyReport } from "../call/guard.js";
+import type { CallGuard, GuardReport, PartyReport, StreamEar } from "../call/guard.js";
 import type { Leg } from "../call/leg.js";
-import { NOBODY, type Party, type PartyIdentity } from "../call/party.js";
-import type { ConsentState, EvidenceRecord, NoAudioReason, Policy, SpanRecord } from "../contract/call-record.js";
-import type { Config, ConsentRule } from "../contract/config.js";
+import type { Party } from "../call/party.js";
+import type { CallStream } from "../call/stream.js";
+import type {
+  ClosedSpanRecord,
+  CodecMapping,
+  ConsentState,
+  NoAudioReason,
+  SpanRecord,
+} from "../contract/call-record.js";
+import type { CallCommand, CommandResult } from "../contract/commands.js";
+import type { Config } from "../contract/config.js";
+import type { AuditedEvent, CarriedPause } from "../contract/engine-messages.js";
 import type { SipMessage } from "../sip/message.js";
-import { EvidenceLog } from "./evidence-log.js";
+import { agentLegOf, CallConsent, type Statement } from "./call-consent.js";
+import { CallControl } from "./call-control.js";
+import { carryOut } from "./carry-out.js";
+import { EarFactory } from "./ears.js";
 import { type AdmittedSink, Gate } from "./gate.js";
-import { type ConsentEffect, ConsentLedger } from "./ledger.js";
+import { HeardOnce, Novelty } from "./heard-once.js";
+import { type KeyListener, KeyPresses } from "./key-presses.js";
+import { OnFile, type Registers } from "./on-file.js";
+import { Pauses } from "./pause.js";
 import { type GateRole, judgeGate } from "./policy.js";
+import { Sampler } from "./sampling.js";
+import { inWords, isClosing, readStatements, SpokenWords } from "./spoken.js";
+import { TermsBook } from "./terms.js";
 
-interface CompiledRule {
-  rule: ConsentRule;
-  patterns: UserPattern[];
+export interface GuardEdges {
+  /** The journal of a call; asked once per call. */
+  sinkFor(call: Call): AdmittedSink;
+  audit(event: AuditedEvent): void;
+  /** What was admitted of the call so far must not outlive a kill as if nothing had been erased. */
+  erased(call: Call, atUs: TimeUs): void;
+  /** A gate has opened: what is admitted from now on must not outlive a kill without the evidence for it. */
+  opened(call: Call, atUs: TimeUs): void;
+  /** The newest registers that were read. */
+  registers(): Registers;
+  /** Pauses that were in force when the engine before this one died. */
+  pauses: readonly CarriedPause[];
 }
 
-type CallerNumber = Pick<PartyIdentity, "user" | "number">;
+/** Calls in progress are compared with the registers this often: entries begin and end. */
+const REGISTER_CHECK_US = 10_000_000;
+const SHOWN_CHARACTERS = 64;
 
-/** A statement about a dialog's caller, made before it was known which side that is. */
-interface WaitingStatement {
-  dialog: Dialog;
-  source: EvidenceRecord["kind"];
-  effect: ConsentEffect;
-  evidence: string;
-}
-
-/** Statements of one dialog that wait for its caller to be known; further ones are ignored. */
-const MAX_WAITING = 16;
-
-/** What consent/ keeps of one call. */
-interface CallConsent {
-  readonly sink: AdmittedSink;
-  policy: Policy;
-  policyRule: string;
-  /** Caller's number the policy was chosen for. */
-  policyNumber: string | undefined;
-  readonly log: EvidenceLog;
-  readonly ledgers: Map<Party, ConsentLedger>;
-  /** Number of a party for which consent on file was looked up. */
-  readonly fileNumbers: Map<Party, string>;
-  /** Gates of every dialog so far; those of dialogs that are over stay shut. */
-  readonly gates: Map<Leg, Gate>;
-  readonly closed: Set<Dialog>;
-  /** Gates of dialogs that went over to another call. */
-  readonly pastGates: Gate[];
-  waiting: WaitingStatement[];
-  /** Evidence id of "this party is the agent", noted once. */
-  readonly agentEvidence: Map<Party, string>;
-  /** Evidence id of a policy that needs no consent, noted once. */
-  policyEvidence: string;
-}
-
-export class ConsentGuard implements CallGuard {
+export class ConsentGuard implements CallGuard, KeyListener {
   private readonly config: Config;
-  private readonly rules: CompiledRule[];
-  private readonly sinkFor: (call: Call) => AdmittedSink;
-  private readonly headerName: string;
-  private readonly headerEffects = new Map<string, ConsentEffect>();
-  private readonly calls = new WeakMap<Call, CallConsent>();
+  private readonly edges: GuardEdges;
+  private readonly terms: TermsBook;
+  private readonly words: SpokenWords;
+  private readonly onFile: OnFile;
+  private readonly sampler: Sampler;
+  private readonly keys: KeyPresses;
+  private readonly ears: EarFactory;
+  private readonly control: CallControl;
+  private readonly calls = new Map<Call, CallConsent>();
+  private readonly heard = new WeakMap<Dialog, HeardOnce>();
+  private readonly paused = new Set<CallConsent>();
+  /** By Call-ID: pauses of calls that this engine has not seen yet. */
+  private readonly carried = new Map<string, CarriedPause>();
+  /** A pause of every call that is in force: calls that begin, or are seen for the first time, are paused as well. */
+  private standing: { order: Order; endsUs: TimeUs } | undefined;
+  private nextRegisterCheckUs = 0;
 
-  /** `sinkFor` gives the journal of a call; it is asked once per call. */
-  constructor(config: Config, sinkFor: (call: Call) => AdmittedSink) {
+  constructor(config: Config, edges: GuardEdges) {
     this.config = config;
-    this.sinkFor = sinkFor;
-    this.rules = config.consent.rules.map((rule) => ({ rule, patterns: rule.numbers.map(compileUserPattern) }));
-    const { header } = config.consent;
-    this.headerName = header.name.toLowerCase();
-    for (const effect of ["granted", "refused", "withdrawn"] as const) {
-      for (const value of header[effect]) this.headerEffects.set(value.toLowerCase(), effect);
+    this.edges = edges;
+    this.terms = new TermsBook(config);
+    this.words = new SpokenWords(config);
+    this.onFile = new OnFile(config, edges.registers);
+    this.sampler = new Sampler(config.consent.sampling);
+    this.keys = new KeyPresses(config, this);
+    this.ears = new EarFactory(
+      config,
+      this.keys,
+      (call) => this.of(call),
+      (call, atUs) => this.judge(call, atUs),
+    );
+    this.control = new CallControl(config, (event) => edges.audit(event));
+    for (const pause of edges.pauses) {
+      if (pause.sipCallIds.length === 0) this.standing = { order: pause, endsUs: pause.endsUs };
+      for (const sipCallId of pause.sipCallIds) this.carried.set(sipCallId, pause);
     }
   }
 
   attach(call: Call): void {
-    this.calls.set(call, {
-      sink: this.sinkFor(call),
-      policy: this.config.consent.policy,
-      policyRule: "",
-      policyNumber: undefined,
-      log: new EvidenceLog(),
-      ledgers: new Map(),
-      fileNumbers: new Map(),
-      gates: new Map(),
-      closed: new Set(),
-      pastGates: [],
-      waiting: [],
-      agentEvidence: new Map(),
-      policyEvidence: "",
-    });
+    const { consent } = this.config;
+    const own = new CallConsent(
+      call,
+      {
+        sink: this.edges.sinkFor(call),
+        terms: this.terms.initial,
+        pauses: new Pauses(consent.pause.maxS * 1_000_000),
+        notice: consent.notice,
+        erasesOnWithdrawal: consent.onWithdrawal === "erase",
+        audit: (event) => this.edges.audit(event),
+      },
+      consent.onDemand.mode !== "start-stopped",
+    );
+    this.calls.set(call, own);
+    this.takeStandingPause(own);
   }
 
   addDialog(dialog: Dialog): void {
     const own = this.of(dialog.call);
+    const options = {
+      preAnswerMs: this.config.call.preAnswerMs,
+      keepsDigits: this.config.recording.digits === "store",
+    };
     for (const leg of dialog.legs) {
-      const gate = new Gate(own.sink, this.config.call.preAnswerMs);
+      const gate = new Gate(own.sink, options);
       leg.gate = gate;
       own.gates.set(leg, gate);
     }
+    this.takeCarriedPause(own, dialog);
   }
 
   message(dialog: Dialog, message: SipMessage, from: Side | undefined, atUs: TimeUs): void {
-    const values = message.headers.get(this.headerName);
-    if (!values) return;
     const { call } = dialog;
     const own = this.of(call);
-    const sender = from === undefined ? "unknown" : from === 0 ? "originator" : "answerer";
-    for (const value of values.slice(0, 8)) {
-      const effect = this.headerEffects.get(value.trim().toLowerCase());
-      const detail = { header: this.config.consent.header.name, value: value.slice(0, 64), from: sender };
-      if (effect) this.hear(own, dialog, atUs, "sip-header", effect, { ...detail, in: nameOf(message) });
-      else call.warn("consent-header-value-unknown", detail);
+    this.terms.keepHeaders(own, message);
+    const speaker = from === undefined ? undefined : dialog.legs[from];
+    const keys = this.keys.inMessage(message);
+    const statements = readStatements(message, speaker, this.words, this.config, call);
+    const novelty = this.noveltyOf(dialog, message, from, [...statements.map(inWords), ...keys], atUs);
+    for (const said of statements) {
+      if (novelty === Novelty.again || (novelty === Novelty.overtaken && !isClosing(said))) continue;
+      if (said.kind === "statement") own.hear(dialog, said.mustBe, atUs, said.statement);
+      else if (said.kind === "lift") own.lift(said.mustBe.nearest.party, said.source, atUs, said.by);
+      else if (said.kind === "noted") own.log.note(atUs, said.source, "none", said.detail);
+      else this.setPause(own, said.isPause, { source: "sip-header", by: said.by, reason: "" }, atUs);
     }
+    if (speaker && novelty !== Novelty.again)
+      for (const key of keys) this.keys.press(speaker, key, "sip-info", atUs, novelty === Novelty.overtaken);
     this.judge(call, atUs);
+  }
+
+  earFor(leg: Leg, stream: CallStream, codec: CodecMapping): StreamEar | undefined {
+    return this.ears.earFor(leg, stream, codec);
+  }
+
+  tick(nowUs: TimeUs): void {
+    for (const own of this.paused) {
+      if (nowUs < own.pauses.dueUs) continue;
+      const dueUs = own.pauses.dueUs;
+      this.control.resume(own, { source: "default", by: "consent.pause.maxS", reason: "" }, dueUs, "time");
+      this.paused.delete(own);
+      this.judge(own.call, dueUs);
+    }
+    if (nowUs < this.nextRegisterCheckUs && this.nextRegisterCheckUs - nowUs <= REGISTER_CHECK_US) return;
+    this.nextRegisterCheckUs = nowUs + REGISTER_CHECK_US;
+    if (this.onFile.changesWithTime) this.registersChanged(nowUs);
+  }
+
+  /** The registers were read anew, or time has passed: calls in progress are compared with them. */
+  registersChanged(atUs: TimeUs): void {
+    for (const call of this.calls.keys()) this.judge(call, atUs);
   }
 
   changed(call: Call, atUs: TimeUs): void {
     this.judge(call, atUs);
   }
 
+  /** Carries out a command, in force with the next packet. */
+  command(command: CallCommand, atUs: TimeUs): CommandResult {
+    return carryOut(command, {
+      calls: [...this.calls.values()],
+      enter: (own, parties, statement) => {
+        own.enter(parties, atUs, statement);
+        this.judge(own.call, atUs);
+      },
+      setPause: (own, isPause, order) => this.setPause(own, isPause, order, atUs),
+      setStandingPause: (order) => {
+        const endsUs = atUs + this.config.consent.pause.maxS * 1_000_000;
+        this.standing = order && { order, endsUs };
+      },
+      setStarted: (own, isStarted, order) => this.setStarted(own, isStarted, order, atUs),
+      isDemanded: this.config.consent.onDemand.mode !== "off",
+      allowed: this.config.consent.commands,
+      describe: (own) => this.report(own.call, atUs),
+      isOpen: (own, party) => this.isOpen(own, party),
+    });
+  }
+
+  /** A person on the leg has pressed a code of keys. */
+  pressed(leg: Leg, code: Parameters<KeyListener["pressed"]>[1], atUs: TimeUs): void {
+    const { call } = leg;
+    const own = this.of(call);
+    const order = { source: "dtmf", by: `agent pressed ${code.keys}`, reason: "" } as const;
+    switch (code.meaning) {
+      case "pause":
+        this.setPause(own, true, order, atUs);
+        break;
+      case "resume":
+        this.setPause(own, false, order, atUs);
+        break;
+      case "pause-toggle":
+        this.setPause(own, !own.pauses.isPaused, order, atUs);
+        break;
+      case "start":
+        this.setStarted(own, true, order, atUs);
+        break;
+      case "stop":
+        this.setStarted(own, false, order, atUs);
+        break;
+      case "start-toggle":
+        this.setStarted(own, !own.isStarted, order, atUs);
+        break;
+      default: {
+        const detail = { keys: code.keys, by: code.how, from: leg.side === 0 ? "originator" : "answerer" };
+        const statement: Statement = {
+          source: "dtmf",
+          effect: code.meaning,
+          by: `caller pressed ${code.keys}`,
+          detail,
+        };
+        own.hear(leg.dialog, leg, atUs, statement);
+        this.judge(call, atUs);
+      }
+    }
+  }
+
+  isPaused(call: Call): boolean {
+    return this.of(call).pauses.isPaused;
+  }
+
   report(call: Call, atUs: TimeUs): GuardReport {
     const own = this.of(call);
-    const { log } = own;
+    const { log, terms } = own;
+    const warnings = [];
+    if (log.dropped > 0) warnings.push({ code: "evidence-dropped", detail: { entries: log.dropped } });
+    if (own.changesDropped > 0) warnings.push({ code: "ledger-cut", detail: { entries: own.changesDropped } });
     return {
-      policy: own.policy,
-      policyRule: own.policyRule,
+      policy: terms.policy,
+      policyRule: terms.policyRule,
+      purpose: terms.purpose,
+      retention: terms.retention,
       parties: call.parties.map((party) => this.partyReport(own, party, atUs)),
       evidence: log.entries.map((entry) => ({ ...entry })),
-      warnings: log.dropped > 0 ? [{ code: "evidence-dropped", detail: { entries: log.dropped } }] : [],
+      ledger: own.ledger(),
+      pauses: own.pauses.entries.map((entry) => ({ ...entry })),
+      echo: this.ears.echoOf(call),
+      warnings,
       closedReason: this.closedReason(call, own),
     };
   }
@@ -150,32 +267,24 @@ export class ConsentGuard implements CallGuard {
   absorb(call: Call, other: Call, atUs: TimeUs): void {
     const own = this.of(call);
     const gone = this.of(other);
-    const ids = own.log.adopt(gone.log);
-    for (const [leg, gate] of gone.gates) {
-      gate.move(own.sink, ids);
-      own.gates.set(leg, gate);
-    }
-    for (const [party, ledger] of gone.ledgers) {
-      ledger.rename(ids);
-      own.ledgers.set(party, ledger);
-    }
-    for (const [party, number] of gone.fileNumbers) own.fileNumbers.set(party, number);
-    for (const [party, id] of gone.agentEvidence) own.agentEvidence.set(party, ids.get(id) ?? id);
-    for (const dialog of gone.closed) own.closed.add(dialog);
-    own.pastGates.push(...gone.pastGates);
-    for (const statement of gone.waiting)
-      own.waiting.push({ ...statement, evidence: ids.get(statement.evidence) ?? statement.evidence });
+    own.absorb(gone);
+    this.ears.absorb(call, other);
+    this.paused.delete(gone);
+    if (own.pauses.isPaused) this.paused.add(own);
     this.calls.delete(other);
     this.judge(call, atUs);
   }
 
-  unite(call: Call, party: Party, other: Party, isSame: boolean): void {
-    const own = this.of(call);
-    const ledger = own.ledgers.get(other);
-    if (ledger) this.ledgerOf(own, party).join(ledger);
-    if (!isSame) return;
-    own.ledgers.delete(other);
-    for (const gate of own.gates.values()) gate.unite(party, other);
+  unite(call: Call, party: Party, other: Party, isSame: boolean, atUs: TimeUs): void {
+    this.of(call).unite(party, other, isSame, atUs);
+  }
+
+  hasHeardOf(party: Party, call: Call): boolean {
+    return this.of(call).hasHeardOf(party);
+  }
+
+  takeRefusals(call: Call, party: Party, former: Party, atUs: TimeUs): void {
+    this.of(call).takeRefusals(party, former, atUs);
   }
 
   closeDialog(dialog: Dialog, atUs: TimeUs): void {
@@ -186,77 +295,115 @@ export class ConsentGuard implements CallGuard {
   }
 
   detach(call: Call, atUs: TimeUs): void {
-    for (const dialog of call.dialogs) if (!this.of(call).closed.has(dialog)) this.closeDialog(dialog, atUs);
+    const own = this.of(call);
+    for (const dialog of call.dialogs) if (!own.closed.has(dialog)) this.closeDialog(dialog, atUs);
+    own.pauses.end(call.endedAtUs ?? atUs, "call");
+    this.paused.delete(own);
+    // Its figures go into the call's record.
+    this.ears.wipe(call);
   }
 
-  /** Takes a statement made in a dialog about its caller; while it is open who that is, the statement waits. */
-  private hear(
-    own: CallConsent,
+  /** The call's record is made: nothing is kept of it. */
+  forget(call: Call): void {
+    this.ears.forget(call);
+    this.calls.delete(call);
+  }
+
+  /** Was what the message says said before, or may it have been overtaken? Then only what closes counts. */
+  private noveltyOf(
     dialog: Dialog,
+    message: SipMessage,
+    from: Side | undefined,
+    says: readonly string[],
     atUs: TimeUs,
-    source: EvidenceRecord["kind"],
-    effect: ConsentEffect,
-    detail: EvidenceRecord["detail"],
-  ): void {
-    if (dialog.agent.agent !== undefined) {
-      this.state(own, callersOf(dialog), atUs, source, effect, detail);
-      return;
+  ): Novelty {
+    let heard = this.heard.get(dialog);
+    if (!heard) {
+      heard = new HeardOnce(dialog.startedAtUs);
+      this.heard.set(dialog, heard);
     }
-    const waiting = own.waiting.filter((statement) => statement.dialog === dialog);
-    const last = waiting.findLast((statement) => statement.source === source);
-    if (last?.effect === effect || waiting.length >= MAX_WAITING) return;
-    own.waiting.push({ dialog, source, effect, evidence: own.log.note(atUs, source, effect, detail) });
+    const novelty =
+      says.length === 0 ? Novelty.again : heard.judge(message, from, says.join(), atUs, dialog.isSeenFromMiddle);
+    heard.note(message, from);
+    return novelty;
   }
 
-  /** The caller is known now: what was said of it takes effect. */
-  private settleWaiting(own: CallConsent): void {
-    if (own.waiting.length === 0) return;
-    const [due, waiting] = [
-      own.waiting.filter(({ dialog }) => dialog.agent.agent !== undefined),
-      own.waiting.filter(({ dialog }) => dialog.agent.agent === undefined),
-    ];
-    own.waiting = waiting;
-    for (const { dialog, source, effect, evidence } of due) {
-      for (const ledger of callersOf(dialog).map((party) => this.ledgerOf(own, party))) {
-        // What waited may be older than what the other half of the call has said since: it lifts no refusal.
-        if (effect !== "granted" || !ledger.isRefusedBy(source)) ledger.apply(source, effect, evidence);
-      }
-    }
+  private setPause(own: CallConsent, isPause: boolean, order: Order, atUs: TimeUs): void {
+    if (isPause) this.control.pause(own, order, atUs);
+    else this.control.resume(own, order, atUs, "request");
+    if (own.pauses.isPaused) this.paused.add(own);
+    else this.paused.delete(own);
+    if (isPause) this.ears.wipe(own.call);
+    this.judge(own.call, atUs);
   }
 
-  /** Enters a statement about `parties`; one that says again what stands for all of them is no new entry. */
-  private state(
-    own: CallConsent,
-    parties: readonly Party[],
-    atUs: TimeUs,
-    source: EvidenceRecord["kind"],
-    effect: ConsentEffect,
-    detail: EvidenceRecord["detail"],
-  ): void {
-    const concerned = parties.map((party) => this.ledgerOf(own, party)).filter((l) => !l.repeats(source, effect));
-    if (concerned.length === 0) return;
-    const id = own.log.note(atUs, source, effect, detail);
-    for (const ledger of concerned) ledger.apply(source, effect, id);
+  private takeCarriedPause(own: CallConsent, { sipCallId, startedAtUs }: Dialog): void {
+    const pause = this.carried.get(sipCallId);
+    if (!pause || !this.carried.delete(sipCallId) || startedAtUs >= pause.endsUs) return;
+    this.control.pause(own, pause, startedAtUs, pause.endsUs);
+    this.paused.add(own);
+  }
+
+  private takeStandingPause(own: CallConsent): void {
+    const { startedAtUs } = own.call;
+    if (this.standing === undefined || startedAtUs >= this.standing.endsUs) return;
+    this.control.pause(own, this.standing.order, startedAtUs, this.standing.endsUs);
+    this.paused.add(own);
+  }
+
+  private setStarted(own: CallConsent, isStarted: boolean, order: Order, atUs: TimeUs): void {
+    this.control.setStarted(own, isStarted, order, atUs);
+    this.judge(own.call, atUs);
   }
 
   private partyReport(own: CallConsent, party: Party, atUs: TimeUs): PartyReport {
-    const spans = [...own.pastGates, ...own.gates.values()].flatMap((gate) => gate.spansOf(party, atUs));
-    return { consent: this.consentOf(own, party), spans: coalesce(spans) };
+    const gates = [...own.pastGates, ...own.gates.values()];
+    return {
+      consent: this.consentOf(own, party),
+      spans: coalesce(gates.flatMap((gate) => gate.spansOf(party, atUs))),
+      closedSpans: inOrder(gates.flatMap((gate) => gate.closedSpansOf(party, atUs))),
+      erased: own.erasedOf(party),
+    };
   }
 
   private consentOf(own: CallConsent, party: Party): ConsentState {
-    if (own.policy === "both-parties" || party.role === "agent") return "not-required";
-    return party.role === "caller" ? this.ledgerOf(own, party).state : "unknown";
+    if (own.terms.policy === "both-parties" || party.role === "agent") return "not-required";
+    return party.role === "caller" ? own.consentOf(party).stateFor(own.terms.purpose) : "unknown";
+  }
+
+  private isOpen(own: CallConsent, party: Party): boolean {
+    for (const [leg, gate] of own.gates) if (leg.party === party && gate.isOpen) return true;
+    return false;
   }
 
   /** Judges all gates anew; they act on it with the next packet. */
   private judge(call: Call, atUs: TimeUs): void {
     const own = this.of(call);
-    this.choosePolicy(call, own);
-    this.settleWaiting(own);
+    this.terms.choose(own);
+    this.lookUpFiles(own, atUs);
+    own.settleWaiting(atUs);
+    this.sample(own);
     for (const [leg, gate] of own.gates) {
       if (!own.closed.has(leg.dialog)) this.judgeLeg(own, leg, gate, atUs);
     }
+    this.eraseDue(own, atUs);
+    this.control.auditTerms(own, atUs);
+  }
+
+  private lookUpFiles(own: CallConsent, atUs: TimeUs): void {
+    for (const [leg] of own.gates) {
+      if (own.closed.has(leg.dialog) || leg.nearest !== leg || leg.dialog.agent.agent === undefined) continue;
+      if (leg.dialog.agent.agent !== leg.side) this.onFile.lookUp(own, leg.party, atUs);
+    }
+  }
+
+  /** Asked once, when all that policy wants to know is known. */
+  private sample(own: CallConsent): void {
+    const { policy } = own.terms;
+    if (own.isSampled !== undefined || policy === "none" || own.call.answeredAtUs === undefined) return;
+    const agent = agentLegOf(own.call.foremost);
+    if (agent || policy === "both-parties")
+      own.isSampled = this.sampler.take(agent?.party.identity.number || agent?.party.identity.user || "");
   }
 
   private judgeLeg(own: CallConsent, leg: Leg, gate: Gate, atUs: TimeUs): void {
@@ -264,84 +411,89 @@ export class ConsentGuard implements CallGuard {
       gate.shut(atUs, "other-half", false);
       return;
     }
+    const { policy, purpose } = own.terms;
     const role = roleOf(leg);
     const caller = role === "agent" ? leg.other.nearest.party : leg.party;
-    if (role !== "unknown") this.lookUpFile(own, caller, atUs);
     const refused = judgeGate({
-      policy: own.policy,
+      policy,
       role,
       // Nobody has consented for everybody who may be heard in a mix.
-      consent: leg.isMixed ? "unknown" : this.ledgerOf(own, caller).state,
+      consent: leg.isMixed ? "unknown" : own.consentOf(caller).stateFor(purpose),
       answered: leg.dialog.answeredAtUs !== undefined,
       ended: false,
       keepsEarlyMedia: this.config.recording.earlyMedia === "keep",
+      paused: own.pauses.isPaused,
+      stopped: !own.isStarted,
+      sampledOut: own.isSampled === false,
+      agentUnregistered: this.onFile.isUnregistered(role === "agent" ? leg.party : undefined, atUs),
+      echoes: this.ears.echoes(leg.call),
     });
-    if (refused) gate.shut(atUs, refused, refused === "early-media");
-    else gate.open(atUs, this.evidenceFor(own, leg, role, caller, atUs), own.policy === "both-parties", leg.party);
+    if (refused) {
+      gate.shut(atUs, refused, refused === "early-media");
+      return;
+    }
+    const wasOpen = gate.isOpen;
+    gate.open(atUs, this.evidenceFor(own, leg, role, caller, atUs), policy === "both-parties", leg.party);
+    if (!wasOpen) this.edges.opened(own.call, atUs);
   }
 
   /** Id of the evidence on which a leg's gate opens. */
   private evidenceFor(own: CallConsent, leg: Leg, role: GateRole, caller: Party, atUs: TimeUs): string {
-    if (own.policy === "both-parties") {
-      own.policyEvidence ||= own.log.note(atUs, own.policyRule ? "rule" : "default", "not-required", {
-        policy: own.policy,
-        rule: own.policyRule || "consent.policy",
+    const { policy, policyRule, purpose } = own.terms;
+    if (policy === "both-parties") {
+      own.policyEvidence ||= own.log.note(atUs, policyRule ? "rule" : "default", "not-required", {
+        policy,
+        rule: policyRule || "consent.policy",
       });
       return own.policyEvidence;
     }
-    if (role !== "agent" || own.policy !== "agent-only") return this.ledgerOf(own, caller).grantedBy;
+    if (role !== "agent" || policy !== "agent-only") return own.consentOf(caller).grantedBy(purpose);
     const known = own.agentEvidence.get(leg.party);
     if (known !== undefined) return known;
-    const id = own.log.note(atUs, "rule", "agent", { identifiedBy: leg.dialog.agent.evidence[leg.side] });
+    const agreed = this.onFile.agreementOf(leg.party, atUs);
+    const id = own.log.note(atUs, "rule", "agent", {
+      identifiedBy: leg.dialog.agent.evidence[leg.side],
+      ...(agreed && { agreedTo: agreed.agreedTo.slice(0, SHOWN_CHARACTERS), entry: agreed.entry }),
+    });
     own.agentEvidence.set(leg.party, id);
     return id;
   }
 
-  /** The first rule whose numbers fit decides; until the agent is known only rules for every call apply. */
-  private ruleFor({ user, number }: CallerNumber): ConsentRule | undefined {
-    const fits = (pattern: UserPattern) => pattern.matches(user) || pattern.matches(number);
-    return this.rules.find(({ patterns }) => patterns.length === 0 || patterns.some(fits))?.rule;
-  }
-
-  private choosePolicy(call: Call, own: CallConsent): void {
-    if (this.rules.length === 0) return;
-    const caller = callerOf(call.foremost)?.identity ?? NOBODY;
-    if (own.policyNumber === caller.user) return;
-    own.policyNumber = caller.user;
-    const rule = this.ruleFor(caller);
-    own.policy = rule?.policy ?? this.config.consent.policy;
-    own.policyRule = rule?.policy ? rule.name : "";
-  }
-
-  /** Consent on file for a caller; looked up again when the caller's number turns out to be another. */
-  private lookUpFile(own: CallConsent, caller: Party, atUs: TimeUs): void {
-    if (this.rules.length === 0) return;
-    const { user } = caller.identity;
-    const known = own.fileNumbers.get(caller);
-    if (known === user) return;
-    if (known !== undefined) this.ledgerOf(own, caller).lift("rule");
-    own.fileNumbers.set(caller, user);
-    const rule = this.ruleFor(caller.identity);
-    if (rule?.consent) this.state(own, [caller], atUs, "rule", rule.consent, { rule: rule.name });
+  /** The gates are shut by now: what they admitted of who has withdrawn goes. */
+  private eraseDue(own: CallConsent, atUs: TimeUs): void {
+    for (const { party, evidence, by, source } of own.takeErasures()) {
+      const gates = [...own.pastGates, ...own.gates.values()];
+      const fromUs = Math.min(atUs, ...gates.flatMap((gate) => gate.spansOf(party, atUs)).map((span) => span.fromUs));
+      for (const gate of gates) gate.erase(party, atUs);
+      let packets = 0;
+      for (const stream of own.call.streams) if (stream.party === party) packets += stream.erase();
+      own.noteErasure(party, { fromUs, toUs: atUs, packets, evidence });
+      this.edges.audit({ kind: "erased", atUs, call: own.call.id, source, by, side: party.side, packets });
+      this.edges.erased(own.call, atUs);
+    }
   }
 
   /** Why nothing of an answered call was admitted, as far as policy, roles and consent decide it. */
   private closedReason(call: Call, own: CallConsent): NoAudioReason | undefined {
-    if (own.policy === "none") return "policy-none";
-    if (own.policy === "both-parties") return undefined;
+    const { policy, purpose } = own.terms;
+    const { agent: agentSide, contradictory } = call.foremost.agent;
+    // Strict only because it is not known which rule applies.
+    if (policy === "none" && !own.terms.isSettled && agentSide === undefined)
+      return contradictory ? "agent-contradictory" : "agent-unknown";
+    if (policy === "none") return "policy-none";
+    const isErased = call.parties.some((party) => own.erasedOf(party).some(({ packets }) => packets > 0));
+    if (isErased) return "erased";
+    if (own.isSampled === false) return "sampled-out";
+    if (!own.isStarted && !own.hasStarted) return "not-started";
+    if (policy === "both-parties") return undefined;
     const dialog = call.foremost;
     if (dialog.agent.contradictory) return "agent-contradictory";
-    if (dialog.agent.agent === undefined) return "agent-unknown";
-    const isGranted = call.parties.some((party) => this.ledgerOf(own, party).state === "granted");
-    return own.policy === "consent-first" && !isGranted ? "no-consent" : undefined;
-  }
-
-  private ledgerOf(own: CallConsent, party: Party): ConsentLedger {
-    const known = own.ledgers.get(party);
-    if (known) return known;
-    const ledger = new ConsentLedger();
-    own.ledgers.set(party, ledger);
-    return ledger;
+    const agent = agentLegOf(dialog);
+    if (agent === undefined) return "agent-unknown";
+    const isGranted = call.parties.some((party) => own.consentOf(party).stateFor(purpose) === "granted");
+    if (policy === "agent-only")
+      return this.onFile.isUnregistered(agent.party, call.lastActivityUs) ? "agent-not-registered" : undefined;
+    return isGranted ? undefined : "no-consent";
   }
 
   private of(call: Call): CallConsent {
@@ -351,6 +503,8 @@ export class ConsentGuard implements CallGuard {
   }
 }
 
+type Order = Parameters<CallControl["pause"]>[1];
+
 /** A leg's role for its gate: an agent whose stream may carry others counts as a caller. */
 function roleOf(leg: Leg): GateRole {
   const { agent } = leg.dialog.agent;
@@ -358,20 +512,8 @@ function roleOf(leg: Leg): GateRole {
   return agent === leg.side && !leg.isMixed ? "agent" : "caller";
 }
 
-/** Whose consent a statement in the dialog is about. */
-function callersOf(dialog: Dialog): Party[] {
-  const { agent } = dialog.agent;
-  return dialog.legs.filter((leg) => leg.side !== agent).map((leg) => leg.nearest.party);
-}
-
-/** The caller, unknown while the agent is. */
-function callerOf(dialog: Dialog): Party | undefined {
-  const { agent } = dialog.agent;
-  return agent === undefined ? undefined : dialog.legOf(otherSide(agent)).nearest.party;
-}
-
-function nameOf(message: SipMessage): string {
-  return message.kind === "request" ? message.method : `${message.status} (${message.method})`;
+function inOrder<Span extends ClosedSpanRecord>(spans: Span[]): Span[] {
+  return spans.sort((a, b) => a.fromUs - b.fromUs);
 }
 
 /** Spans in the order of time; those of two legs that the party spoke on at once are one. */
@@ -379,8 +521,10 @@ function coalesce(spans: SpanRecord[]): SpanRecord[] {
   const merged: SpanRecord[] = [];
   for (const span of spans.sort((a, b) => a.fromUs - b.fromUs)) {
     const last = merged.at(-1);
-    if (last && last.evidence === span.evidence && span.fromUs <= last.toUs) last.toUs = Math.max(last.toUs, span.toUs);
-    else merged.push(span);
+    if (last && last.evidence === span.evidence && span.fromUs <= last.toUs) {
+      last.toUs = Math.max(last.toUs, span.toUs);
+      last.packets += span.packets;
+    } else merged.push(span);
   }
   return merged;
 }

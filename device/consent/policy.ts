@@ -8,21 +8,34 @@ export interface GateFacts {
   policy: Policy;
   /** Unknown or contradictory evidence is "unknown", never "agent". */
   role: GateRole;
-  /** The caller's consent. */
+  /** The caller's consent for the call's purpose. */
   consent: ConsentState;
   answered: boolean;
   /** The call is over and what was on its way has had its time. */
   ended: boolean;
   keepsEarlyMedia: boolean;
+  /** Nothing of anybody is taken at the moment. */
+  paused: boolean;
+  /** Recording on demand, and the agent has not started it or has stopped it. */
+  stopped: boolean;
+  sampledOut: boolean;
+  /** The agents' register is in use and does not say that this agent agreed, or it is not known who it is. */
+  agentUnregistered: boolean;
+  /** The caller is heard in the agent's own stream. */
+  echoes: boolean;
 }
 
 /** undefined = admit; else why not. */
 export function judgeGate(facts: GateFacts): DiscardReason | undefined {
-  const refused = judgePolicy(facts);
-  if (refused) return refused;
-  if (facts.ended) return "ended";
-  if (!facts.answered && !facts.keepsEarlyMedia) return "early-media";
-  return undefined;
+  return judgeMoment(facts) ?? judgePolicy(facts) ?? judgeAgent(facts) ?? judgePhase(facts);
+}
+
+/** Whatever policy and consent allow: nothing of anybody is taken. */
+function judgeMoment({ policy, paused, sampledOut, stopped }: GateFacts): DiscardReason | undefined {
+  if (policy === "none") return "policy";
+  if (paused) return "paused";
+  if (sampledOut) return "sampled-out";
+  return stopped ? "not-started" : undefined;
 }
 
 function judgePolicy(facts: GateFacts): DiscardReason | undefined {
@@ -39,4 +52,16 @@ function judgePolicy(facts: GateFacts): DiscardReason | undefined {
     default:
       return "policy";
   }
+}
+
+/** The agents' own side; where nobody is known to be the agent, both sides may be. */
+function judgeAgent(facts: GateFacts): DiscardReason | undefined {
+  if (facts.role === "caller") return undefined;
+  if (facts.agentUnregistered) return "agent-not-registered";
+  return facts.echoes && facts.consent !== "granted" && facts.policy !== "both-parties" ? "echo" : undefined;
+}
+
+function judgePhase(facts: GateFacts): DiscardReason | undefined {
+  if (facts.ended) return "ended";
+  return facts.answered || facts.keepsEarlyMedia ? undefined : "early-media";
 }

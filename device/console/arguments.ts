@@ -6,11 +6,21 @@ import { splitList } from "../config/environment.js";
 import type { ConfigOverrides } from "../config/load.js";
 import { nearest, suggestion } from "../config/nearest.js";
 import { POLICIES, type Policy } from "../contract/call-record.js";
+import { AUDIT_USAGE, type AuditCommand, parseAuditCommand } from "./audit-command.js";
+import { type PolicyCommand, parsePolicyCommand } from "./call-description.js";
+import { PROVE_USAGE, type ProveCommand, parseProveCommand } from "./prove-report.js";
+import { parseRegisterCommand, REGISTER_USAGE, type RegisterCommand } from "./register-arguments.js";
+import { parseTokenCommand, TOKEN_USAGE, type TokenCommand } from "./token-command.js";
 
 export type Command =
   | { kind: "help" }
   | { kind: "version" }
   | { kind: "explain-config"; json: boolean }
+  | (PolicyCommand & { overrides: ConfigOverrides })
+  | { kind: "audit"; command: AuditCommand }
+  | { kind: "prove"; command: ProveCommand }
+  | { kind: "register"; command: RegisterCommand }
+  | { kind: "token"; command: TokenCommand }
   | {
       kind: "run";
       /** Captures to replay in this order, "-" is stdin; empty = live. */
@@ -36,12 +46,15 @@ const FLAGS: readonly Flag[] = [
   flag("policy", "NAME", `what is recorded: ${POLICIES.join(", ")}`),
   flag("agents", "LIST", "who the agents are: networks, numbers or patterns, with commas between"),
   flag("json", "", "summary and log lines as JSON"),
+  flag("call", "TEXT", "for policy test: a call, as in from=0301234567,to=21,agent=21", true),
   flag("help", "", "print this"),
   flag("version", "", "print the version"),
 ];
 
 const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
+       sidetoned policy test --call TEXT [--json]
+       sidetoned register, token, audit, prove: see below
 
 Records SIP calls off a mirror port, or out of capture files.
 `;
@@ -55,15 +68,23 @@ export function helpText(): string {
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
   const exits = `Exit codes: ${EXIT.ok} done, ${EXIT.internal} fault in sidetoned, ${EXIT.usage} bad usage or configuration, ${EXIT.capture} capture unreadable, ${EXIT.storage} nothing could be stored`;
-  return `${USAGE}\n${lines.join("\n")}\n\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 
 /** Throws SidetoneError usage with one line. `argv` is without the program's name. */
 export function parseArguments(argv: readonly string[]): Command {
+  const [first, ...rest] = argv;
+  if (first === "token") return { kind: "token", command: parseTokenCommand(rest) };
+  if (first === "audit") return { kind: "audit", command: parseAuditCommand(rest) };
+  if (first === "prove") return { kind: "prove", command: parseProveCommand(rest) };
+  if (first === "register") return { kind: "register", command: parseRegisterCommand(rest) };
   const { values, positionals } = readFlags(argv);
   if (values.has("help")) return { kind: "help" };
   if (values.has("version")) return { kind: "version" };
   if (positionals[0] === "config") return parseConfigCommand(values, positionals);
+  if (positionals[0] === "policy")
+    return { ...parsePolicyCommand(values, positionals), overrides: readOverrides(values) };
+  if (values.has("call")) throw usage("--call goes with policy test");
   if (positionals[0] !== undefined) throw usage(unexpected(positionals[0], values.has("read")));
 
   const readPaths = values.get("read") ?? [];

@@ -43,6 +43,19 @@ export const NO_AUDIO_TEXT: Readonly<Record<NoAudioReason, ReasonText>> = {
     short: "journal lost",
     sentence: "what was recorded could not be read back; check the disk and the log",
   },
+  "sampled-out": {
+    short: "sampled out",
+    sentence: "consent.sampling left this call out",
+  },
+  "agent-not-registered": {
+    short: "agent not registered",
+    sentence: "the agents' register does not say that this agent agreed; see agents.register and sidetoned register",
+  },
+  "not-started": {
+    short: "not started",
+    sentence: "recording is on demand and the agent did not start it; see consent.onDemand",
+  },
+  erased: { short: "erased", sentence: "what was recorded was erased when consent was withdrawn" },
 };
 
 export interface CounterText {

@@ -35,7 +35,11 @@ export type NoAudioReason =
   | "no-media"
   | "encrypted"
   | "codec-unsupported"
-  | "journal-lost";
+  | "journal-lost"
+  | "sampled-out"
+  | "agent-not-registered"
+  | "not-started"
+  | "erased";
 
 /** Why the gate, or the path before it, refused packets of a stream. */
 export type DiscardReason =
@@ -48,7 +52,14 @@ export type DiscardReason =
   | "source-changed"
   | "journal"
   | "other-half"
-  | "other-hop";
+  | "other-hop"
+  | "paused"
+  | "not-started"
+  | "sampled-out"
+  | "agent-not-registered"
+  | "digits"
+  | "echo"
+  | "erased";
 
 export interface CodecMapping {
   payloadType: number;
@@ -102,6 +113,81 @@ export interface SpanRecord {
   toUs: TimeUs;
   /** Id of the evidence that opened it. */
   evidence: string;
+  /** Packets that the gate admitted in it. */
+  packets: number;
+}
+
+/** A time in which a party's gate was shut, or refused what was offered, for one reason, and what it refused then. */
+export interface ClosedSpanRecord {
+  fromUs: TimeUs;
+  toUs: TimeUs;
+  reason: DiscardReason;
+  packets: number;
+}
+
+/** What a party had said until `toUs`, no longer in the recording. */
+export interface ErasedRecord {
+  fromUs: TimeUs;
+  toUs: TimeUs;
+  packets: number;
+  /** Id of the withdrawal. */
+  evidence: string;
+}
+
+/** Where a statement about consent, or a command, comes from. */
+export type EvidenceSource =
+  | "dtmf"
+  | "sip-header"
+  | "recordpref"
+  | "api"
+  | "mqtt"
+  | "panel"
+  | "register"
+  | "number-list"
+  | "rule"
+  | "default";
+
+/** One change of a party's consent for one purpose. */
+export interface ConsentChangeRecord {
+  atUs: TimeUs;
+  /** Index into `CallRecord.parties`. */
+  party: number;
+  purpose: string;
+  from: ConsentState;
+  to: ConsentState;
+  source: EvidenceSource;
+  /** Id of the evidence. */
+  evidence: string;
+  /** Who or what may have caused it: "caller pressed 1", "answerer's INVITE", "token front-desk". */
+  by: string;
+  /** Version of the announcement or notice that was in use, "" when none is configured. */
+  notice: string;
+}
+
+/** A time in which nothing of anybody was taken. */
+export interface PauseRecord {
+  fromUs: TimeUs;
+  /** Absent while it lasts. */
+  toUs?: TimeUs;
+  source: EvidenceSource;
+  by: string;
+  /** As given by whoever asked for it, "" when none. */
+  reason: string;
+  /** How it ended: by the same means, by itself after consent.pause.maxS, or with the call. */
+  endedBy?: "request" | "time" | "call";
+}
+
+/** How much of the caller is heard in the agent's own stream. */
+export interface EchoRecord {
+  /** Stretches in which the caller spoke that were compared. */
+  windows: number;
+  /** Of them, those in which the caller was recognised. */
+  found: number;
+  /** Largest normalised correlation, 0–1. */
+  correlation: number;
+  /** Of the strongest echo: how long behind the caller's own packets, and how much quieter. */
+  delayMs: number;
+  levelDb: number;
 }
 
 export interface PartyRecord {
@@ -115,15 +201,30 @@ export interface PartyRecord {
   name: string;
   /** The rule and what it matched, e.g. "agents.match 10.0.0.0/24 on media 10.0.0.7"; "" when unknown. */
   identifiedBy: string;
+  /** For the call's purpose. */
   consent: ConsentState;
   spans: SpanRecord[];
+  closedSpans: ClosedSpanRecord[];
+  /** Absent when nothing was erased. */
+  erased?: ErasedRecord[];
 }
 
 export interface EvidenceRecord {
   id: string;
   atUs: TimeUs;
-  kind: "dtmf" | "sip-header" | "recordpref" | "api" | "mqtt" | "panel" | "rule" | "default" | "correlation";
-  effect: "granted" | "refused" | "withdrawn" | "not-required" | "agent" | "joined" | "none";
+  kind: EvidenceSource | "correlation";
+  effect:
+    | "granted"
+    | "refused"
+    | "withdrawn"
+    | "not-required"
+    | "agent"
+    | "joined"
+    | "paused"
+    | "resumed"
+    | "started"
+    | "stopped"
+    | "none";
   detail: Record<string, string | number | boolean>;
 }
 
@@ -152,10 +253,19 @@ export interface CallRecord {
   policy: Policy;
   /** Configuration rule that chose the policy, "" for consent.policy itself. */
   policyRule: string;
+  /** What the recording is for. */
+  purpose: string;
+  /** Retention class, "" when no rule names one. */
+  retention: string;
   /** The first of each side, by side; then whoever came later, in the order of coming. */
   parties: [PartyRecord, PartyRecord, ...PartyRecord[]];
   streams: StreamRecord[];
   evidence: EvidenceRecord[];
+  /** Every change of consent, in the order of coming. */
+  ledger: ConsentChangeRecord[];
+  pauses: PauseRecord[];
+  /** Absent when it was not looked for, or there was nothing to compare. */
+  echo?: EchoRecord;
   events: CallEventRecord[];
   warnings: WarningRecord[];
   /** Set when nothing was admitted. */

@@ -2,6 +2,7 @@
 // Every field carries description, default, bounds and unit here and nowhere else.
 import { z } from "zod";
 import { POLICIES } from "./call-record.js";
+import { COMMAND_VERBS } from "./mqtt.js";
 
 /** Unit and restart need of a field, shown by `config explain`. */
 export interface FieldMeta {
@@ -36,11 +37,52 @@ const portList = (fallback: number[], description: string) =>
 const digits = (pattern: RegExp, fallback: string, description: string) =>
   z.string().regex(pattern).default(fallback).describe(description);
 
+/** Names a purpose or a retention class. */
+const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** Keys as they are pressed, RFC 4733 §3.2: one to eight of them. */
+const KEYS = /^[0-9*#A-D]{0,8}$/;
+const keys = (fallback: string, description: string) => digits(KEYS, fallback, description);
+const headerName = (fallback: string, description: string) => digits(/^[A-Za-z0-9-]{0,64}$/, fallback, description);
+
+/** Host, port and, for WebSocket, path. A name or password would show wherever the URL does. */
+const BROKER_URL =
+  /^(?:(?:mqtts?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\/?)|(?:wss?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?(?:\/[!-~]*)?))?$/;
+
 export const ruleSchema = z.strictObject({
-  numbers: textList([], "caller numbers or patterns (* and ?) the rule applies to; empty = every call"),
+  name: z.string().min(1).max(64).default("rule").describe("name shown in manifests"),
+  direction: z
+    .enum(["inbound", "outbound", "internal"])
+    .optional()
+    .describe("calls in which the caller is the originator, the agent is, or nobody is outside (trunks.match)"),
+  trunks: textList(
+    [],
+    "one of the sides matches one of these: CIDRs, numbers or patterns (* and ?), as in trunks.match",
+  ),
+  agents: textList([], "the agent's number matches one of these patterns (* and ?)"),
+  numbers: textList([], "the caller's number matches one of these patterns (* and ?); empty = every caller"),
+  days: z
+    .array(z.enum(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]))
+    .max(7)
+    .default([])
+    .describe("days of the week on which the call began; empty = every day"),
+  hours: z
+    .array(z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/))
+    .max(16)
+    .default([])
+    .describe("times of day in which the call began, as in 08:00-18:00; 22:00-06:00 goes over midnight"),
+  headers: z
+    .array(z.string().regex(/^[A-Za-z0-9-]{1,64}:.{1,256}$/))
+    .max(16)
+    .default([])
+    .describe("headers of the first INVITE, all of which match, as in X-Queue: sales*"),
   policy: z.enum(POLICIES).optional().describe("policy for these calls instead of consent.policy"),
   consent: z.enum(["granted", "refused"]).optional().describe("consent on file for these callers"),
-  name: z.string().min(1).max(64).default("rule").describe("name shown in manifests"),
+  retention: digits(/^(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$/, "", "retention class of these recordings"),
+  purpose: digits(
+    /^(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$/,
+    "",
+    "what these calls are recorded for, instead of consent.purpose",
+  ),
 });
 export type ConsentRule = z.output<typeof ruleSchema>;
 
@@ -201,6 +243,10 @@ export const configSchema = z.strictObject({
         .describe(
           "an agent who talks in two calls at once, or is a conference: count the stream as a caller's, or trust it",
         ),
+      register: z
+        .enum(["off", "required"])
+        .default("off")
+        .describe("record an agent's leg only if the agents' register says that the agent agreed (sidetoned register)"),
       maxRegistrations: integer(16, 131072, 16384, "registrations remembered; the longest not refreshed goes first"),
     },
     "Who is the agent",
@@ -262,9 +308,29 @@ export const configSchema = z.strictObject({
   consent: section(
     {
       policy: z.enum(POLICIES).default("agent-only").describe("what is recorded: see the README's glossary"),
-      rules: z.array(ruleSchema).max(4096).default([]).describe("rules by caller number; the first that matches wins"),
+      rules: z.array(ruleSchema).max(4096).default([]).describe("rules for calls; the first that matches wins"),
+      purpose: digits(LABEL, "recording", "what calls are recorded for; consent counts for one purpose"),
+      timeZone: z
+        .string()
+        .max(64)
+        .default("")
+        .describe("IANA time zone of days and hours in rules, as in Europe/Berlin; empty = the box's own"),
+      notice: z
+        .string()
+        .max(64)
+        .default("")
+        .describe("version of the announcement or notice in use, entered with every change of consent"),
+      onWithdrawal: z
+        .enum(["keep", "erase"])
+        .default("keep")
+        .describe("what was recorded of a party in this call until it withdrew: kept, or erased"),
       header: section(
         {
+          enabled: z.boolean().default(true).describe("listen to this source"),
+          from: z
+            .enum(["any", "not-agent"])
+            .default("any")
+            .describe("whose messages count: everybody's, or all but the agent's own phone's"),
           name: z
             .string()
             .regex(/^[A-Za-z0-9-]{1,64}$/)
@@ -276,6 +342,105 @@ export const configSchema = z.strictObject({
         },
         "Consent by SIP header",
       ),
+      dtmf: section(
+        {
+          granted: keys("", "keys by which the caller consents; empty = none"),
+          refused: keys("", "keys by which the caller refuses; empty = none"),
+          withdrawn: keys("", "keys by which the caller withdraws consent; empty = none"),
+          events: z.boolean().default(true).describe("keys as RTP events (RFC 4733)"),
+          info: z.boolean().default(true).describe("keys in SIP INFO"),
+          tones: z
+            .boolean()
+            .default(false)
+            .describe("keys as tones in G.711 audio, listened for in memory only; costs processor time"),
+          betweenKeysMs: integer(200, 10000, 3000, "longest time between two keys of one code", "ms"),
+        },
+        "Consent by keys that the caller presses; what the agent presses counts for nothing here",
+      ),
+      recordpref: section(
+        {
+          enabled: z
+            .boolean()
+            .default(true)
+            .describe("take a=recordpref off and pause in the caller's SDP for a refusal"),
+          grants: z
+            .boolean()
+            .default(false)
+            .describe("take a=recordpref on for consent: a device said it, not a person"),
+        },
+        "SIPREC's recording preference (RFC 7866)",
+      ),
+      numbers: section(
+        {
+          always: textList(
+            [],
+            "caller numbers or patterns that have consented once for all; the weakest grant there is",
+          ),
+          never: textList([], "caller numbers or patterns that are never recorded, whatever else is said"),
+        },
+        "Number lists",
+      ),
+      register: section(
+        {
+          enabled: z.boolean().default(true).describe("look callers up in the consent register"),
+          maxEntries: integer(0, 1000000, 200000, "entries read; the register is refused beyond it"),
+        },
+        "Consent on file (sidetoned register)",
+      ),
+      commands: section(
+        {
+          api: z.boolean().default(true).describe("take consent from the HTTP API"),
+          mqtt: z.boolean().default(true).describe("take consent from MQTT"),
+        },
+        "Consent by command",
+      ),
+      sampling: section(
+        {
+          everyNth: integer(1, 100000, 1, "of the calls that policy would record, record every so many; 1 = all"),
+          percentPerAgent: integer(
+            0,
+            100,
+            100,
+            "of each agent's calls that policy would record, record this share",
+            "%",
+          ),
+        },
+        "Sampling: narrows what policy and consent allow",
+      ),
+      pause: section(
+        {
+          pauseKeys: keys("", "keys by which the agent pauses; empty = none"),
+          resumeKeys: keys("", "keys by which the agent resumes; the same as pauseKeys: they toggle"),
+          header: headerName("X-Recording-Pause", "SIP header that pauses and resumes; empty = none"),
+          pauseValues: textList(["pause", "on", "true", "1"], "values that pause"),
+          resumeValues: textList(["resume", "off", "false", "0"], "values that resume"),
+          maxS: integer(1, 86400, 300, "time after which a pause ends by itself", "s"),
+        },
+        "Pause, as for card data: stops everything of everybody at once",
+      ),
+      onDemand: section(
+        {
+          mode: z
+            .enum(["off", "start-stopped", "start-recording"])
+            .default("off")
+            .describe("whether the agent starts and stops recording, within what policy and consent allow"),
+          startKeys: keys("*1", "keys by which the agent starts"),
+          stopKeys: keys("*2", "keys by which the agent stops; the same as startKeys: they toggle"),
+        },
+        "Recording on demand",
+      ),
+      echo: section(
+        {
+          check: z
+            .enum(["off", "report", "warn", "mute"])
+            .default("off")
+            .describe(
+              "look for the caller's voice in the agent's own stream (G.711): report it, warn, or shut the agent's gate while the caller has not consented",
+            ),
+          limitPercent: integer(10, 100, 35, "correlation from which on the caller counts as heard", "%"),
+        },
+        "The caller's voice as an echo in the agent's stream",
+      ),
     },
     "Consent",
   ),
@@ -285,6 +450,10 @@ export const configSchema = z.strictObject({
         .enum(["discard", "keep"])
         .default("discard")
         .describe("audio before the answer (announcements, ringback)"),
+      digits: z
+        .enum(["discard", "store"])
+        .default("discard")
+        .describe("keys that are pressed, as RTP events and in the manifest; never within a pause"),
     },
     "Recordings",
   ),
@@ -303,6 +472,69 @@ export const configSchema = z.strictObject({
   log: section(
     { level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("least level that is written") },
     "Log",
+  ),
+  api: section(
+    {
+      enabled: z.boolean().default(true).describe("offer the HTTP API"),
+      host: z
+        .string()
+        .max(64)
+        .default("127.0.0.1")
+        .describe("address to listen on; 0.0.0.0 or :: = all; beyond this box only with a certificate"),
+      port: integer(0, 65535, 8385, "port to listen on; 0 = any that is free"),
+      certFile: z
+        .string()
+        .max(1024)
+        .default("")
+        .describe("PEM file with the certificate and those that lead to its root; empty = no TLS"),
+      keyFile: z.string().max(1024).default("").describe("PEM file with the certificate's private key"),
+      allowPlain: z
+        .boolean()
+        .default(false)
+        .describe("listen beyond this box without TLS all the same: tokens and numbers are readable on the way"),
+      requestsPerMinute: integer(1, 100000, 600, "requests per token; further ones are refused until there is room"),
+      badTokensPerMinute: integer(1, 100, 10, "bad tokens from one address until it is locked out"),
+      lockOutS: integer(1, 86400, 60, "time for which an address is locked out", "s"),
+      requestTimeoutMs: integer(100, 600000, 10000, "longest time in which a request arrives whole", "ms"),
+      maxConnections: integer(1, 4096, 64, "connections at once; further ones are closed"),
+    },
+    "The HTTP API",
+  ),
+  mqtt: section(
+    {
+      url: z
+        .string()
+        .max(512)
+        .regex(BROKER_URL)
+        .default("")
+        .describe("broker, as in mqtts://broker.example:8883, or mqtt, ws, wss; without password; empty = no MQTT"),
+      username: z.string().max(256).default("").describe("user name at the broker; empty = none"),
+      password: z
+        .string()
+        .max(1024)
+        .default("")
+        .describe("password at the broker; empty = none")
+        .register(fieldMeta, { secret: true }),
+      clientId: digits(/^[^\x00-\x1f]{0,128}$/, "", "client id, of one box only; empty = sidetone- and the box's name"),
+      caFile: z
+        .string()
+        .max(1024)
+        .default("")
+        .describe("PEM file with the authority that signed the broker's certificate; empty = those the system trusts"),
+      certFile: z.string().max(1024).default("").describe("PEM file with this box's own certificate; empty = none"),
+      keyFile: z.string().max(1024).default("").describe("PEM file with that certificate's private key, no passphrase"),
+      version: integer(4, 5, 5, "protocol: 5 = MQTT 5, 4 = MQTT 3.1.1"),
+      numbers: z
+        .enum(["full", "masked", "none"])
+        .default("masked")
+        .describe("numbers in responses: in full, their last three digits (up to four digits in full), or none"),
+      allow: z
+        .array(z.enum(COMMAND_VERBS))
+        .max(COMMAND_VERBS.length)
+        .default([...COMMAND_VERBS])
+        .describe("commands that are taken; for consent see consent.commands.mqtt as well"),
+    },
+    "MQTT",
   ),
 });
 export type Config = z.output<typeof configSchema>;

@@ -2,10 +2,11 @@
 // one build, so a mismatch means a broken installation and ends the engine. Every message is small and bounded.
 import type { ErrorCode } from "../base/errors.js";
 import type { CallId, TimeUs } from "../base/ids.js";
-import type { CallRecord } from "./call-record.js";
+import type { CallRecord, ConsentState, EvidenceSource, PartyRole, Policy } from "./call-record.js";
+import type { CallCommand, CommandResult } from "./commands.js";
 import type { Config } from "./config.js";
 
-export const ENGINE_PROTOCOL = 1;
+export const ENGINE_PROTOCOL = 2;
 
 /** Where the finished call's last journal block stands; `undefined` position = nothing was journalled. */
 export interface JournalPosition {
@@ -24,7 +25,15 @@ export type ServiceToEngine =
       capture: CaptureSpec;
       /** Folder of this run's journal, made by the service. */
       journalFolder: string;
+      /** Folder of the registers, which the engine reads. */
+      registerFolder: string;
+      /** In force when the engine before this one died. */
+      pauses: CarriedPause[];
     }
+  /** `id` comes back with the result. */
+  | { type: "command"; id: number; command: CallCommand }
+  /** The registers have changed: read them again. */
+  | { type: "registers-changed" }
   /** The call's recording is stored (or the call left none): its journal may go. */
   | { type: "released"; id: CallId }
   | { type: "stop" };
@@ -85,10 +94,41 @@ export interface EngineCounters {
   cpuUs: number;
 }
 
+/** A pause that was in force when an engine died. */
+export interface CarriedPause {
+  /** Of the call; empty = every call. */
+  sipCallIds: string[];
+  /** When it ends by itself. */
+  endsUs: TimeUs;
+  source: EvidenceSource;
+  by: string;
+  reason: string;
+}
+
+/** What goes into the audit chain about calls in progress. Names parties by side and role, never by number. */
+export type AuditedEvent = { atUs: TimeUs; call: CallId; source: EvidenceSource; by: string } & (
+  | {
+      kind: "consent";
+      side: 0 | 1;
+      role: PartyRole;
+      purpose: string;
+      from: ConsentState;
+      to: ConsentState;
+      notice: string;
+    }
+  | { kind: "erased"; side: 0 | 1; packets: number }
+  | { kind: "paused"; reason: string; sipCallIds: string[] }
+  | { kind: "resumed"; reason: string }
+  | { kind: "started" | "stopped" }
+  | { kind: "policy"; policy: Policy; rule: string; purpose: string }
+);
+
 export type EngineToService =
   | { type: "ready"; protocol: number; interfaces: string[] }
   | { type: "call-ended"; record: CallRecord; journal?: JournalPosition }
   | { type: "counters"; counters: EngineCounters }
+  | { type: "command-result"; id: number; result: CommandResult }
+  | { type: "audited"; event: AuditedEvent }
   /** How far the files have been read; total 0 = unknown (stdin). */
   | { type: "progress"; readBytes: number; totalBytes: number }
   /** Something an installer should know that costs nothing yet. */

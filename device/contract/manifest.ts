@@ -1,7 +1,19 @@
 // The manifest `<id>.json` beside a recording (schema sidetone.recording/1) and the call log's line: what integrators
 // build on. Changed only with a new schema version. Times are ISO 8601 UTC with µs; spans and events are ms from sample 0.
 import type { CallId } from "../base/ids.js";
-import type { ConsentState, EndReason, JoinReason, NoAudioReason, PartyRole, Policy } from "./call-record.js";
+import type { AuditHead } from "./audit.js";
+import type {
+  ConsentState,
+  DiscardReason,
+  EchoRecord,
+  EndReason,
+  EvidenceSource,
+  JoinReason,
+  NoAudioReason,
+  PartyRole,
+  PauseRecord,
+  Policy,
+} from "./call-record.js";
 
 export const MANIFEST_SCHEMA = "sidetone.recording/1";
 
@@ -16,6 +28,8 @@ export interface ManifestStream {
   lastAt: string;
   packets: {
     seen: number;
+    /** By the gate: recorded + undecoded, and what sealing found to be copies. */
+    admitted: number;
     /** Decoded into the WAV. */
     recorded: number;
     discarded: number;
@@ -35,6 +49,46 @@ export interface ManifestStream {
 /** Who sent the first INVITE, and who was called. */
 export type CallSide = "originator" | "answerer";
 
+/** Samples fromSample … toSample − 1 of a channel. */
+export interface SampleExtent {
+  fromSample: number;
+  toSample: number;
+}
+
+export interface ManifestSpan {
+  fromMs: number;
+  toMs: number;
+  evidence: string;
+  /** Packets that the gate admitted. */
+  packets: number;
+  /** Where what was decoded of them stands, null when nothing was: the channel is digital silence outside of all extents. */
+  audio: SampleExtent | null;
+}
+
+/** One change of a party's consent. */
+export interface ManifestConsentChange {
+  at: string;
+  /** Index into `parties`. */
+  party: number;
+  purpose: string;
+  from: ConsentState;
+  to: ConsentState;
+  source: EvidenceSource;
+  evidence: string;
+  by: string;
+  notice: string;
+}
+
+/** A time in which nothing of anybody was taken. */
+export interface ManifestPause {
+  fromMs: number;
+  toMs: number;
+  source: EvidenceSource;
+  by: string;
+  reason: string;
+  endedBy: NonNullable<PauseRecord["endedBy"]>;
+}
+
 /** One person on one channel for some of the call; see `joinedBy` for how it came. */
 export interface ManifestParty {
   role: PartyRole;
@@ -51,7 +105,11 @@ export interface ManifestParty {
   toMs: number;
   consent: ConsentState;
   /** Open spans on the recording's timeline, clipped to it. */
-  spans: { fromMs: number; toMs: number; evidence: string }[];
+  spans: ManifestSpan[];
+  /** Times in which the gate refused what was offered, on the recording's timeline, clipped to it. */
+  closedSpans: { fromMs: number; toMs: number; reason: DiscardReason; packets: number }[];
+  /** What was taken out after a withdrawal; absent when nothing was. */
+  erased?: { fromMs: number; toMs: number; packets: number; evidence: string }[];
   /** Decoded audio in ms, silence and gaps not counted. */
   recordedMs: number;
   streams: ManifestStream[];
@@ -68,6 +126,9 @@ export interface Manifest {
   endReason: EndReason;
   policy: Policy;
   policyRule: string;
+  purpose: string;
+  /** Retention class, "" when no rule names one. */
+  retention: string;
   audio: {
     file: string;
     bytes: number;
@@ -82,8 +143,14 @@ export interface Manifest {
   /** The first on the left channel, the first on the right, then whoever came later in the order of coming. */
   parties: [ManifestParty, ManifestParty, ...ManifestParty[]];
   evidence: { id: string; at: string; kind: string; effect: string; detail: Record<string, unknown> }[];
+  ledger: ManifestConsentChange[];
+  pauses: ManifestPause[];
+  /** The caller's voice in the agent's stream; absent when it was not looked for, or there was nothing to compare. */
+  echo?: EchoRecord;
   events: { atMs: number; kind: string; detail?: Record<string, unknown> }[];
   warnings: { code: string; detail: Record<string, unknown> }[];
+  /** The audit chain's newest durable entry when this was signed (seq 0: none): the chain has it in this form. */
+  audit?: AuditHead;
   /** SHA-256 (hex) of the previous manifest file's bytes; "" for the first of this data folder. */
   previous: string;
   /** Ed25519 over the manifest's canonical bytes without this member: "ed25519:<base64>". */

@@ -101,7 +101,8 @@ export class SegmentStore {
       const segment = this.#segments.get(number);
       if (!segment) continue;
       segment.liveCalls--;
-      if (segment.liveCalls === 0 && segment.retired) this.#remove(segment);
+      // The one being written as well: what was erased must not lie on the disk until a quiet box has filled the file.
+      if (segment.liveCalls === 0) this.#retire(segment);
     }
     place.segments.length = 0;
   }

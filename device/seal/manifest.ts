@@ -2,7 +2,8 @@
 // and what sealing found. Pure. Member order is the contract's: signatures are over these bytes.
 import { isoUs } from "../base/clock.js";
 import type { Side, TimeUs } from "../base/ids.js";
-import type { CallRecord, PartyRecord, SpanRecord, StreamRecord } from "../contract/call-record.js";
+import type { AuditHead } from "../contract/audit.js";
+import type { CallRecord, StreamRecord } from "../contract/call-record.js";
 import {
   type CallLogLine,
   type CallSide,
@@ -11,6 +12,7 @@ import {
   type ManifestParty,
   type ManifestStream,
 } from "../contract/manifest.js";
+import { placeOf } from "./audio-reader.js";
 import { leftSide, sidesByChannel } from "./channels.js";
 import type { SealedAudio } from "./seal.js";
 import type { SealedStream } from "./seal-stream.js";
@@ -20,6 +22,8 @@ export type UnsignedManifest = Omit<Manifest, "previous" | "signature">;
 export interface ManifestOptions {
   /** The box's name. */
   device: string;
+  /** The audit chain's newest durable entry, where there is a chain. */
+  audit?: AuditHead | undefined;
 }
 
 /** A published recording, as the call log needs it. */
@@ -30,6 +34,7 @@ export interface StoredRecording {
 }
 
 export function buildManifest(record: CallRecord, sealed: SealedAudio, options: ManifestOptions): UnsignedManifest {
+  const places = placesByChannel(record);
   return {
     schema: MANIFEST_SCHEMA,
     id: record.id,
@@ -41,6 +46,8 @@ export function buildManifest(record: CallRecord, sealed: SealedAudio, options: 
     endReason: record.endReason,
     policy: record.policy,
     policyRule: record.policyRule,
+    purpose: record.purpose,
+    retention: record.retention,
     audio: {
       file: `${record.id}.wav`,
       bytes: sealed.bytes,
@@ -58,12 +65,25 @@ export function buildManifest(record: CallRecord, sealed: SealedAudio, options: 
       effect,
       detail,
     })),
+    ledger: record.ledger.map(({ atUs, party, ...change }) => ({
+      at: isoUs(atUs),
+      party: places.indexOf(party),
+      ...change,
+    })),
+    pauses: record.pauses.map(({ fromUs, toUs, endedBy = "call", ...pause }) => ({
+      fromMs: clipMs(fromUs, sealed),
+      toMs: clipMs(toUs ?? record.endedAtUs, sealed),
+      ...pause,
+      endedBy,
+    })),
+    ...(record.echo && { echo: record.echo }),
     events: record.events.map(({ atUs, kind, detail }) => ({
       atMs: toMs(atUs - sealed.startsAtUs),
       kind,
       ...(detail && { detail }),
     })),
     warnings: [...record.warnings, ...sealed.warnings].map(({ code, detail }) => ({ code, detail })),
+    ...(options.audit && { audit: { seq: options.audit.seq, sha256: options.audit.sha256 } }),
   };
 }
 
@@ -114,7 +134,12 @@ function describeParty(record: CallRecord, sealed: SealedAudio, place: number): 
     fromMs: clipMs(party.fromUs, sealed),
     toMs: clipMs(party.toUs, sealed),
     consent,
-    spans: clipSpans(party, sealed),
+    spans: clipSpans(
+      party.spans.map((span, i) => ({ ...span, audio: sealed.extents[place]?.[i] ?? null })),
+      sealed,
+    ),
+    closedSpans: clipSpans(party.closedSpans, sealed),
+    ...(party.erased && { erased: clipSpans(party.erased, sealed) }),
     recordedMs: recordedMsOf(streams, sealed),
     streams: streams.map((stream) => describeStream(stream, findSealed(sealed.streams, stream))),
   };
@@ -131,19 +156,26 @@ function clipMs(atUs: TimeUs, sealed: SealedAudio): number {
   return Math.min(sealed.durationMs, Math.max(0, toMs(atUs - sealed.startsAtUs)));
 }
 
-/** The party's open spans on the recording's timeline; those that lie outside it are left out. */
-function clipSpans(party: PartyRecord, sealed: SealedAudio): ManifestParty["spans"] {
-  const clipped = party.spans.map(({ fromUs, toUs, evidence }: SpanRecord) => ({
+/**
+ * Spans on the recording's timeline, clipped to it. One that lies outside it, or was over within a millisecond, is left
+ * out unless packets came in it: then it has no length.
+ */
+function clipSpans<Span extends { fromUs: TimeUs; toUs: TimeUs; packets: number }>(
+  spans: readonly Span[],
+  sealed: SealedAudio,
+): (Omit<Span, "fromUs" | "toUs"> & { fromMs: number; toMs: number })[] {
+  const clipped = spans.map(({ fromUs, toUs, ...rest }) => ({
     fromMs: clipMs(fromUs, sealed),
     toMs: clipMs(toUs, sealed),
-    evidence,
+    ...rest,
   }));
-  return clipped.filter(({ fromMs, toMs }) => toMs > fromMs);
+  return clipped.filter(({ fromMs, toMs, packets }) => toMs > fromMs || packets > 0);
 }
 
 /**
  * seen = recorded + discarded + duplicate + undecoded. What the gate admitted and the recording does not hold is
- * undecoded: no audio, another codec, too late for any place, or lost with the journal.
+ * undecoded: no audio, another codec, too late for any place, or lost with the journal. What was erased is discarded, and
+ * was not admitted any more.
  */
 function describeStream(stream: StreamRecord, sealed: SealedStream | undefined): ManifestStream {
   const { packets } = stream;
@@ -161,6 +193,7 @@ function describeStream(stream: StreamRecord, sealed: SealedStream | undefined):
     lastAt: isoUs(stream.lastAtUs),
     packets: {
       seen: admitted + packets.discarded + packets.duplicate,
+      admitted,
       recorded,
       discarded: packets.discarded,
       lost: packets.lost,
@@ -194,9 +227,9 @@ function describeLogParty(
   return { role, side: nameOfSide(side), number, identifiedBy, consent, recordedMs, packets, codecs: [...codecs] };
 }
 
-/** Streams of the party at a place of `record.parties`; a stream that names none is the first party's of its side. */
+/** Streams of the party at a place of `record.parties`. */
 function streamsOf(record: CallRecord, place: number): StreamRecord[] {
-  return record.streams.filter((stream) => (stream.party ?? stream.side) === place);
+  return record.streams.filter((stream) => placeOf(stream) === place);
 }
 
 function findSealed(sealed: readonly SealedStream[], stream: StreamRecord): SealedStream | undefined {

@@ -1,7 +1,8 @@
 // One stream while its call is sealed: its codecs, its clock and what became of its packets. Knows no files.
-import type { Side } from "../base/ids.js";
+import type { Side, TimeUs } from "../base/ids.js";
 import type { StreamRecord } from "../contract/call-record.js";
 import { type CodecTable, codecTable } from "./codec-registry.js";
+import type { SpanExtents } from "./span-extents.js";
 import { StreamTimeline } from "./stream-timeline.js";
 
 /** What became of the packets of a stream that the journal held; their sum is the number of them. */
@@ -21,6 +22,13 @@ export interface SealedStream {
   recordedFrames: number;
 }
 
+/** The party whose packets a stream's are. */
+export interface SealParty {
+  extents: SpanExtents;
+  /** What was captured until then was erased: it is in the journal only. */
+  erasedUntilUs: TimeUs;
+}
+
 const PAYLOAD_TYPES = 128;
 /** Packets begin in different slots of 5 ms; 40 s of slots reach beyond the latest packet that is placed. */
 const SLOTS_PER_SECOND = 200;
@@ -32,6 +40,8 @@ export class SealStream implements SealedStream {
   readonly described: StreamRecord | undefined;
   readonly codecs: CodecTable;
   readonly timeline: StreamTimeline;
+  readonly extents: SpanExtents;
+  readonly erasedUntilUs: TimeUs;
   recorded = 0;
   undecoded = 0;
   duplicate = 0;
@@ -43,12 +53,20 @@ export class SealStream implements SealedStream {
   /** Frame + 1 of the packet that last began in a slot; 0 = none. Fits 24 h at 48 kHz. */
   readonly #taken = new Uint32Array(SLOTS);
 
-  constructor(side: Side, index: number, described: StreamRecord | undefined, sampleRateHz: number) {
+  constructor(
+    side: Side,
+    index: number,
+    described: StreamRecord | undefined,
+    { extents, erasedUntilUs }: SealParty,
+    sampleRateHz: number,
+  ) {
     this.side = side;
     this.index = index;
     this.described = described;
     this.codecs = codecTable(described, sampleRateHz);
     this.timeline = new StreamTimeline(sampleRateHz);
+    this.extents = extents;
+    this.erasedUntilUs = erasedUntilUs;
     this.#framesPerSlot = sampleRateHz / SLOTS_PER_SECOND;
   }
 

@@ -3,6 +3,7 @@
 // decides what may be recorded: whatever it is given has passed the gate.
 import type { Side, TimeUs } from "../base/ids.js";
 import type { CallRecord, NoAudioReason, WarningRecord } from "../contract/call-record.js";
+import type { SampleExtent } from "../contract/manifest.js";
 import { AudioReader } from "./audio-reader.js";
 import { leftSide } from "./channels.js";
 import { recordingRateHz } from "./codec-registry.js";
@@ -35,6 +36,8 @@ export interface SealedAudio {
   /** Time of sample 0. */
   startsAtUs: TimeUs;
   streams: SealedStream[];
+  /** By place in the call's parties and by open span: where what was decoded of it stands; null = nothing was. */
+  extents: (SampleExtent | null)[][];
   /** Decoded audio by side, ms. */
   recordedMs: [number, number];
   warnings: WarningRecord[];
@@ -67,7 +70,7 @@ export function sealAudio(source: RecordSource, record: CallRecord, options: Sea
     const { streams } = reader;
     return {
       kind: "no-audio",
-      reason: silenceReason(record, timeline),
+      reason: silenceReason(record, timeline, reader),
       streams: streams.map((stream) => stream.toSealed()),
       warnings: warnings(reader, timeline, record),
     };
@@ -83,6 +86,7 @@ export function sealAudio(source: RecordSource, record: CallRecord, options: Sea
       durationMs: Math.round((timeline.frames * 1000) / sampleRateHz),
       startsAtUs: timeline.startsAtUs,
       streams: reader.streams.map((stream) => stream.toSealed()),
+      extents: reader.extents.map((extents) => extents.toExtents()),
       recordedMs: [recordedMs(reader, 0, sampleRateHz), recordedMs(reader, 1, sampleRateHz)],
       warnings: warnings(reader, timeline, record),
     };
@@ -137,14 +141,17 @@ function placePackets(
     } else {
       const channel: Channel = packet.side === left ? 0 : 1;
       stream.recorded++;
-      stream.recordedFrames += window.decode(channel, frame, codec, packet.data, rtp.payloadStart, rtp.payloadEnd);
+      const samples = window.decode(channel, frame, codec, packet.data, rtp.payloadStart, rtp.payloadEnd);
+      stream.recordedFrames += samples;
+      stream.extents.note(packet.capturedAtUs, frame, samples);
     }
   });
 }
 
-function silenceReason(record: CallRecord, timeline: CallTimeline): NoAudioReason {
+function silenceReason(record: CallRecord, timeline: CallTimeline, reader: AudioReader): NoAudioReason {
   if (timeline.packets > 0) return "codec-unsupported";
-  return admittedBy(record) > 0 ? "journal-lost" : (record.noAudio ?? "no-media");
+  if (admittedBy(record) > 0) return "journal-lost";
+  return record.noAudio ?? (reader.erased > 0 ? "erased" : "no-media");
 }
 
 function admittedBy(record: CallRecord): number {
@@ -162,6 +169,8 @@ function warnings(reader: AudioReader, timeline: CallTimeline, record: CallRecor
   const late = reader.streams.reduce((sum, stream) => sum + stream.late, 0);
   if (late > 0) found.push({ code: "packets-unplaced", detail: { packets: late } });
   if (reader.foreign > 0) found.push({ code: "streams-beyond-limit", detail: { packets: reader.foreign } });
+  const outside = reader.extents.reduce((sum, extents) => sum + extents.outside, 0);
+  if (outside > 0) found.push({ code: "packets-outside-spans", detail: { packets: outside } });
   const missing = admittedBy(record) - timeline.packets;
   if (missing > 0) found.push({ code: "journal-incomplete", detail: { packets: missing } });
   return found;

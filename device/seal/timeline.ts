@@ -20,7 +20,7 @@ export interface CallTimeline {
   startFrame: number;
   /** Length of the recording. 0 = nothing to decode. */
   frames: number;
-  /** Packets that the source gave. */
+  /** Packets that the source gave, but for erased ones. */
   packets: number;
   warnings: WarningRecord[];
 }
@@ -45,6 +45,7 @@ export function surveyTimeline(
     const ticks = (reader.samples * codec.clockRateHz) / codec.sampleRateHz;
     stream.timeline.survey(reader.arrivalUs, rtp.timestamp, codec.clockRateHz, ticks);
   });
+  packets -= reader.erased;
   const originUs = record.answeredAtUs ?? record.startedAtUs;
   let startFrame = record.answeredAtUs === undefined ? Number.POSITIVE_INFINITY : 0;
   let endFrame = Number.NEGATIVE_INFINITY;

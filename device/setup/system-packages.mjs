@@ -24,6 +24,10 @@ export const TEST_TOOLS = [
   { command: "kamailio", package: "kamailio" },
   { command: "baresip", package: "baresip-core" },
   { command: "linphonec", package: "linphone-cli" },
+  { command: "mosquitto", package: "mosquitto" },
+  { command: "mosquitto_pub", package: "mosquitto-clients" },
+  { command: "openssl", package: "openssl" },
+  { command: "curl", package: "curl" },
 ];
 
 /** Packages whose command is on none of the folders. */

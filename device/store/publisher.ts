@@ -7,7 +7,7 @@
 //   3  the chain's file says, durably, that this manifest comes next
 //   4  the WAV gets its name in the day's folder        a WAV without manifest is replaced by the next attempt
 //   5  the manifest gets its name: the recording exists  publishing it again changes nothing
-//   6  the day's folder, with any that were made above it, is made durable
+//   6  the day's folder, with any that were made above it, is made durable, and so is the audit chain's entry of it
 //   7  the call's line goes into the log (`recordCall`); only then may the journal go
 //
 // Each manifest names the one before. Recordings that come together are published together, each step for all of them before
@@ -22,11 +22,12 @@ import type { Manifest } from "../contract/manifest.js";
 import { buildManifest } from "../seal/manifest.js";
 import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
+import type { AuditChain } from "./audit-chain.js";
 import { ManifestChain } from "./chain.js";
 import type { DeviceKey } from "./device-key.js";
 import type { FileLayer } from "./file-layer.js";
 import type { RecordingPaths } from "./recording-paths.js";
-import { parseManifest, type SignedManifest, signManifest } from "./signature.js";
+import { parseManifest, type SignedManifest, sha256Of, signManifest } from "./signature.js";
 
 export interface PublisherOptions {
   /** Name of this box in manifests. */
@@ -34,6 +35,8 @@ export interface PublisherOptions {
   files: FileLayer;
   /** How long a recording waits for others to be published with. */
   gatherMs: number;
+  /** Is told of every recording, and named by every manifest. */
+  audit: AuditChain;
 }
 
 export interface Published {
@@ -59,6 +62,7 @@ export class Publisher {
   readonly #files: FileLayer;
   readonly #key: DeviceKey;
   readonly #chain: ManifestChain;
+  readonly #audit: AuditChain;
   /** Not begun, in order. */
   readonly #waiting: Ticket[] = [];
   #isPublishing = false;
@@ -69,15 +73,22 @@ export class Publisher {
     this.#options = options;
     this.#files = options.files;
     this.#key = key;
+    this.#audit = options.audit;
     this.#chain = ManifestChain.open(paths, options.files);
   }
 
-  /** The call's recording, if it is published. */
+  /**
+   * The call's recording, if it is published. A run that died between publishing it and entering that in the audit chain
+   * has left the entry to whoever finds it.
+   */
   find(record: CallRecord): Published | undefined {
     const path = this.#paths.manifest(record.id, record.startedAtUs);
     if (!existsSync(path)) return undefined;
-    const manifest = parseManifest(readFileSync(path));
-    return manifest && this.#describe(record, manifest);
+    const bytes = readFileSync(path);
+    const manifest = parseManifest(bytes);
+    if (manifest === undefined) return undefined;
+    if (this.#audit.recorded(record.id, sha256Of(bytes))) this.#audit.flushNow();
+    return this.#describe(record, manifest);
   }
 
   /** As `RecordingStore.publish`. */
@@ -153,13 +164,16 @@ export class Publisher {
     const folders = new Set<string>();
     for (const [i, ticket] of group.entries()) await this.#putInPlace(ticket, signed[i]!, folders);
     for (const folder of folders) await this.#files.sync(folder);
+    // A disk that refuses the audit chain was reported, and is asked again: the recordings are there.
+    await this.#audit.flush().catch(() => {});
     for (const [i, ticket] of group.entries()) ticket.resolve(this.#describe(ticket.record, signed[i]!.manifest));
   }
 
   #sign(group: Ticket[]): SignedManifest[] {
     let previous = this.#chain.head;
+    const options = { device: this.#options.device, audit: this.#audit.head };
     return group.map(({ record, sealed }) => {
-      const unsigned = buildManifest(record, sealed, { device: this.#options.device });
+      const unsigned = buildManifest(record, sealed, options);
       const signed = signManifest(unsigned, previous, this.#key.privateKey);
       previous = signed.sha256;
       return signed;
@@ -178,6 +192,7 @@ export class Publisher {
     await this.#files.rename(this.#paths.temporaryManifest(id), this.#paths.manifest(id, startedAtUs));
     // From here on the manifest can be read: whatever fails now, the next one follows it.
     this.#chain.published(signed.sha256);
+    this.#audit.recorded(id, signed.sha256);
   }
 
   /** `day` and the folders above it, up to and with `top`, which lies within the data folder. */

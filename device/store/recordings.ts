@@ -1,5 +1,5 @@
-// Owns what is on disk: recordings with their manifests, the chain through them and the call log. Takes what sealing
-// left at a temporary path and publishes it; never looks into audio, never decides what is kept.
+// Owns what is on disk: recordings with their manifests, the chain through them, the audit chain and the call log. Takes
+// what sealing left at a temporary path and publishes it; never looks into audio, never decides what is kept.
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import type { CallRecord } from "../contract/call-record.js";
 import type { CallLogLine } from "../contract/manifest.js";
 import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
+import { AuditChain, type AuditOptions } from "./audit-chain.js";
 import { CallLog } from "./call-log.js";
 import { openDeviceKey } from "./device-key.js";
 import { makeFolders } from "./durable-file.js";
@@ -24,12 +25,15 @@ export interface StoreOptions {
   files?: FileLayer;
   /** How long a recording waits for others to be published with; only tests give another time. */
   gatherMs?: number;
+  audit?: AuditOptions;
 }
 
 /** How long a recording waits for others to be published with: sealing takes some milliseconds for each. */
 const GATHER_MS = 100;
 
 export class RecordingStore {
+  /** What happens on this box is entered here. */
+  readonly audit: AuditChain;
   readonly #paths: RecordingPaths;
   readonly #lock: FolderLock;
   readonly #publisher: Publisher;
@@ -38,13 +42,21 @@ export class RecordingStore {
   private constructor(paths: RecordingPaths, lock: FolderLock, options: StoreOptions) {
     this.#paths = paths;
     this.#lock = lock;
-    this.#publisher = new Publisher(paths, openDeviceKey(paths.dataFolder), {
-      device: options.deviceId || hostname(),
-      files: options.files ?? diskFiles,
-      gatherMs: options.gatherMs ?? GATHER_MS,
-    });
-    this.#log = new CallLog(paths.callsFolder);
-    removeLeftovers(paths.partialFolder);
+    const key = openDeviceKey(paths.dataFolder);
+    this.audit = AuditChain.open(paths.dataFolder, key, options.audit);
+    try {
+      this.#publisher = new Publisher(paths, key, {
+        device: options.deviceId || hostname(),
+        files: options.files ?? diskFiles,
+        gatherMs: options.gatherMs ?? GATHER_MS,
+        audit: this.audit,
+      });
+      this.#log = new CallLog(paths.callsFolder);
+      removeLeftovers(paths.partialFolder);
+    } catch (error) {
+      this.audit.close();
+      throw error;
+    }
   }
 
   /** Makes or opens the data folder. Throws SidetoneError `data-in-use` or `data-unwritable`. */
@@ -102,8 +114,9 @@ export class RecordingStore {
     }
   }
 
-  /** Gives the data folder back. Nothing may be being published. */
+  /** Writes what the audit chain has still to write, and gives the data folder back. Nothing may be being published. */
   close(): void {
+    this.audit.close();
     this.#lock.release();
   }
 }

@@ -33,15 +33,21 @@ export function officeConfig(overrides: Record<string, unknown> = {}): Config {
 export async function recordFrames(frames: readonly TimedFrame[], config: Config, folder: string): Promise<Recorded> {
   const records: CallRecord[] = [];
   const positions: (JournalPosition | undefined)[] = [];
-  const recorder = new Recorder(config, folder, {
-    ended: (record, position) => {
-      records.push(record);
-      positions.push(position);
+  const recorder = new Recorder(
+    config,
+    { journal: folder, registers: "" },
+    {
+      audited: () => {},
+      notice: () => {},
+      ended: (record, position) => {
+        records.push(record);
+        positions.push(position);
+      },
+      journalFault: (error) => {
+        throw error;
+      },
     },
-    journalFault: (error) => {
-      throw error;
-    },
-  });
+  );
   for (const { frame, atUs } of frames) {
     recorder.handleFrame({
       data: frame,

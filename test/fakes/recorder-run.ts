@@ -3,6 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import type { CallRecord } from "../../device/contract/call-record.js";
 import { type Config, configSchema } from "../../device/contract/config.js";
+import type { AuditedEvent } from "../../device/contract/engine-messages.js";
 import { Recorder } from "../../device/recorder.js";
 import type { TimedFrame } from "./timed-frames.js";
 
@@ -15,16 +16,27 @@ export function officeConfig(overrides: Record<string, unknown> = {}): Config {
 
 export class RecorderRun {
   readonly records: CallRecord[] = [];
+  readonly audited: AuditedEvent[] = [];
+  readonly notices: string[] = [];
+  /** Of this run. */
+  readonly journalFolder: string;
   readonly recorder: Recorder;
 
   /** The journal goes to a new folder in `folder`, which the caller removes. */
-  constructor(folder: string, config: Config = officeConfig()) {
-    this.recorder = new Recorder(config, mkdtempSync(join(folder, "journal-")), {
-      ended: (record) => this.records.push(record),
-      journalFault: (error) => {
-        throw error;
+  constructor(folder: string, config: Config = officeConfig(), registers = "") {
+    this.journalFolder = mkdtempSync(join(folder, "journal-"));
+    this.recorder = new Recorder(
+      config,
+      { journal: this.journalFolder, registers },
+      {
+        audited: (event) => this.audited.push(event),
+        notice: (message) => this.notices.push(message),
+        ended: (record) => this.records.push(record),
+        journalFault: (error) => {
+          throw error;
+        },
       },
-    });
+    );
   }
 
   feed(frames: Iterable<Pick<TimedFrame, "atUs" | "frame" | "interfaceIndex">>): this {

@@ -20,6 +20,8 @@ export interface PlayedTone {
 export class SippAudio {
   private readonly name: string;
   private readonly toneHz: number;
+  /** What its streams speak. */
+  private readonly tonesHz = new Set<number>();
   /** One RTP stream throughout. */
   private readonly captures: CaptureFile[] = [];
   private packets = 0;
@@ -30,9 +32,10 @@ export class SippAudio {
     this.toneHz = toneHz;
   }
 
-  /** File of one second of the tone, to be repeated. */
-  streamName(codec: G711Codec): string {
-    return `${this.name}-${codec}.raw`;
+  /** File of one second of its tone or another, to be repeated. */
+  streamName(codec: G711Codec, toneHz = this.toneHz): string {
+    this.tonesHz.add(toneHz);
+    return `${this.name}-${toneHz}-${codec}.raw`;
   }
 
   /** Adds a capture that goes on where the one before ended; returns its file. */
@@ -60,7 +63,8 @@ export class SippAudio {
 
   write(folder: string): void {
     for (const codec of ["PCMA", "PCMU"] as const) {
-      writeFileSync(join(folder, this.streamName(codec)), toneSource(this.toneHz)(0, STREAM_SAMPLES, codec));
+      for (const toneHz of this.tonesHz)
+        writeFileSync(join(folder, this.streamName(codec, toneHz)), toneSource(toneHz)(0, STREAM_SAMPLES, codec));
     }
     for (const [index, capture] of this.captures.entries()) capture.write(join(folder, this.captureName(index)));
   }

@@ -12,10 +12,13 @@ const TIMEOUT_S = 30;
 export class SippParties {
   private readonly network: OfficeNetwork;
   private readonly folder: string;
+  private readonly timeoutS: number;
 
-  constructor(network: OfficeNetwork, folder: string) {
+  /** `timeoutS`: what one of them may take at most. */
+  constructor(network: OfficeNetwork, folder: string, timeoutS = TIMEOUT_S) {
     this.network = network;
     this.folder = folder;
+    this.timeoutS = timeoutS;
   }
 
   /** Registers users at addresses, port 5060; several addresses of one user ring in parallel. */
@@ -44,7 +47,15 @@ export class SippParties {
 
   private async start(host: string, name: string, args: readonly string[]): Promise<void> {
     const errors = join(this.folder, `${name}.errors`);
-    const always = ["-nostdin", "-timeout", String(TIMEOUT_S), "-timeout_error", "-trace_err", "-error_file", errors];
+    const always = [
+      "-nostdin",
+      "-timeout",
+      String(this.timeoutS),
+      "-timeout_error",
+      "-trace_err",
+      "-error_file",
+      errors,
+    ];
     const program = new OfficeProgram(this.network, host, "sipp", [...args, ...always], { cwd: this.folder });
     const code = await program.ended;
     if (code !== 0) throw new Error(`sipp ${name} ended with ${code}:\n${readErrors(errors) || program.output}`);

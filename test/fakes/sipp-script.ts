@@ -2,11 +2,14 @@
 // Headers follow RFC 3261 §12 (route sets, tags); what a step does not say is as plain as it can be.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { EVENT_PAYLOAD_TYPE } from "./rtp-stream.js";
 import { type PlayedTone, SippAudio } from "./sipp-audio.js";
 import { G711_PAYLOAD_TYPE, type G711Codec } from "./tone.js";
 
 /** Begins the names of the variables that keep the headers of a request to be answered later. */
 const LATER_REQUEST = "later";
+/** Takes a Call-ID and the file to leave it in; see Prompter. */
+const NOTE_SCRIPT = "note.sh";
 /** Variable with the port in the last description that was asked for. */
 const PEER_PORT = "peerport";
 
@@ -26,6 +29,16 @@ export interface ScriptDescription {
   codec?: G711Codec;
   direction?: "sendrecv" | "sendonly" | "recvonly" | "inactive";
   ptimeMs?: number;
+  /** Offers keys as RTP events (RFC 4733) too. */
+  hasKeys?: boolean;
+  /** Further lines of the medium. */
+  attributes?: readonly string[];
+}
+
+export interface ScriptBody {
+  /** Its Content-Type. */
+  type: string;
+  lines: readonly string[];
 }
 
 export interface MessageParts {
@@ -35,6 +48,8 @@ export interface MessageParts {
   contact?: string;
   /** The body; `false` = none where there would be one. */
   sdp?: ScriptDescription | false;
+  /** A body that is no description. */
+  body?: ScriptBody;
 }
 
 /** What both parties of a call can do. */
@@ -59,7 +74,7 @@ export abstract class SippScript {
   protected abstract readonly dialogHeaders: readonly string[];
 
   /** A request within the dialog; an INVITE is answered before the next one. */
-  request(method: "INVITE" | "UPDATE" | "PRACK" | "BYE", parts: MessageParts = {}): this {
+  request(method: "INVITE" | "UPDATE" | "PRACK" | "INFO" | "BYE", parts: MessageParts = {}): this {
     this.cseq++;
     if (method === "INVITE") this.inviteCseq = this.cseq;
     const lines = [
@@ -149,9 +164,9 @@ export abstract class SippScript {
     return this.add(`<pause milliseconds="${durationMs}"/>`);
   }
 
-  /** Speaks its tone until told otherwise. */
-  speak(codec: G711Codec = "PCMA"): this {
-    return this.execute(`rtp_stream="${this.audio.streamName(codec)},-1,${G711_PAYLOAD_TYPE[codec]}"`);
+  /** Speaks its tone, or another, until told otherwise. */
+  speak(codec: G711Codec = "PCMA", toneHz?: number): this {
+    return this.execute(`rtp_stream="${this.audio.streamName(codec, toneHz)},-1,${G711_PAYLOAD_TYPE[codec]}"`);
   }
 
   quiet(): this {
@@ -167,15 +182,26 @@ export abstract class SippScript {
     return this.execute(`play_pcap_audio="${this.audio.addCapture(tone)}"`);
   }
 
+  /** Plays a capture from a file as `play` does. */
+  playFile(path: string): this {
+    return this.execute(`play_pcap_audio="${path}"`);
+  }
+
   /** Starts a shell command and goes on; in it "$1" is the port of `receiveDescription`. */
   run(command: string): this {
     this.command = command;
     return this.execute(`command="sh ${this.fileName}.sh [$${PEER_PORT}]"`);
   }
 
+  /** Leaves its Call-ID in a file of the folder, and goes on when it is prompted (see Prompter). */
+  untilPrompted(file: string): this {
+    return this.execute(`command="sh ${NOTE_SCRIPT} [call_id] ${file}"`).add('<recv request="MESSAGE"/>');
+  }
+
   /** Writes the scenario and its audio; returns the scenario's file name. */
   write(folder: string): string {
     this.audio.write(folder);
+    writeFileSync(join(folder, NOTE_SCRIPT), 'echo "$1" >"$2.part" && mv "$2.part" "$2"\n');
     if (this.command) {
       writeFileSync(join(folder, `${this.fileName}.sh`), `exec ${this.command} >${this.fileName}.log 2>&1\n`);
       // SIPp refuses variables that nobody reads.
@@ -218,26 +244,32 @@ export abstract class SippScript {
   }
 
   /** `isRepeated`: sent again until it is answered. */
-  protected send(lines: readonly string[], { headers, sdp }: MessageParts, isRepeated: boolean): this {
-    const body = sdp ? ["Content-Type: application/sdp", "Content-Length: [len]", "", ...this.describe(sdp)] : [];
-    const rest = sdp ? body : ["Content-Length: 0", "", ""];
+  protected send(lines: readonly string[], { headers, sdp, body }: MessageParts, isRepeated: boolean): this {
+    const content = sdp ? { type: "application/sdp", lines: this.describe(sdp) } : body;
+    const rest = content
+      ? [`Content-Type: ${content.type}`, "Content-Length: [len]", "", ...content.lines]
+      : ["Content-Length: 0", "", ""];
     const text = [...lines, ...(headers ?? []), ...rest].join("\n");
     return this.add(`<send${isRepeated ? ' retrans="500"' : ""}><![CDATA[\n${text}\n]]></send>`);
   }
 
-  private describe({ port, address, codec = "PCMA", direction, ptimeMs }: ScriptDescription): string[] {
+  private describe(description: ScriptDescription): string[] {
+    const { port, address, codec = "PCMA", direction, ptimeMs, hasKeys = false, attributes = [] } = description;
     this.version++;
     const payloadType = G711_PAYLOAD_TYPE[codec];
+    const keys = [`a=rtpmap:${EVENT_PAYLOAD_TYPE} telephone-event/8000`, `a=fmtp:${EVENT_PAYLOAD_TYPE} 0-16`];
     return [
       "v=0",
       `o=${this.party.user} 1 ${this.version} IN IP4 [local_ip]`,
       "s=-",
       `c=IN IP4 ${address ?? "[media_ip]"}`,
       "t=0 0",
-      `m=audio ${port ?? "[rtpstream_audio_port]"} RTP/AVP ${payloadType}`,
+      `m=audio ${port ?? "[rtpstream_audio_port]"} RTP/AVP ${payloadType}${hasKeys ? ` ${EVENT_PAYLOAD_TYPE}` : ""}`,
       `a=rtpmap:${payloadType} ${codec}/8000`,
+      ...(hasKeys ? keys : []),
       ...(ptimeMs === undefined ? [] : [`a=ptime:${ptimeMs}`]),
       ...(direction === undefined ? [] : [`a=${direction}`]),
+      ...attributes,
     ];
   }
 

@@ -39,10 +39,10 @@ export function expectAsOnTheWire(
   speaker: Speaker,
   listener?: string,
 ): ToneSpan[] {
-  const sent = joinNear(
-    [speaker.address].flat().flatMap((address) => wire.toneFrom(address, speaker.toneHz, listener)),
-  );
-  const heard = joinNear(toneHeard(recording, channel, speaker.toneHz));
+  const onWire = [speaker.address].flat().flatMap((address) => wire.toneFrom(address, speaker.toneHz, listener));
+  const onRecord = toneHeard(recording, channel, speaker.toneHz);
+  const sent = joinNear(onWire, joinNear(onRecord));
+  const heard = joinNear(onRecord, joinNear(onWire));
   const difference = `heard ${describeSpans(heard)}, on the wire ${describeSpans(sent)}`;
   expect(sent.length, difference).toBeGreaterThan(0);
   expect(heard.length, difference).toBe(sent.length);
@@ -54,12 +54,18 @@ export function expectAsOnTheWire(
   return heard;
 }
 
-/** A pause shorter than the tolerance at both its ends is no pause to the ear that compares. */
-function joinNear(spans: readonly ToneSpan[]): ToneSpan[] {
+/**
+ * A pause shorter than the tolerance at both its ends is no pause to the ear that compares, nor is one that is a little
+ * longer and is none for `other`.
+ */
+function joinNear(spans: readonly ToneSpan[], other: readonly ToneSpan[] = []): ToneSpan[] {
   const joined: ToneSpan[] = [];
   for (const span of spans) {
     const last = joined.at(-1);
-    if (last && span.fromMs - last.toMs < 2 * TOLERANCE_MS) last.toMs = Math.max(last.toMs, span.toMs);
+    const pauseMs = last ? span.fromMs - last.toMs : Number.POSITIVE_INFINITY;
+    const isNoneElsewhere = other.some(({ fromMs, toMs }) => fromMs < (last?.toMs ?? 0) && toMs > span.fromMs);
+    if (last && (pauseMs < 2 * TOLERANCE_MS || (pauseMs < 4 * TOLERANCE_MS && isNoneElsewhere)))
+      last.toMs = Math.max(last.toMs, span.toMs);
     else joined.push({ ...span });
   }
   return joined;

@@ -22,6 +22,8 @@ const RANK: Record<string, number> = {
   seal: 6,
   store: 7,
   console: 8,
+  api: 8,
+  mqtt: 8,
 };
 /** Value types that a neighbour of the same rank hands over. */
 const HANDED_OVER = new Set(["device/capture/frame.ts", "device/net/datagram.ts"]);

@@ -62,12 +62,18 @@ async function record(
   frames: readonly TimedFrame[],
 ): Promise<{ records: CallRecord[]; journalled: number; encapsulations: EncapsulationStatus[] }> {
   const records: CallRecord[] = [];
-  const recorder = new Recorder(CONFIG, folder, {
-    ended: (ended) => records.push(ended),
-    journalFault: (error) => {
-      throw error;
+  const recorder = new Recorder(
+    CONFIG,
+    { journal: folder, registers: "" },
+    {
+      audited: () => {},
+      notice: () => {},
+      ended: (ended) => records.push(ended),
+      journalFault: (error) => {
+        throw error;
+      },
     },
-  });
+  );
   for (const { frame, atUs } of frames) {
     recorder.handleFrame({
       data: frame,

@@ -62,10 +62,11 @@ function usedBytes(): number {
   return heapUsed + external;
 }
 
-/** Everything but the identifier and the warnings; of the streams those that the call's own parties sent. */
-function facts({ id: _id, warnings: _warnings, streams, ...rest }: CallRecord): unknown {
+/** Everything but the identifier, the warnings and what was refused; of the streams those that the call's own parties sent. */
+function facts({ id: _id, warnings: _warnings, streams, parties, ...rest }: CallRecord): unknown {
   const own = streams.filter(({ source }) => ["10.0.0.7:40000", "198.51.100.20:30000"].includes(source));
-  return { ...rest, streams: own.map(({ index: _index, ...stream }) => stream) };
+  const taken = parties.map(({ closedSpans: _refused, ...party }) => party);
+  return { ...rest, parties: taken, streams: own.map(({ index: _index, ...stream }) => stream) };
 }
 
 /** `share` of 10,000 INVITEs, fragments and TCP connections and of 100,000 REGISTERs and RTP streams. */

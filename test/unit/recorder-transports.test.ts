@@ -24,12 +24,18 @@ interface Outcome {
 
 async function record(frames: readonly TimedFrame[]): Promise<Outcome> {
   const records: CallRecord[] = [];
-  const recorder = new Recorder(configSchema.parse({ agents: { match: ["10.0.0.0/24"] } }), folder, {
-    ended: (ended) => records.push(ended),
-    journalFault: (error) => {
-      throw error;
+  const recorder = new Recorder(
+    configSchema.parse({ agents: { match: ["10.0.0.0/24"] } }),
+    { journal: folder, registers: "" },
+    {
+      audited: () => {},
+      notice: () => {},
+      ended: (ended) => records.push(ended),
+      journalFault: (error) => {
+        throw error;
+      },
     },
-  });
+  );
   for (const { frame, atUs } of frames) {
     recorder.handleFrame({
       data: frame,

@@ -27,12 +27,18 @@ async function record(
   config = configOf(),
 ): Promise<{ records: CallRecord[]; counts: Record<string, number>; journalled: number }> {
   const records: CallRecord[] = [];
-  const recorder = new Recorder(config, folder, {
-    ended: (ended) => records.push(ended),
-    journalFault: (error) => {
-      throw error;
+  const recorder = new Recorder(
+    config,
+    { journal: folder, registers: "" },
+    {
+      audited: () => {},
+      notice: () => {},
+      ended: (ended) => records.push(ended),
+      journalFault: (error) => {
+        throw error;
+      },
     },
-  });
+  );
   for (const { frame, atUs } of frames) {
     recorder.handleFrame({
       data: frame,

@@ -90,9 +90,10 @@ describe("sources", () => {
     const { config } = load(
       'consent:\n  rules:\n    - {numbers: ["0301*"], policy: none, name: works council}\n    - {consent: granted}\n',
     );
+    const open = { trunks: [], agents: [], numbers: [], days: [], hours: [], headers: [], retention: "", purpose: "" };
     expect(config.consent.rules).toEqual([
-      { numbers: ["0301*"], policy: "none", name: "works council" },
-      { numbers: [], consent: "granted", name: "rule" },
+      { ...open, numbers: ["0301*"], policy: "none", name: "works council" },
+      { ...open, consent: "granted", name: "rule" },
     ]);
   });
 });

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Party } from "../../../device/call/party.js";
 import { CallStream, discardCode } from "../../../device/call/stream.js";
-import { Gate } from "../../../device/consent/gate.js";
+import { Gate, type GateOptions } from "../../../device/consent/gate.js";
 import type { Datagram } from "../../../device/net/datagram.js";
 
 function harness(preAnswerMs = 200) {
   const kept: { atUs: number; byte: number }[] = [];
   let works = true;
   const party = new Party(0, "start", 0);
+  const options: GateOptions = { preAnswerMs, keepsDigits: false };
   const gate = new Gate(
     {
       append: (_side, _stream, atUs, data, start) => {
@@ -15,7 +16,7 @@ function harness(preAnswerMs = 200) {
         return works;
       },
     },
-    preAnswerMs,
+    options,
   );
   const stream = new CallStream(0, party, 1, "a", "b");
   const scratch = Buffer.alloc(1);
@@ -41,8 +42,8 @@ describe("Gate", () => {
     offer(2);
     gate.shut(2500, "consent", false);
     expect(kept.map(({ byte }) => byte)).toEqual([1, 2]);
-    expect(gate.spansOf(party, 9000)).toEqual([{ fromUs: 500, toUs: 1500, evidence: "e1" }]);
-    expect(gate.spansOf(next, 9000)).toEqual([{ fromUs: 1500, toUs: 2500, evidence: "e1" }]);
+    expect(gate.spansOf(party, 9000)).toEqual([{ fromUs: 500, toUs: 1500, evidence: "e1", packets: 1 }]);
+    expect(gate.spansOf(next, 9000)).toEqual([{ fromUs: 1500, toUs: 2500, evidence: "e1", packets: 1 }]);
     gate.unite(party, next);
     expect(gate.spansOf(party, 9000)).toHaveLength(2);
   });
@@ -64,7 +65,7 @@ describe("Gate", () => {
     gate.shut(3500, "consent", false);
     offer(4);
     expect(kept.map((packet) => packet.byte)).toEqual([2, 3]);
-    expect(gate.spansOf(party, 9000)).toEqual([{ fromUs: 1500, toUs: 3500, evidence: "e1" }]);
+    expect(gate.spansOf(party, 9000)).toEqual([{ fromUs: 1500, toUs: 3500, evidence: "e1", packets: 2 }]);
     expect([stream.recorded, stream.discarded]).toEqual([2, 2]);
   });
 

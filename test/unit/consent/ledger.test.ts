@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConsentLedger } from "../../../device/consent/ledger.js";
+import { strengthOf } from "../../../device/consent/strength.js";
 
 describe("ConsentLedger", () => {
   it("starts unknown and walks granted, withdrawn, granted again", () => {
@@ -13,17 +14,52 @@ describe("ConsentLedger", () => {
     expect([ledger.state, ledger.grantedBy]).toEqual(["granted", "e3"]);
   });
 
-  it("lets a refusal stand against a grant from another kind of source, whichever comes first", () => {
-    const refusedFirst = new ConsentLedger();
-    refusedFirst.apply("rule", "refused", "e1");
-    refusedFirst.apply("sip-header", "granted", "e2");
-    expect(refusedFirst.state).toBe("refused");
-    const grantedFirst = new ConsentLedger();
-    grantedFirst.apply("rule", "granted", "e1");
-    grantedFirst.apply("sip-header", "refused", "e2");
-    expect(grantedFirst.state).toBe("refused");
-    grantedFirst.apply("sip-header", "granted", "e3");
-    expect(grantedFirst.state).toBe("granted");
+  it("lets the stronger source decide, whichever comes first, and closes on a tie", () => {
+    const SOURCES = [
+      "number-list",
+      "rule",
+      "register",
+      "sip-header",
+      "dtmf",
+      "recordpref",
+      "api",
+      "mqtt",
+      "panel",
+    ] as const;
+    for (const granting of SOURCES) {
+      for (const refusing of SOURCES.filter((source) => source !== granting)) {
+        const isOpen = strengthOf(granting, "granted") > strengthOf(refusing, "refused");
+        const refusedFirst = new ConsentLedger();
+        refusedFirst.apply(refusing, "refused", "e1");
+        refusedFirst.apply(granting, "granted", "e2");
+        expect([refusing, granting, refusedFirst.state]).toEqual([refusing, granting, isOpen ? "granted" : "refused"]);
+        const grantedFirst = new ConsentLedger();
+        grantedFirst.apply(granting, "granted", "e1");
+        grantedFirst.apply(refusing, "refused", "e2");
+        expect([granting, refusing, grantedFirst.state]).toEqual([
+          granting,
+          refusing,
+          isOpen ? "granted" : "withdrawn",
+        ]);
+        grantedFirst.apply(refusing, "granted", "e3");
+        expect(grantedFirst.state).toBe("granted");
+      }
+    }
+  });
+
+  it("has the order that is written down", () => {
+    const order = [
+      strengthOf("number-list", "granted"),
+      strengthOf("register", "granted"),
+      strengthOf("dtmf", "granted"),
+      strengthOf("number-list", "refused"),
+    ];
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+    expect(new Set(order).size).toBe(4);
+    for (const source of ["sip-header", "recordpref", "api", "mqtt", "panel"] as const)
+      expect(strengthOf(source, "refused")).toBe(strengthOf("dtmf", "granted"));
+    expect(strengthOf("rule", "refused")).toBe(strengthOf("number-list", "refused"));
+    expect(strengthOf("rule", "granted")).toBe(strengthOf("number-list", "granted"));
   });
 
   it("knows a statement that stands already", () => {
@@ -35,6 +71,7 @@ describe("ConsentLedger", () => {
     expect(ledger.grantedBy).toBe("e1");
     ledger.apply("sip-header", "withdrawn", "e3");
     expect(ledger.repeats("sip-header", "refused")).toBe(true);
+    expect(ledger.repeats("sip-header", "granted")).toBe(false);
     expect(ledger.repeats("rule", "refused")).toBe(false);
   });
 
@@ -54,7 +91,7 @@ describe("ConsentLedger", () => {
     const refused = new ConsentLedger();
     refused.apply("rule", "refused", "e2");
     silent.join(refused);
-    expect(silent.state).toBe("refused");
+    expect(silent.state).toBe("withdrawn");
     const withdrawn = new ConsentLedger();
     withdrawn.apply("sip-header", "granted", "e3");
     withdrawn.apply("sip-header", "withdrawn", "e4");

@@ -3,6 +3,8 @@ import { type GateFacts, judgeGate } from "../../../device/consent/policy.js";
 import { POLICIES } from "../../../device/contract/call-record.js";
 
 const ROLES = ["agent", "caller", "unknown"] as const;
+/** Nothing beside policy, role and consent stands in the way. */
+const FREE = { paused: false, stopped: false, sampledOut: false, agentUnregistered: false, echoes: false };
 const CONSENTS = ["unknown", "granted", "refused", "withdrawn"] as const;
 
 describe("judgeGate", () => {
@@ -11,7 +13,15 @@ describe("judgeGate", () => {
     for (const policy of POLICIES) {
       for (const role of ROLES) {
         for (const consent of CONSENTS) {
-          const facts: GateFacts = { policy, role, consent, answered: true, ended: false, keepsEarlyMedia: false };
+          const facts: GateFacts = {
+            policy,
+            role,
+            consent,
+            answered: true,
+            ended: false,
+            keepsEarlyMedia: false,
+            ...FREE,
+          };
           if (judgeGate(facts) === undefined) open.push(`${policy} ${role} ${consent}`);
         }
       }
@@ -33,6 +43,7 @@ describe("judgeGate", () => {
       answered: true,
       ended: false,
       keepsEarlyMedia: false,
+      ...FREE,
     };
     expect(judgeGate({ ...open, answered: false })).toBe("early-media");
     expect(judgeGate({ ...open, answered: false, keepsEarlyMedia: true })).toBeUndefined();

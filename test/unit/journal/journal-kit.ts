@@ -54,6 +54,7 @@ export function callRecord(id: CallId, note = ""): CallRecord {
     toUs: 0,
     consent: "unknown",
     spans: [],
+    closedSpans: [],
   });
   return {
     schema: CALL_RECORD_SCHEMA,
@@ -64,9 +65,13 @@ export function callRecord(id: CallId, note = ""): CallRecord {
     endReason: "bye",
     policy: "both-parties",
     policyRule: "",
+    purpose: "recording",
+    retention: "",
     parties: [party(0), party(1)],
     streams: [],
     evidence: [],
+    ledger: [],
+    pauses: [],
     events: [],
     warnings: [],
   };

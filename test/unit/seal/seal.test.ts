@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { SidetoneError } from "../../../device/base/errors.js";
 import type { CallRecord } from "../../../device/contract/call-record.js";
+import { buildManifest } from "../../../device/seal/manifest.js";
 import type { AdmittedPacket, RecordSource } from "../../../device/seal/record-source.js";
 import { sealAudio } from "../../../device/seal/seal.js";
 import { SealMemory } from "../../../device/seal/seal-memory.js";
@@ -335,6 +336,95 @@ test("a wall clock that is set back by an hour, or leaps ahead by years, during 
     expect(left.length).toBeLessThanOrEqual(4 * SECOND + PER_PACKET);
     expect(outcome.warnings.map(({ code }) => code)).toEqual(["clock-stepped"]);
   }
+});
+
+test("what a withdrawal erased is not in the recording, and counts for nothing there", () => {
+  const agent = packetsOf({ count: 100 });
+  const caller = packetsOf({ side: 1, count: 100 });
+  const packets = merged(agent, caller);
+  const record = callRecord(packets);
+  // 40 packets are gone, up to the one that came at that very moment.
+  const toUs = caller[39]!.capturedAtUs;
+  record.parties[1].erased = [
+    { fromUs: ANSWERED_US, toUs: ANSWERED_US + 100_000, packets: 6, evidence: "e2" },
+    { fromUs: ANSWERED_US, toUs, packets: 34, evidence: "e3" },
+  ];
+  record.parties[1].spans = [{ ...record.parties[1].spans[0]!, fromUs: toUs + 1, packets: 60 }];
+  record.streams[1]!.packets = { seen: 100, recorded: 60, discarded: 40, lost: 0, late: 0, duplicate: 0 };
+  record.streams[1]!.discardedBy = { erased: 40 };
+  const { left, right, outcome } = sealAndRead(packets, record);
+  expectSame(left, expectedSamples(0, 0, 2 * SECOND));
+  expectSame(right, without(expectedSamples(1, 0, 2 * SECOND), ...Array(40).keys()));
+  expect(outcome.streams[1]).toMatchObject({ recorded: 60, undecoded: 0, duplicate: 0, late: 0 });
+  expect(outcome.warnings).toEqual([]);
+  expect(outcome.extents).toEqual([
+    [{ fromSample: 0, toSample: 2 * SECOND }],
+    [{ fromSample: 40 * PER_PACKET, toSample: 2 * SECOND }],
+  ]);
+  const { packets: counts } = buildManifest(record, outcome, { device: "box" }).parties[1].streams[0]!;
+  expect(counts).toMatchObject({ seen: 100, admitted: 60, recorded: 60, discarded: 40, undecoded: 0, duplicate: 0 });
+});
+
+test("erasing takes the party's own packets only, whoever else speaks on that side", () => {
+  const first = packetsOf({ side: 1, count: 50 });
+  const second = packetsOf({ side: 1, count: 50, atMs: 1000, stream: 7 });
+  const packets = merged(packetsOf({ count: 100 }), first, second);
+  const record = callRecord(packets);
+  record.parties.push({ ...record.parties[1], joinedBy: "transfer", spans: [...record.parties[1].spans] });
+  record.streams.find(({ index }) => index === 7)!.party = 2;
+  record.parties[2]!.erased = [{ fromUs: 0, toUs: ANSWERED_US + 1_500_000, packets: 26, evidence: "e2" }];
+  const { right } = sealAndRead(packets, record);
+  expectSame(right.subarray(0, SECOND), expectedSamples(1, 0, SECOND));
+  expectSame(right.subarray(SECOND), without(expectedSamples(1, 0, SECOND), ...Array(26).keys()));
+});
+
+test("a call that was erased wholly has no audio, and says so", () => {
+  const packets = packetsOf({ side: 1, count: 50 });
+  const record = callRecord(packets);
+  record.parties[1].erased = [{ fromUs: 0, toUs: record.endedAtUs, packets: 50, evidence: "e2" }];
+  record.streams[0]!.packets = { seen: 50, recorded: 0, discarded: 50, lost: 0, late: 0, duplicate: 0 };
+  expect(sealOutcome(packets, record)).toMatchObject({ kind: "no-audio", reason: "erased", warnings: [] });
+  record.noAudio = "no-consent";
+  expect(sealOutcome(packets, record)).toMatchObject({ reason: "no-consent" });
+});
+
+test("every open span says where its packets stand, in samples of the recording", () => {
+  const agent = packetsOf({ count: 200, atMs: -100 });
+  // 50 packets each, with a second shut between: the second span's first packet overtook the one before it.
+  const caller = [...packetsOf({ side: 1, count: 50 }), ...packetsOf({ side: 1, count: 150 }).slice(100)];
+  const shut = ANSWERED_US + 1_000_000;
+  const record = callRecord(merged(agent, caller));
+  record.parties[1].spans = [
+    { fromUs: ANSWERED_US, toUs: shut, evidence: "e1", packets: 50 },
+    { fromUs: shut + 500_000, toUs: shut + 510_000, evidence: "e1", packets: 0 },
+    { fromUs: shut + 1_000_000, toUs: shut + 9_000_000, evidence: "e2", packets: 50 },
+  ];
+  const { outcome, right } = sealAndRead(merged(agent, caller), record);
+  expect(outcome.warnings).toEqual([]);
+  // Sample 0 is 100 ms before the answer.
+  expect(outcome.extents[0]).toEqual([{ fromSample: 0, toSample: 200 * PER_PACKET }]);
+  expect(outcome.extents[1]).toEqual([
+    { fromSample: 800, toSample: 800 + SECOND },
+    null,
+    { fromSample: 800 + 2 * SECOND, toSample: 800 + 3 * SECOND },
+  ]);
+  const rest = Int16Array.from(right);
+  for (const extent of outcome.extents[1]!) if (extent) rest.fill(0, extent.fromSample, extent.toSample);
+  expect(isSilent(rest)).toBe(true);
+});
+
+test("packets in no span are counted, and widen the extent of the one before", () => {
+  const packets = packetsOf({ side: 1, count: 100 });
+  const record = callRecord(packets);
+  record.parties[1].spans = [
+    { fromUs: packets[10]!.capturedAtUs, toUs: packets[59]!.capturedAtUs, evidence: "e1", packets: 50 },
+  ];
+  const { outcome } = sealAndRead(packets, record);
+  expect(outcome.extents[1]).toEqual([{ fromSample: 10 * PER_PACKET, toSample: 100 * PER_PACKET }]);
+  expect(outcome.warnings).toEqual([{ code: "packets-outside-spans", detail: { packets: 50 } }]);
+  record.parties[1].spans = [];
+  const none = sealAndRead(packets, record).outcome;
+  expect([none.extents[1], none.warnings]).toEqual([[], [{ code: "packets-outside-spans", detail: { packets: 100 } }]]);
 });
 
 test("what the file system refuses is one line with a code, and no file is left", () => {

@@ -5,7 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import wavefile from "wavefile";
 import type { CallId, Side } from "../../../device/base/ids.js";
-import { CALL_RECORD_SCHEMA, type CallRecord, type StreamRecord } from "../../../device/contract/call-record.js";
+import {
+  CALL_RECORD_SCHEMA,
+  type CallRecord,
+  type SpanRecord,
+  type StreamRecord,
+} from "../../../device/contract/call-record.js";
 import type { AdmittedPacket, RecordSource } from "../../../device/seal/record-source.js";
 import { type SealedAudio, type SealOptions, type SealOutcome, sealAudio } from "../../../device/seal/seal.js";
 
@@ -134,6 +139,14 @@ export function streamRecord(packets: readonly AdmittedPacket[], overrides: Part
   };
 }
 
+/** A span that was open for all of the packets, and for a minute after them; none when there are none. */
+function openSpans(packets: readonly AdmittedPacket[]): SpanRecord[] {
+  if (packets.length === 0) return [];
+  const times = packets.map((each) => each.capturedAtUs);
+  const fromUs = Math.min(ANSWERED_US, ...times);
+  return [{ fromUs, toUs: Math.max(...times) + 60e6, evidence: "e1", packets: packets.length }];
+}
+
 /** The record of an answered call that ends with its last packet; every stream is described. */
 export function callRecord(packets: readonly AdmittedPacket[], overrides: Partial<CallRecord> = {}): CallRecord {
   const streams = new Map<number, AdmittedPacket[]>();
@@ -149,7 +162,8 @@ export function callRecord(packets: readonly AdmittedPacket[], overrides: Partia
     fromUs: ANSWERED_US - 3_000_000,
     toUs: Math.max(ANSWERED_US, ...packets.map((each) => each.capturedAtUs)),
     consent: "granted" as const,
-    spans: [],
+    spans: openSpans(packets.filter((each) => each.side === side)),
+    closedSpans: [],
   });
   return {
     schema: CALL_RECORD_SCHEMA,
@@ -161,9 +175,13 @@ export function callRecord(packets: readonly AdmittedPacket[], overrides: Partia
     endReason: "bye",
     policy: "both-parties",
     policyRule: "",
+    purpose: "recording",
+    retention: "",
     parties: [party(0), party(1)],
     streams: [...streams.values()].map((each) => streamRecord(each)),
     evidence: [],
+    ledger: [],
+    pauses: [],
     events: [],
     warnings: [],
     ...overrides,

@@ -43,6 +43,7 @@ export function sealedAt(temporaryPath: string, content: string): SealedAudio {
     durationMs: 1000,
     startsAtUs: START_US,
     streams: [],
+    extents: [],
     recordedMs: [0, 0],
     warnings: [],
   };

@@ -1,0 +1,89 @@
+// The HTTP API as one part of the service: starts and stops it. Its constructor does nothing; nothing of a web server is
+// loaded before `start`.
+import { type Clock, systemClock } from "../base/clock.js";
+import { SidetoneError } from "../base/errors.js";
+import type { Logger } from "../base/logger.js";
+import { findApiFaults } from "../config/api-meaning.js";
+import type { ApiAuditEntry } from "../contract/api.js";
+import type { CommandDesk } from "../contract/commands.js";
+import type { Config } from "../contract/config.js";
+import type { TokenFinder } from "./access.js";
+import type { ApiServer } from "./server.js";
+
+/** Time for answers that are on their way, before their connections are cut. */
+const STOP_GRACE_MS = 2000;
+
+export interface ApiFaceOptions {
+  config: Config["api"];
+  desk: CommandDesk;
+  tokens: TokenFinder;
+  /** Told of every command with its outcome, and of every lock-out. */
+  audit?: (entry: ApiAuditEntry) => void;
+  logger: Logger;
+  clock?: Clock;
+}
+
+export class ApiFace {
+  readonly #options: ApiFaceOptions;
+  #server: ApiServer | undefined;
+
+  constructor(options: ApiFaceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Listens; `address` is "http://127.0.0.1:8385". Throws SidetoneError `config-invalid` with one line when it cannot: the
+   * settings contradict each other, the port is taken, the certificate is not usable.
+   */
+  async start(): Promise<{ address: string }> {
+    if (this.#server) throw new Error("the API has been started already");
+    const { config, desk, tokens, audit, logger, clock } = this.#options;
+    const [fault] = findApiFaults({ api: config });
+    if (fault) throw new SidetoneError("config-invalid", `${fault.path.join(".")}: ${fault.text}`);
+    const { buildServer } = await import("./server.js");
+    const server = buildServer({
+      config,
+      desk,
+      tokens,
+      audit: audit ?? (() => {}),
+      logger,
+      clock: clock ?? systemClock,
+    });
+    // "localhost" may be two addresses, and a second server would have none of this one's bounds.
+    const host = config.host === "localhost" ? "127.0.0.1" : config.host;
+    try {
+      const address = await server.app.listen({ host, port: config.port });
+      this.#server = server;
+      return { address };
+    } catch (cause) {
+      await server.app.close();
+      throw new SidetoneError("config-invalid", listenFault(cause, config), { cause });
+    }
+  }
+
+  /** Takes no more requests; returns when the last connection is closed, at the latest after STOP_GRACE_MS. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
+    this.#server = undefined;
+    const cut = setTimeout(() => server.listener.destroyConnections(), STOP_GRACE_MS);
+    try {
+      await server.app.close();
+    } finally {
+      clearTimeout(cut);
+    }
+  }
+
+  /** Totals since the start, by name; empty while it is not started. */
+  counters(): Record<string, number> {
+    return this.#server?.counters() ?? {};
+  }
+}
+
+function listenFault(cause: unknown, { host, port }: Config["api"]): string {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === "EADDRINUSE") return `api.port: ${port} on ${host} is taken by another program; choose another one`;
+  if (code === "EADDRNOTAVAIL") return `api.host: ${host} is no address of this box`;
+  if (code === "EACCES") return `api.port: this user may not listen on ${port}; choose one from 1024 on`;
+  return `api.host, api.port: cannot listen on ${host} port ${port} (${code ?? String(cause)})`;
+}

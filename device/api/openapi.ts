@@ -1,0 +1,156 @@
+// The OpenAPI 3.1 document, made from the contract's tables alone. The copy in device/contract/openapi.json is compared
+// with it by a test.
+import { z } from "zod";
+import {
+  API_PREFIX,
+  activeCallSchema,
+  callsAnswerSchema,
+  consentBodySchema,
+  documentAnswerSchema,
+  healthAnswerSchema,
+  OPERATIONS,
+  PROBLEM_MEDIA_TYPE,
+  PROBLEMS,
+  type ProblemCode,
+  pauseBodySchema,
+  problemSchema,
+  ROUTES,
+  type RouteContract,
+  recordBodySchema,
+} from "../contract/api.js";
+
+const TAKEN: readonly [string, z.ZodType][] = [
+  ["ConsentCommand", consentBodySchema],
+  ["PauseCommand", pauseBodySchema],
+  ["RecordCommand", recordBodySchema],
+];
+const GIVEN: readonly [string, z.ZodType][] = [
+  ["ActiveCall", activeCallSchema],
+  ["Calls", callsAnswerSchema],
+  ["Health", healthAnswerSchema],
+  ["Document", documentAnswerSchema],
+  ["Problem", problemSchema],
+];
+const ACCESS_PROBLEMS: readonly ProblemCode[] = [
+  "token-missing",
+  "token-invalid",
+  "right-missing",
+  "rate-limited",
+  "address-locked",
+];
+const BODY_PROBLEMS: readonly ProblemCode[] = ["malformed", "body-too-large", "media-type-unsupported", "invalid"];
+
+export type OpenApiDocument = { openapi: string } & Record<string, unknown>;
+
+export function describeApi(): OpenApiDocument {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const operation of OPERATIONS) {
+    const route: RouteContract = ROUTES[operation];
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: describeRoute(operation, route) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Sidetone",
+      version: "1",
+      description:
+        "Errors are problem details (RFC 9457); a program decides by their code. Every answer is about the moment it was given.",
+    },
+    servers: [{ url: API_PREFIX }],
+    paths,
+    components: {
+      responses: describeRefusals(),
+      schemas: { ...schemasOf(TAKEN, "input"), ...schemasOf(GIVEN, "output") },
+      securitySchemes: { token: { type: "http", scheme: "bearer", description: "made by sidetoned token create" } },
+    },
+  };
+}
+
+function describeRoute(operation: string, route: RouteContract): Record<string, unknown> {
+  return {
+    operationId: operation,
+    summary: route.summary,
+    ...(route.right && { description: `Needs the right ${route.right}.` }),
+    security: route.right ? [{ token: [] }] : [],
+    ...(route.path.includes("{id}") && {
+      parameters: [
+        { name: "id", in: "path", required: true, schema: { $ref: "#/components/schemas/ActiveCall/properties/id" } },
+      ],
+    }),
+    ...(route.body && {
+      requestBody: {
+        // A body whose every field has a default may be left out.
+        required: !route.body.safeParse({}).success,
+        content: { "application/json": { schema: reference(route.body) } },
+      },
+    }),
+    responses: {
+      200: { description: "done", content: { "application/json": { schema: reference(route.answer) } } },
+      ...describeProblems(route),
+    },
+  };
+}
+
+/** One component for each set of codes that share a status; most routes share them. */
+function describeProblems(route: RouteContract): Record<string, { $ref: string }> {
+  const refusals = refusalsOf(route).map(({ status, name }) => [status, { $ref: `#/components/responses/${name}` }]);
+  return Object.fromEntries(refusals);
+}
+
+function describeRefusals(): Record<string, unknown> {
+  const all = OPERATIONS.flatMap((operation) => refusalsOf(ROUTES[operation]));
+  return Object.fromEntries(
+    all.map(({ status, name, codes }) => [
+      name,
+      {
+        description: codes.map((code) => `${code}: ${PROBLEMS[code].meaning}.`).join(" "),
+        ...(status === 401 && { headers: { "WWW-Authenticate": { schema: { type: "string" } } } }),
+        ...(status === 429 && { headers: { "Retry-After": { schema: { type: "integer" }, description: "seconds" } } }),
+        content: { [PROBLEM_MEDIA_TYPE]: { schema: reference(problemSchema) } },
+      },
+    ]),
+  );
+}
+
+function refusalsOf(route: RouteContract): { status: number; name: string; codes: ProblemCode[] }[] {
+  const codes: ProblemCode[] = [
+    ...(route.right ? ACCESS_PROBLEMS : []),
+    ...(route.body ? BODY_PROBLEMS : []),
+    ...route.problems,
+    "internal",
+  ];
+  const statuses = [...new Set(codes.map((code) => PROBLEMS[code].status))];
+  return statuses.map((status) => {
+    const own = codes.filter((code) => PROBLEMS[code].status === status);
+    return { status, name: own.join("."), codes: own };
+  });
+}
+
+function reference(schema: z.ZodType): { $ref: string } {
+  const named = [...TAKEN, ...GIVEN].find(([, candidate]) => candidate === schema);
+  if (named === undefined) throw new Error("a route has a schema without a name");
+  return { $ref: schemaUri(named[0]) };
+}
+
+function schemaUri(name: string): string {
+  return `#/components/schemas/${name}`;
+}
+
+function schemasOf(list: readonly [string, z.ZodType][], io: "input" | "output"): Record<string, unknown> {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of list) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, {
+    io,
+    uri: schemaUri,
+    // Answers may get more fields within this version.
+    override: ({ jsonSchema }) => {
+      if (io === "output") delete jsonSchema.additionalProperties;
+    },
+  });
+  return Object.fromEntries(list.map(([name]) => [name, withoutIdentity(schemas[name]!)]));
+}
+
+/** OpenAPI names its schemas by their place. */
+function withoutIdentity({ $schema: _, $id: __, ...schema }: Record<string, unknown>): Record<string, unknown> {
+  return schema;
+}

@@ -1,0 +1,28 @@
+// What the schema cannot say about `api`: settings that would send tokens and numbers over the network for everybody to
+// read, or that contradict each other.
+import { cidrContains, parseAddress, parseCidr } from "../base/address.js";
+import type { Config } from "../contract/config.js";
+import type { MeaningFault } from "./meaning.js";
+
+/** RFC 1122 §3.2.1.3, RFC 4291 §2.5.3. */
+const LOOPBACK = ["127.0.0.0/8", "::1/128"].map((text) => parseCidr(text)!);
+
+export function findApiFaults({ api }: { api: Config["api"] }): MeaningFault[] {
+  if (!api.enabled) return [];
+  const { host, certFile, keyFile } = api;
+  if (certFile === "" && keyFile !== "")
+    return [{ path: ["api", "keyFile"], text: "has no effect without api.certFile" }];
+  if (certFile !== "" && keyFile === "")
+    return [{ path: ["api", "certFile"], text: "needs its private key in api.keyFile" }];
+  if (host !== "localhost" && parseAddress(host) === undefined)
+    return [{ path: ["api", "host"], text: "is no IP address of this box; 0.0.0.0 or :: stands for all of them" }];
+  if (isLoopback(host) || certFile !== "" || api.allowPlain) return [];
+  const text =
+    "is reachable from other machines and there is no TLS: give api.certFile and api.keyFile, or set api.allowPlain";
+  return [{ path: ["api", "host"], related: ["api", "allowPlain"], text }];
+}
+
+function isLoopback(host: string): boolean {
+  const words = parseAddress(host);
+  return words === undefined ? host === "localhost" : LOOPBACK.some((network) => cidrContains(network, words));
+}

@@ -1,0 +1,159 @@
+// `sidetoned audit verify | list`: what was asked for, as a value, and its carrying out. What makes a chain whole is
+// store/audit-verify.ts's. Never writes to the chain.
+import { join } from "node:path";
+import { EXIT, type ExitCode } from "../base/errors.js";
+import { type CallId, isCallId } from "../base/ids.js";
+import { nearest, suggestion } from "../config/nearest.js";
+import { AUDIT_KINDS, type AuditEntry, type AuditKind } from "../contract/audit.js";
+import { auditFolder, listAuditFiles, parseEntry, readLines } from "../store/audit-files.js";
+import { type AuditProblem, type AuditProblemKind, type AuditVerdict, verifyAudit } from "../store/audit-verify.js";
+import { readPublicKey } from "../store/public-key.js";
+import { printable, readCommandWords, usage } from "./command-flags.js";
+import { plainLine } from "./table.js";
+
+export const AUDIT_VERDICT_SCHEMA = "sidetone.audit-verdict/1";
+
+interface CommonFlags {
+  json: boolean;
+  dataFolder?: string;
+  configFile?: string;
+}
+export type AuditCommand = CommonFlags &
+  (
+    | { verb: "verify"; keyFile?: string }
+    /** `since`: ISO 8601, as much of it as was given. */
+    | { verb: "list"; since?: string; kind?: AuditKind; call?: CallId }
+  );
+
+/** For --help: every line ends with a newline. */
+export const AUDIT_USAGE = `Usage: sidetoned audit verify [--key FILE]
+       sidetoned audit list [--since TIME] [--kind KIND] [--call ID]
+       each with [--json] [--data DIR] [--config FILE]
+`;
+
+const COMMON_FLAGS = { json: "", data: "DIR", config: "FILE" };
+const FLAGS = {
+  verify: { ...COMMON_FLAGS, key: "FILE" },
+  list: { ...COMMON_FLAGS, since: "TIME", kind: "KIND", call: "ID" },
+};
+const SINCE_PATTERN = /^\d{4}-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?)?Z?$/;
+
+/** `argv` is what follows `audit`. Throws SidetoneError usage with one line. */
+export function parseAuditCommand(argv: readonly string[]): AuditCommand {
+  const verbs = Object.keys(FLAGS) as (keyof typeof FLAGS)[];
+  const verb = verbs.find((known) => known === argv[0]);
+  if (verb === undefined) {
+    const given = argv[0] ?? "";
+    const near = suggestion(nearest(given, verbs));
+    throw usage(`audit ${printable(given)}: the commands are audit verify, audit list${near}`);
+  }
+  const { values, positionals } = readCommandWords(argv.slice(1), FLAGS[verb]);
+  if (positionals[0] !== undefined)
+    throw usage(`${printable(positionals[0])}: unexpected argument after audit ${verb}`);
+  const common: CommonFlags = {
+    json: values.has("json"),
+    ...(values.has("data") && { dataFolder: values.get("data")! }),
+    ...(values.has("config") && { configFile: values.get("config")! }),
+  };
+  if (verb === "verify") return { ...common, verb, ...(values.has("key") && { keyFile: values.get("key")! }) };
+  return {
+    ...common,
+    verb,
+    ...(values.has("since") && { since: readSince(values.get("since")!) }),
+    ...(values.has("kind") && { kind: readKind(values.get("kind")!) }),
+    ...(values.has("call") && { call: readCall(values.get("call")!) }),
+  };
+}
+
+/** EXIT.unproved when the chain is not whole, or there is none. Throws SidetoneError usage when the key cannot be read. */
+export function runAuditCommand(command: AuditCommand, dataFolder: string, write: (text: string) => void): ExitCode {
+  if (command.verb === "list") {
+    list(command, dataFolder, write);
+    return EXIT.ok;
+  }
+  const verdict = verifyAudit(dataFolder, readPublicKey(dataFolder, command.keyFile));
+  const isWhole = verdict.problemCount === 0 && verdict.entries > 0;
+  write(
+    command.json
+      ? `${JSON.stringify({ schema: AUDIT_VERDICT_SCHEMA, isWhole, ...verdict })}\n`
+      : formatVerdict(verdict),
+  );
+  return isWhole ? EXIT.ok : EXIT.unproved;
+}
+
+function readSince(text: string): string {
+  if (!SINCE_PATTERN.test(text))
+    throw usage(`--since ${printable(text)}: a time is 2026-11-21 or 2026-11-21T09:00 (UTC)`);
+  return text.replace(/Z$/, "");
+}
+
+function readKind(text: string): AuditKind {
+  const kinds = Object.keys(AUDIT_KINDS) as AuditKind[];
+  const known = kinds.find((kind) => kind === text);
+  if (known !== undefined) return known;
+  throw usage(`--kind ${printable(text)}: not one of ${kinds.join(", ")}${suggestion(nearest(text, kinds))}`);
+}
+
+function readCall(text: string): CallId {
+  const id = text.toUpperCase();
+  if (!isCallId(id)) throw usage(`--call ${printable(text)}: not the id of a call (26 characters)`);
+  return id;
+}
+
+function list(
+  { since = "", kind, call, json }: Extract<AuditCommand, { verb: "list" }>,
+  dataFolder: string,
+  write: (text: string) => void,
+): void {
+  for (const file of listAuditFiles(dataFolder)) {
+    // A file has the month of its name and, after a clock was set back, earlier times.
+    if (file.slice(0, 7) < since.slice(0, 7)) continue;
+    for (const { bytes, isTooLong } of readLines(join(auditFolder(dataFolder), file))) {
+      const entry = isTooLong ? undefined : parseEntry(bytes);
+      if (entry === undefined || entry.at < since) continue;
+      if ((kind !== undefined && entry.kind !== kind) || (call !== undefined && entry.call !== call)) continue;
+      write(json ? `${bytes.toString("utf8")}\n` : `${formatEntry(entry)}\n`);
+    }
+  }
+}
+
+function formatEntry({ seq, at, packetAt, kind, actor, call, detail }: AuditEntry): string {
+  const facts = Object.entries({ ...(packetAt && { packetAt }), ...detail })
+    .filter(([, value]) => value !== "")
+    .map(
+      ([name, value]) =>
+        ` ${name}=${typeof value === "string" && !/[\s"]/.test(value) ? value : JSON.stringify(value)}`,
+    );
+  return plainLine(
+    `${seq}  ${at}  ${kind}  ${actor}${call === undefined ? "" : `  ${call}`} ${facts.join("")}`.trimEnd(),
+  );
+}
+
+const PROBLEM_TEXT: Readonly<Record<AuditProblemKind, string>> = {
+  edited: "was changed after it was written",
+  signature: "is not signed by this box",
+  removed: "missing",
+  added: "does not belong here",
+  moved: "stands later than it belongs",
+  unlinked: "does not follow the entry before it",
+  truncated: "cut off at the end",
+  head: "the head of the chain is missing, was changed, or is that of another chain",
+};
+
+function formatVerdict({ entries, files, end, problems, problemCount, tornBytes }: AuditVerdict): string {
+  if (entries === 0 && problemCount === 0) return "There is no audit chain.\n";
+  const lines = [`${entries} entries in ${files} files, the last is ${end.seq} (${end.sha256})`];
+  if (tornBytes > 0) lines.push(`${tornBytes} bytes behind it are no whole entry: torn off, or being written just now`);
+  lines.push(...problems.map(formatProblem));
+  if (problemCount > problems.length) lines.push(`and ${problemCount - problems.length} more`);
+  lines.push(
+    problemCount === 0 ? "The audit chain is whole." : `The audit chain is NOT whole: ${problemCount} problems.`,
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+function formatProblem({ kind, seq, toSeq, place }: AuditProblem): string {
+  const entry = seq === toSeq ? `entry ${seq}` : `entries ${seq} to ${toSeq}`;
+  const text = kind === "head" ? PROBLEM_TEXT.head : `${entry}: ${PROBLEM_TEXT[kind]}`;
+  return `  ${text} (${plainLine(place)})`;
+}

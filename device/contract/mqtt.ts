@@ -1,0 +1,97 @@
+// What is seen of a box over MQTT: the names below `sidetone/<device>`, requests' responses, events and retained states,
+// and the codes of refusals. Part of the contract: outsiders build on these. Requests are commands.ts's commands.
+import type { CallId } from "../base/ids.js";
+import type { ConsentState, EvidenceSource, PartyRole, Policy } from "./call-record.js";
+import type { ActiveCall, CommandBody, CommandError } from "./commands.js";
+
+export const MQTT_ROOT = "sidetone";
+
+/** Verbs in `request/<verb>`. */
+export const COMMAND_VERBS = ["consent", "pause", "resume", "start", "stop", "calls"] as const satisfies readonly [
+  CommandBody["verb"],
+  ...CommandBody["verb"][],
+];
+
+/** `state`, retained. The last will is "offline" without `clean`: the box, or its connection, was lost. */
+export type BoxState = { state: "online" } | { state: "offline"; clean?: true };
+
+/** What is retained below `sidetone/<device>` besides `state`. Never holds anything of a caller. */
+export interface RetainedStates {
+  calls: { active: number };
+}
+
+export type MqttErrorCode =
+  | CommandError
+  | "not-json"
+  | "too-long"
+  | "invalid"
+  | "unknown-verb"
+  | "retained"
+  | "busy"
+  | "timeout"
+  | "internal";
+
+/** Every code in a response's `error.code` with its meaning: the documentation's one source. */
+export const MQTT_ERROR_CODES: Record<MqttErrorCode, string> = {
+  "not-json": "the payload is not a JSON object in UTF-8",
+  "too-long": "the payload is longer than 16 KiB",
+  invalid: "a field is missing, unknown or out of bounds; `field` names it",
+  "unknown-verb": "there is no such request",
+  "not-allowed": "mqtt.allow does not list the verb, or consent.commands.mqtt is off",
+  retained: "the request was retained, and would be repeated at each reconnect: it was not carried out",
+  busy: "too many requests are being carried out; this one was not",
+  timeout: "no result came in time; the command may still take effect",
+  internal: "a fault in Sidetone itself",
+  "call-not-found": "no call in progress is meant by `call`",
+  "call-ambiguous": "several calls in progress are meant by `call`",
+  "party-not-found": "the call has no party at that place",
+  "caller-unknown": "it is not known which side of the call is the caller",
+  "not-on-demand": "the call's policy leaves nothing to start or stop",
+  "engine-unavailable": "the engine is not running; nothing was changed",
+};
+
+/** A call in progress as a response shows it: `number` as mqtt.numbers says, absent with "none". */
+export type ShownCall = Omit<ActiveCall, "parties"> & {
+  parties: (Omit<ActiveCall["parties"][number], "number"> & { number?: string })[];
+};
+
+/** What a request carries to tell its response from others; comes back as it was. */
+export type Transaction = string | number;
+
+export type MqttResponse = { transaction?: Transaction } & (
+  | {
+      status: "ok";
+      /** The calls concerned after the command; `omitted`: how many more there are than one message holds. */
+      data: { calls: ShownCall[]; omitted: number };
+    }
+  | { status: "error"; error: { code: MqttErrorCode; message: string; field?: string } }
+);
+
+interface EventOrigin {
+  /** ISO 8601 in UTC, packet time. */
+  at: string;
+  call: CallId;
+  source: EvidenceSource;
+  /** Who or what caused it, without numbers. */
+  by: string;
+}
+
+/** Payloads of `event/<kind>`, never retained. */
+export interface MqttEvents {
+  consent: EventOrigin & {
+    side: "originator" | "answerer";
+    role: PartyRole;
+    purpose: string;
+    from: ConsentState;
+    to: ConsentState;
+    notice: string;
+  };
+  pause: EventOrigin & { state: "paused" | "resumed"; reason: string };
+  call: EventOrigin &
+    (
+      | { change: "started" | "stopped" }
+      | { change: "erased"; side: "originator" | "answerer"; packets: number }
+      | { change: "policy"; policy: Policy; rule: string; purpose: string }
+    );
+}
+export type MqttEventKind = keyof MqttEvents;

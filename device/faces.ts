@@ -1,0 +1,79 @@
+// The faces of a running service as one part of it: the HTTP API and MQTT. Starts those that are configured, hands them what
+// the engine reports, stops them. What a face cannot start with is said once and does not keep the box from recording.
+
+import { ApiFace } from "./api/face.js";
+import { systemClock } from "./base/clock.js";
+import { SidetoneError } from "./base/errors.js";
+import type { Logger } from "./base/logger.js";
+import type { CommandDesk } from "./contract/commands.js";
+import type { Config } from "./contract/config.js";
+import type { AuditedEvent } from "./contract/engine-messages.js";
+import { MqttFace } from "./mqtt/face.js";
+import { ensureFirstToken, TokenStore } from "./store/tokens.js";
+
+export interface FacesOptions {
+  config: Config;
+  /** The box's name. */
+  device: string;
+  dataFolder: string;
+  desk: CommandDesk;
+  /** A token was made at the first start: shown once, and to whoever stands before the terminal only. */
+  showFirstToken(secret: string): void;
+  logger: Logger;
+}
+
+export class Faces {
+  private readonly options: FacesOptions;
+  private readonly mqtt: MqttFace;
+  private api: ApiFace | undefined;
+  private started: Promise<void> = Promise.resolve();
+
+  constructor(options: FacesOptions) {
+    this.options = options;
+    const { config, device, desk, logger } = options;
+    this.mqtt = new MqttFace({ config: config.mqtt, device, desk, logger });
+  }
+
+  start(): Promise<void> {
+    this.started = Promise.all([
+      this.attempt("MQTT", () => this.mqtt.start()),
+      this.attempt("the HTTP API", () => this.startApi()),
+    ]).then(() => {});
+    return this.started;
+  }
+
+  async stop(): Promise<void> {
+    await this.started.catch(() => {});
+    await Promise.all([this.mqtt.stop(), this.api?.stop()]);
+  }
+
+  /** What happened to a call in progress. */
+  publish(event: AuditedEvent): void {
+    this.mqtt.publishAudited(event);
+  }
+
+  /** Calls in progress, how many. */
+  showCalls(active: number): void {
+    this.mqtt.setState("calls", { active });
+  }
+
+  private async startApi(): Promise<void> {
+    const { config, dataFolder, desk, logger, showFirstToken } = this.options;
+    if (!config.api.enabled) return;
+    const tokens = new TokenStore({ dataFolder, clock: systemClock, onFault: (message) => logger.error(message) });
+    const secret = ensureFirstToken(tokens);
+    if (secret !== undefined) showFirstToken(secret);
+    this.api = new ApiFace({ config: config.api, desk, tokens, logger });
+    const { address } = await this.api.start();
+    logger.info("the API listens", { address });
+  }
+
+  private async attempt(name: string, start: () => Promise<void>): Promise<void> {
+    try {
+      await start();
+    } catch (error) {
+      if (!(error instanceof SidetoneError)) throw error;
+      this.options.logger.error(`${name} is off: ${error.message}`, { code: error.code });
+    }
+  }
+}

@@ -1,0 +1,204 @@
+// The connection to the broker, and the only user of the MQTT library, which is loaded when a broker is configured and not
+// before. Reconnects for ever, more slowly each time; subscribes anew at each connect. Knows no topic's meaning.
+import type { IClientOptions, IConnackPacket, IPublishPacket, MqttClient } from "mqtt";
+import type { OutgoingMessage } from "./outbox.js";
+import type { IncomingMessage } from "./request.js";
+import {
+  connectTrouble,
+  disconnectTrouble,
+  LOST,
+  PUBLISH_REFUSED,
+  REFUSED_SILENTLY,
+  SHORT_LIVED,
+  SUBSCRIPTION_REFUSED,
+  TOO_LONG_FOR_BROKER,
+  type Trouble,
+  type TroubleLog,
+} from "./trouble.js";
+
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 60_000;
+/** A connection that lasted so long begins a new count of attempts: two boxes with one client id throw each other out. */
+const STEADY_MS = 30_000;
+/** So many that did not last, one after another, are no chance. Not every broker says why it ends a connection. */
+const SHORT_LIVED_IN_A_ROW = 3;
+const CLOSE_TIMEOUT_MS = 1000;
+/** What MQTT puts around topic, payload and correlation data, at most (MQTT 5 §3.3). */
+const PACKET_OVERHEAD_BYTES = 64;
+/** MQTT 5 §2.4: the broker took the message, nobody is subscribed to it. */
+const NO_SUBSCRIBERS = 16;
+
+export interface BrokerListener {
+  /** The broker is there and requests are subscribed to; `receiveMaximum`: unacknowledged messages it bears, if it says so. */
+  connected(receiveMaximum: number | undefined): void;
+  disconnected(): void;
+  message(message: IncomingMessage): void;
+}
+
+/** Pause before attempt `attempt` (from 0), in ms: doubles up to a minute, and varies by half, so that boxes that lost one
+ * broker together do not come back together. `random` within 0 to 1. */
+export function retryAfterMs(attempt: number, random: number): number {
+  const plainMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 16));
+  return Math.round(plainMs * (0.5 + random));
+}
+
+export class BrokerConnection {
+  readonly counters = { connects: 0, publishRefused: 0 };
+  private readonly settings: IClientOptions;
+  private readonly subscription: string;
+  private readonly troubles: TroubleLog;
+  private readonly listener: BrokerListener;
+  private client: MqttClient | undefined;
+  private isClosed = false;
+  private wasConnected = false;
+  /** Why this attempt failed has been said. */
+  private isExplained = false;
+  private attempts = 0;
+  private shortLived = 0;
+  private steadyTimer: NodeJS.Timeout | undefined;
+  private maxPacketBytes = Number.POSITIVE_INFINITY;
+
+  constructor(settings: IClientOptions, subscription: string, troubles: TroubleLog, listener: BrokerListener) {
+    this.settings = settings;
+    this.subscription = subscription;
+    this.troubles = troubles;
+    this.listener = listener;
+  }
+
+  /** Begins to connect; does not wait for the broker. */
+  async open(): Promise<void> {
+    const { connect } = await import("mqtt");
+    if (this.isClosed) return;
+    const client = connect({ ...this.settings, reconnectPeriod: retryAfterMs(0, Math.random()) });
+    this.client = client;
+    client.on("connect", (packet) => this.onConnect(client, packet));
+    client.on("reconnect", () => {
+      this.attempts++;
+      this.scheduleRetry(client);
+    });
+    client.on("disconnect", (packet) => this.explain(disconnectTrouble(packet.reasonCode ?? 0)));
+    client.on("error", (error) => this.explain(connectTrouble(error)));
+    client.on("close", () => this.onClose());
+    client.on("message", (topic, payload, packet) => {
+      if (!this.isClosed) this.listener.message(incomingMessage(topic, payload, packet));
+    });
+  }
+
+  get isConnected(): boolean {
+    return this.client?.connected ?? false;
+  }
+
+  /** QoS 1. `done` is called once: the broker has taken the message, or it is given up. */
+  publish(message: OutgoingMessage, done: () => void): void {
+    const { topic, payload, isRetained, correlationData } = message;
+    if (!this.client || this.packetBytes(message) > this.maxPacketBytes) {
+      this.counters.publishRefused++;
+      this.troubles.say(TOO_LONG_FOR_BROKER, { topic });
+      done();
+      return;
+    }
+    const properties = correlationData && { properties: { correlationData } };
+    this.client.publish(topic, payload, { qos: 1, retain: isRetained, ...properties }, (error) => {
+      const { code } = (error ?? {}) as { code?: unknown };
+      if (typeof code === "number" && code !== NO_SUBSCRIBERS) {
+        this.counters.publishRefused++;
+        this.troubles.say(PUBLISH_REFUSED, { topic });
+      }
+      done();
+    });
+  }
+
+  /** Ends in an orderly way, so that the broker does not publish the last will; after a second, by force. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    clearTimeout(this.steadyTimer);
+    const { client } = this;
+    if (!client) return;
+    if (!client.connected) client.end(true);
+    // A second end would do nothing: what is left is the socket.
+    else if (!(await within(CLOSE_TIMEOUT_MS, client.endAsync()))) client.stream.destroy();
+  }
+
+  private onConnect(client: MqttClient, packet: IConnackPacket): void {
+    if (this.isClosed) return;
+    this.counters.connects++;
+    this.wasConnected = true;
+    this.shortLived++;
+    this.isExplained = false;
+    this.maxPacketBytes = packet.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    this.troubles.connected();
+    this.scheduleRetry(client);
+    this.steadyTimer = setTimeout(() => {
+      this.attempts = 0;
+      this.shortLived = 0;
+      this.scheduleRetry(client);
+    }, STEADY_MS).unref();
+    // MQTT 5: retained as published, so that a request that somebody retains is known as such at once; nothing of our own.
+    client.subscribe(this.subscription, { qos: 1, rap: true, nl: true, rh: 0 }, (error, _, answer) => {
+      if (!client.connected || this.isClosed) return;
+      if (error && answer) this.troubles.say(SUBSCRIPTION_REFUSED, { topic: this.subscription });
+      this.listener.connected(packet.properties?.receiveMaximum);
+    });
+  }
+
+  private onClose(): void {
+    clearTimeout(this.steadyTimer);
+    this.listener.disconnected();
+    if (!this.isClosed && !this.isExplained) this.explain(this.whyClosed());
+    this.wasConnected = false;
+    this.isExplained = false;
+  }
+
+  private whyClosed(): Trouble {
+    if (!this.wasConnected) return REFUSED_SILENTLY;
+    return this.shortLived >= SHORT_LIVED_IN_A_ROW ? SHORT_LIVED : LOST;
+  }
+
+  private explain(trouble: Trouble): void {
+    if (this.isClosed) return;
+    this.isExplained = true;
+    this.troubles.disconnected(trouble);
+  }
+
+  /** The library reads it when a connection has ended. */
+  private scheduleRetry(client: MqttClient): void {
+    client.options.reconnectPeriod = retryAfterMs(this.attempts, Math.random());
+  }
+
+  private packetBytes({ topic, payload, correlationData }: OutgoingMessage): number {
+    const data = correlationData?.length ?? 0;
+    return Buffer.byteLength(topic) + Buffer.byteLength(payload) + data + PACKET_OVERHEAD_BYTES;
+  }
+}
+
+function incomingMessage(topic: string, payload: Buffer, packet: IPublishPacket): IncomingMessage {
+  const { responseTopic, correlationData, userProperties } = packet.properties ?? {};
+  const client = userProperties && Object.hasOwn(userProperties, "client") ? userProperties["client"] : undefined;
+  const first = Array.isArray(client) ? client[0] : client;
+  return {
+    topic,
+    payload,
+    isRetained: packet.retain,
+    isDuplicate: packet.dup,
+    ...(responseTopic !== undefined && { responseTopic }),
+    ...(correlationData && { correlationData }),
+    ...(first !== undefined && { client: first }),
+  };
+}
+
+/** Whether the work was done in time. */
+async function within(timeoutMs: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  const isDone = await Promise.race([
+    work.then(
+      () => true,
+      () => true,
+    ),
+    late,
+  ]);
+  clearTimeout(timer);
+  return isDone;
+}

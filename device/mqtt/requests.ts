@@ -1,0 +1,111 @@
+// Takes requests, has them carried out and answers each one. Owns how many may be under way and what a second delivery
+// gets. A message cannot make it throw. Knows no MQTT library: messages come in, messages go out.
+import type { Clock } from "../base/clock.js";
+import type { Logger } from "../base/logger.js";
+import type { CallCommand, CommandDesk, CommandResult } from "../contract/commands.js";
+import type { Config } from "../contract/config.js";
+import type { OutgoingMessage } from "./outbox.js";
+import { RecentAnswers, requestKey } from "./recent-answers.js";
+import { type IncomingMessage, type ReadRequest, type ReplyAddress, readRequest } from "./request.js";
+import { refuse, respond } from "./response.js";
+import type { Topics } from "./topics.js";
+
+export const MAX_UNDER_WAY = 64;
+export const ANSWER_TIMEOUT_MS = 10_000;
+
+export interface RequestsOptions {
+  config: Pick<Config["mqtt"], "allow" | "numbers">;
+  topics: Topics;
+  desk: CommandDesk;
+  clock: Clock;
+  logger: Logger;
+  /** Takes a response on its way. */
+  send(message: OutgoingMessage): void;
+}
+
+export class Requests {
+  readonly counters = { requests: 0, refused: 0, busy: 0, duplicates: 0, timeouts: 0 };
+  private readonly options: RequestsOptions;
+  private readonly recent: RecentAnswers;
+  private readonly underWay = new Set<Promise<unknown>>();
+
+  constructor(options: RequestsOptions) {
+    this.options = options;
+    this.recent = new RecentAnswers(options.clock);
+  }
+
+  /** Commands reach the desk in the order in which their messages are taken. */
+  take(message: IncomingMessage): void {
+    const { topics, config } = this.options;
+    const request = readRequest(message, topics, config.allow);
+    if (!request) return;
+    this.counters.requests++;
+    if ("refusal" in request) {
+      this.counters.refused++;
+      this.answer(request.reply, refuse(request.reply, request.refusal));
+      return;
+    }
+    const { reply } = request;
+    const key = request.body.verb === "calls" ? undefined : requestKey(message, reply);
+    // Only with the DUP flag: the same transaction again may be meant, as from a button that always sends the same text.
+    const earlier = key !== undefined && message.isDuplicate ? this.recent.find(key) : undefined;
+    if (this.underWay.size >= MAX_UNDER_WAY) {
+      this.counters.busy++;
+      this.answer(reply, refuse(reply, { code: "busy", message: "too many requests at once: send it again later" }));
+      return;
+    }
+    if (earlier) {
+      this.counters.duplicates++;
+      this.occupy(earlier.then((text) => this.answer(reply, text)));
+      return;
+    }
+    const text = this.carryOut(request);
+    if (key !== undefined) this.recent.remember(key, text);
+    void text.then((written) => this.answer(reply, written));
+  }
+
+  /** Fulfils when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.underWay.size > 0) await Promise.all(this.underWay);
+  }
+
+  private carryOut({ body, by, reply }: Extract<ReadRequest, { by: string }>): Promise<string> {
+    const result = this.submit({ body, by, source: "mqtt" });
+    // Its place is taken until the desk is done with it, also when the answer did not wait.
+    this.occupy(result);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.counters.timeouts++;
+        const message = "no result came in time; the request calls shows whether the command took effect";
+        resolve(refuse(reply, { code: "timeout", message }));
+      }, ANSWER_TIMEOUT_MS);
+      void result.then((settled) => {
+        clearTimeout(timer);
+        if (settled) resolve(respond(reply, settled, this.options.config.numbers));
+        else resolve(refuse(reply, { code: "internal", message: "a fault in Sidetone: see the box's log" }));
+      });
+    });
+  }
+
+  /** undefined: the desk failed, which it must not. */
+  private async submit(command: CallCommand): Promise<CommandResult | undefined> {
+    try {
+      return await this.options.desk.submit(command);
+    } catch (error) {
+      this.options.logger.error("MQTT: a command failed", { verb: command.body.verb, fault: String(error) });
+      return undefined;
+    }
+  }
+
+  private occupy(work: Promise<unknown>): void {
+    this.underWay.add(work);
+    void work.then(() => this.underWay.delete(work));
+  }
+
+  private answer({ verb, responseTopic, correlationData }: ReplyAddress, payload: string): void {
+    const own = this.options.topics.response(verb);
+    for (const topic of new Set([own, responseTopic ?? own])) {
+      this.options.send({ topic, payload, isRetained: false, ...(correlationData && { correlationData }) });
+    }
+  }
+}

@@ -1,0 +1,170 @@
+// Reads a recording's WAV once, in constant memory: its size, hash and format, and whether the samples that should be digital
+// silence are. Reads RIFF and RF64 headers on its own (EBU Tech 3306 §3), independent of what writes them. Never writes.
+import { createHash } from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+
+/** Frames fromFrame … toFrame − 1. */
+export interface FrameRange {
+  fromFrame: number;
+  toFrame: number;
+}
+
+export interface WavShape {
+  sampleRateHz: number;
+  channels: number;
+  frames: number;
+  /** Of the first sample in the file. */
+  dataAt: number;
+  dataBytes: number;
+}
+
+export interface SilenceFound {
+  /** Samples looked at. */
+  samples: number;
+  /** Of them, those that are not 0. */
+  audible: number;
+  /** The first of those; -1 = none. */
+  firstAudible: number;
+}
+
+export interface AudioRead {
+  bytes: number;
+  sha256: string;
+  /** Undefined when the file is no WAV of 16-bit PCM. */
+  shape: WavShape | undefined;
+  /** By request. */
+  silence: SilenceFound[];
+}
+
+/** Samples of a channel that should be silent. Ranges are in order and do not overlap. */
+export interface SilenceRequest {
+  channel: number;
+  ranges: readonly FrameRange[];
+}
+
+const HEADER_BYTES = 4096;
+const CHUNK_BYTES = 1 << 20;
+const CHUNK_HEADER_BYTES = 8;
+const RIFF_HEADER_BYTES = 12;
+const FORMAT_PCM = 1;
+const BYTES_PER_SAMPLE = 2;
+const SIZE_IN_DS64 = 0xffffffff;
+
+/** `requestsFor` is asked once the format is known. Throws file system errors. */
+export function readAudio(path: string, requestsFor: (shape: WavShape) => readonly SilenceRequest[]): AudioRead {
+  const descriptor = openSync(path, "r");
+  try {
+    const { size } = fstatSync(descriptor);
+    const header = Buffer.alloc(Math.min(HEADER_BYTES, size));
+    readSync(descriptor, header, 0, header.length, 0);
+    const shape = parseHeader(header);
+    const scans = (shape ? requestsFor(shape) : []).map((request) => new SilenceScan(request, shape!.channels));
+    const hash = createHash("sha256");
+    const chunk = Buffer.from(new ArrayBuffer(CHUNK_BYTES));
+    let at = 0;
+    const pass = (end: number, sink?: (bytes: Buffer, at: number) => void): void => {
+      while (at < end) {
+        const read = readSync(descriptor, chunk, 0, Math.min(CHUNK_BYTES, end - at), at);
+        if (read === 0) return;
+        const bytes = chunk.subarray(0, read);
+        hash.update(bytes);
+        sink?.(bytes, at);
+        at += read;
+      }
+    };
+    if (shape) {
+      const frameBytes = shape.channels * BYTES_PER_SAMPLE;
+      pass(shape.dataAt);
+      pass(Math.min(size, shape.dataAt + shape.dataBytes), (bytes, from) => {
+        const frame = (from - shape.dataAt) / frameBytes;
+        const samples = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1);
+        for (const scan of scans) scan.take(samples, frame);
+      });
+    }
+    pass(size);
+    return { bytes: size, sha256: hash.digest("hex"), shape, silence: scans.map(({ found }) => found) };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Ranges of [0, frames) that are in none of the others. */
+export function complement(ranges: readonly FrameRange[], frames: number): FrameRange[] {
+  const rest: FrameRange[] = [];
+  let at = 0;
+  for (const { fromFrame, toFrame } of [...ranges].sort((a, b) => a.fromFrame - b.fromFrame)) {
+    if (fromFrame > at) rest.push({ fromFrame: at, toFrame: Math.min(frames, fromFrame) });
+    at = Math.max(at, toFrame);
+    if (at >= frames) return rest;
+  }
+  rest.push({ fromFrame: at, toFrame: frames });
+  return rest;
+}
+
+class SilenceScan {
+  readonly found: SilenceFound = { samples: 0, audible: 0, firstAudible: -1 };
+  readonly #request: SilenceRequest;
+  readonly #channels: number;
+  #at = 0;
+
+  constructor(request: SilenceRequest, channels: number) {
+    this.#request = request;
+    this.#channels = channels;
+  }
+
+  /** Whole frames from `first` on, in the order of the file. */
+  take(samples: Int16Array, first: number): void {
+    const { ranges, channel } = this.#request;
+    const end = first + Math.floor(samples.length / this.#channels);
+    for (; this.#at < ranges.length; this.#at++) {
+      const { fromFrame, toFrame } = ranges[this.#at]!;
+      if (fromFrame >= end) return;
+      const from = Math.max(first, fromFrame);
+      const to = Math.min(end, toFrame);
+      this.#scan(samples, (from - first) * this.#channels + channel, (to - first) * this.#channels, first);
+      // The rest of it is in the next piece.
+      if (toFrame > end) return;
+    }
+  }
+
+  #scan(samples: Int16Array, from: number, to: number, first: number): void {
+    const { found } = this;
+    for (let i = from; i < to; i += this.#channels) {
+      found.samples++;
+      if (samples[i] === 0) continue;
+      found.audible++;
+      if (found.firstAudible < 0) found.firstAudible = first + Math.floor(i / this.#channels);
+    }
+  }
+}
+
+function parseHeader(bytes: Buffer): WavShape | undefined {
+  const kind = bytes.toString("latin1", 0, 4);
+  if ((kind !== "RIFF" && kind !== "RF64") || bytes.toString("latin1", 8, 12) !== "WAVE") return undefined;
+  let format: Buffer | undefined;
+  let longDataBytes: number | undefined;
+  for (let at = RIFF_HEADER_BYTES; at + CHUNK_HEADER_BYTES <= bytes.length; ) {
+    const name = bytes.toString("latin1", at, at + 4);
+    const length = bytes.readUInt32LE(at + 4);
+    const body = bytes.subarray(at + CHUNK_HEADER_BYTES, at + CHUNK_HEADER_BYTES + length);
+    if (name === "data") {
+      const isLong = kind === "RF64" && length === SIZE_IN_DS64;
+      const dataBytes = isLong ? longDataBytes : length;
+      return dataBytes === undefined ? undefined : shapeOf(format, at + CHUNK_HEADER_BYTES, dataBytes);
+    }
+    if (name === "fmt ") format = body;
+    if (name === "ds64" && body.length >= 16) longDataBytes = Number(body.readBigUInt64LE(8));
+    at += CHUNK_HEADER_BYTES + length + (length & 1);
+  }
+  return undefined;
+}
+
+function shapeOf(format: Buffer | undefined, dataAt: number, dataBytes: number): WavShape | undefined {
+  if (format === undefined || format.length < 16) return undefined;
+  const channels = format.readUInt16LE(2);
+  const bits = format.readUInt16LE(14);
+  // Pieces of a file are whole frames of one or two channels.
+  if (format.readUInt16LE(0) !== FORMAT_PCM || bits !== 16 || channels < 1 || channels > 2) return undefined;
+  const frames = Math.floor(dataBytes / (channels * BYTES_PER_SAMPLE));
+  return { sampleRateHz: format.readUInt32LE(4), channels, frames, dataAt, dataBytes };
+}

@@ -1,0 +1,307 @@
+// The API's tokens: `keys/tokens.json`, for the owner only. Keeps the SHA-256 of each secret, never a secret: 256 random
+// bits need no slower hash. Changed by commands while the service runs, which notices within a second. Whatever is wrong
+// with the file, no token is good then.
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  type BigIntStats,
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+} from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { type Clock, isoUs } from "../base/clock.js";
+import { SidetoneError } from "../base/errors.js";
+import { RIGHTS, type Right } from "../contract/api.js";
+import { makeFolders, replaceDurably, syncFolder } from "./durable-file.js";
+import { FolderLock } from "./folder-lock.js";
+
+const TOKENS_SCHEMA = "sidetone.tokens/1";
+/** Revoked and expired ones make room for new ones, the oldest first. */
+export const MAX_TOKENS = 1000;
+export const MAX_TOKEN_DAYS = 3650;
+const MAX_FILE_BYTES = 1024 * 1024;
+const SECRET_BYTES = 32;
+const SECRET_PATTERN = /^st_[A-Za-z0-9_-]{43}$/;
+/** As it stands in evidence: "token front-desk". */
+export const TOKEN_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const FIRST_TOKEN_NAME = "first-start";
+const CHECK_INTERVAL_MS = 1000;
+const LOCK_ATTEMPTS = 50;
+const LOCK_RETRY_MS = 20;
+const US_PER_DAY = 86_400_000_000;
+
+const isoTime = z.string().refine((text) => Number.isFinite(Date.parse(text)));
+const tokenSchema = z.object({
+  id: z.string().regex(/^[0-9a-f]{12}$/),
+  name: z.string().regex(TOKEN_NAME_PATTERN),
+  rights: z.array(z.enum(RIGHTS)),
+  createdAt: isoTime,
+  expiresAt: isoTime.optional(),
+  revokedAt: isoTime.optional(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+const fileSchema = z.object({ schema: z.literal(TOKENS_SCHEMA), tokens: z.array(tokenSchema).max(MAX_TOKENS) });
+type StoredToken = z.output<typeof tokenSchema>;
+
+export type Token = Readonly<Omit<StoredToken, "sha256">>;
+
+export interface NewToken {
+  name: string;
+  /** At least one. */
+  rights: readonly Right[];
+  /** 1 to MAX_TOKEN_DAYS; absent = it does not expire. */
+  days?: number;
+}
+
+export interface TokenStoreOptions {
+  dataFolder: string;
+  clock: Clock;
+  /** Told once for each time that the file goes bad. */
+  onFault?(message: string): void;
+}
+
+export class TokenStore {
+  readonly #options: TokenStoreOptions;
+  readonly #folder: string;
+  readonly #path: string;
+  #known: { token: Token; hash: Buffer; expiresAtUs: number }[] = [];
+  #seen = "";
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
+  #fault = "";
+
+  constructor(options: TokenStoreOptions) {
+    this.#options = options;
+    this.#folder = join(options.dataFolder, "keys");
+    this.#path = join(this.#folder, "tokens.json");
+  }
+
+  /** The token with this secret, if it is good now; all hashes are compared, each in constant time. */
+  find(secret: string): Token | undefined {
+    this.#refresh();
+    if (!SECRET_PATTERN.test(secret)) return undefined;
+    const hash = sha256Of(secret);
+    const nowUs = this.#options.clock.nowUs();
+    let found: Token | undefined;
+    for (const known of this.#known) {
+      if (timingSafeEqual(known.hash, hash) && known.expiresAtUs > nowUs) found = known.token;
+    }
+    return found;
+  }
+
+  /** All of them, revoked ones too, in the order of making. Throws SidetoneError `data-unwritable` for a damaged file. */
+  list(): Token[] {
+    return this.#read().map(withoutHash);
+  }
+
+  isGood(token: Token): boolean {
+    return token.revokedAt === undefined && expiryUs(token) > this.#options.clock.nowUs();
+  }
+
+  /** The secret is nowhere afterwards. Throws SidetoneError `usage` for a name that a good token has, or no room. */
+  create(wanted: NewToken): { token: Token; secret: string } {
+    return this.#change((tokens) => {
+      if (tokens.some((token) => token.name === wanted.name && this.isGood(token)))
+        throw new SidetoneError("usage", `there is a token ${wanted.name} already: revoke it, or choose another name`);
+      const made = this.#make(wanted, tokens);
+      return { tokens: [...this.#withRoom(tokens), made.stored], result: made };
+    });
+  }
+
+  /** Throws SidetoneError `usage` when there is no such token. Revoking again changes nothing. */
+  revoke(id: string): Token {
+    return this.#change((tokens) => {
+      const old = tokens.find((token) => token.id === id);
+      if (old === undefined)
+        throw new SidetoneError("usage", "there is no token with this id: sidetoned token list shows them");
+      const revoked = { ...old, revokedAt: old.revokedAt ?? isoUs(this.#options.clock.nowUs()) };
+      return { tokens: tokens.map((token) => (token === old ? revoked : token)), result: withoutHash(revoked) };
+    });
+  }
+
+  /** The secret of a token with all rights, made if there has never been any; else undefined. */
+  createFirst(): string | undefined {
+    if (existsSync(this.#path)) return undefined;
+    return this.#change((tokens) => {
+      // Another process may have been first, before the lock was ours.
+      if (existsSync(this.#path)) return { tokens, result: undefined };
+      const made = this.#make({ name: FIRST_TOKEN_NAME, rights: RIGHTS }, tokens);
+      return { tokens: [made.stored], result: made.secret };
+    });
+  }
+
+  #make(wanted: NewToken, tokens: readonly StoredToken[]) {
+    const { name, rights, days } = wanted;
+    if (!TOKEN_NAME_PATTERN.test(name)) throw new RangeError("not the name of a token");
+    if (rights.length === 0) throw new RangeError("a token without rights");
+    if (days !== undefined && !(Number.isInteger(days) && days > 0 && days <= MAX_TOKEN_DAYS))
+      throw new RangeError(`a token cannot be good for ${days} days`);
+    const secret = `st_${randomBytes(SECRET_BYTES).toString("base64url")}`;
+    const nowUs = this.#options.clock.nowUs();
+    const stored: StoredToken = {
+      id: unusedId(tokens),
+      name,
+      rights: RIGHTS.filter((right) => rights.includes(right)),
+      createdAt: isoUs(nowUs),
+      ...(days !== undefined && { expiresAt: isoUs(nowUs + days * US_PER_DAY) }),
+      sha256: sha256Of(secret).toString("hex"),
+    };
+    return { stored, token: withoutHash(stored), secret };
+  }
+
+  #withRoom(tokens: readonly StoredToken[]): StoredToken[] {
+    if (tokens.length < MAX_TOKENS) return [...tokens];
+    const useless = tokens.findIndex((token) => !this.isGood(token));
+    if (useless < 0)
+      throw new SidetoneError("usage", `there are ${MAX_TOKENS} good tokens: revoke one that is not used`);
+    return tokens.toSpliced(useless, 1);
+  }
+
+  #change<Result>(edit: (tokens: StoredToken[]) => { tokens: StoredToken[]; result: Result }): Result {
+    const { dataFolder } = this.#options;
+    if (!existsSync(dataFolder))
+      throw new SidetoneError("data-unwritable", `${dataFolder} does not exist: give the data folder with --data`);
+    try {
+      const isNew = !existsSync(this.#folder);
+      makeFolders(this.#folder);
+      const owner = statSync(dataFolder);
+      if (isNew) giveTo(owner, this.#folder);
+      const lock = takeLock(this.#folder);
+      try {
+        const before = this.#read();
+        const { tokens, result } = edit(before);
+        if (tokens !== before) this.#write(tokens, owner);
+        return result;
+      } finally {
+        lock.release();
+      }
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (cause instanceof SidetoneError || cause instanceof RangeError || code === undefined) throw cause;
+      throw new SidetoneError("data-unwritable", `${this.#path} cannot be written (${code})`, { cause });
+    }
+  }
+
+  /** Root may make tokens for a service that runs as another user. */
+  #write(tokens: readonly StoredToken[], owner: { uid: number; gid: number }): void {
+    const next = `${this.#path}.next`;
+    replaceDurably(next, `${JSON.stringify({ schema: TOKENS_SCHEMA, tokens }, null, 2)}\n`, 0o600);
+    giveTo(owner, next);
+    renameSync(next, this.#path);
+    syncFolder(this.#folder);
+    this.#checkedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #read(): StoredToken[] {
+    const text = readBounded(this.#path);
+    if (text === undefined) return [];
+    try {
+      return fileSchema.parse(JSON.parse(text)).tokens;
+    } catch (cause) {
+      const message = `${this.#path} is damaged: restore it from a backup, or remove it and start the service again`;
+      throw new SidetoneError("data-unwritable", message, { cause });
+    }
+  }
+
+  #refresh(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#checkedAtMs < CHECK_INTERVAL_MS) return;
+    this.#checkedAtMs = nowMs;
+    try {
+      const stats = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+      const seen = stats === undefined ? "none" : identityOf(stats);
+      if (seen === this.#seen) return;
+      // A restored backup may have made it readable for others.
+      if (stats !== undefined && (stats.mode & 0o077n) !== 0n) chmodSync(this.#path, 0o600);
+      this.#known = this.#read()
+        .filter((token) => token.revokedAt === undefined)
+        .map((token) => ({
+          token: withoutHash(token),
+          hash: Buffer.from(token.sha256, "hex"),
+          expiresAtUs: expiryUs(token),
+        }));
+      this.#seen = seen;
+      this.#fault = "";
+    } catch (error) {
+      this.#known = [];
+      this.#seen = "";
+      const message = error instanceof Error ? error.message : String(error);
+      if (message !== this.#fault) this.#options.onFault?.(`no API token is good: ${message}`);
+      this.#fault = message;
+    }
+  }
+}
+
+/** For the service's start: a token with all rights when the data folder has never had any. Its secret is to be shown once. */
+export function ensureFirstToken(store: TokenStore): string | undefined {
+  return store.createFirst();
+}
+
+function sha256Of(secret: string): Buffer {
+  return createHash("sha256").update(secret, "utf8").digest();
+}
+
+function withoutHash({ sha256: _, ...token }: StoredToken): Token {
+  return token;
+}
+
+function expiryUs(token: Token): number {
+  return token.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(token.expiresAt) * 1000;
+}
+
+function unusedId(tokens: readonly StoredToken[]): string {
+  for (;;) {
+    const id = randomBytes(6).toString("hex");
+    if (!tokens.some((token) => token.id === id)) return id;
+  }
+}
+
+/** Changes with every write, since each makes a new file. */
+function identityOf(stats: BigIntStats): string {
+  return `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+}
+
+function giveTo(owner: { uid: number; gid: number }, path: string): void {
+  if (process.getuid?.() === 0 && owner.uid !== 0) chownSync(path, owner.uid, owner.gid);
+}
+
+/** Another command holds it for milliseconds. */
+function takeLock(folder: string): FolderLock {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return FolderLock.take(folder);
+    } catch (error) {
+      if (!(error instanceof SidetoneError)) throw error;
+      if (attempt === LOCK_ATTEMPTS)
+        throw new SidetoneError("data-in-use", "another command is changing the tokens: try again", { cause: error });
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_RETRY_MS);
+    }
+  }
+}
+
+/** Undefined when there is no such file; throws SidetoneError `data-unwritable` when it cannot be read or is too long. */
+function readBounded(path: string): string | undefined {
+  const buffer = Buffer.allocUnsafe(MAX_FILE_BYTES + 1);
+  let length = 0;
+  try {
+    const descriptor = openSync(path, "r");
+    try {
+      for (let read = -1; read !== 0 && length < buffer.length; length += read)
+        read = readSync(descriptor, buffer, length, buffer.length - length, null);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT") return undefined;
+    throw new SidetoneError("data-unwritable", `${path} cannot be read (${code ?? String(cause)})`, { cause });
+  }
+  if (length > MAX_FILE_BYTES)
+    throw new SidetoneError("data-unwritable", `${path} is larger than ${MAX_FILE_BYTES} bytes`);
+  return buffer.toString("utf8", 0, length);
+}

@@ -1,0 +1,379 @@
+// The API over real sockets, with the programs that people use: curl, plain and with TLS; clients that are slow, too many
+// or speak no HTTP; start and stop. The desk behind it is a fake, for the engine is not what is looked at.
+import { execFile, execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ApiFace } from "../../device/api/face.js";
+import { systemClock } from "../../device/base/clock.js";
+import { PROBLEM_MEDIA_TYPE, problemSchema, RIGHTS } from "../../device/contract/api.js";
+import type { CommandResult } from "../../device/contract/commands.js";
+import type { Config } from "../../device/contract/config.js";
+import { ensureFirstToken, TokenStore } from "../../device/store/tokens.js";
+import { makeFolder, removeFolder } from "../fakes/program.js";
+import { activeCall, apiConfig, CALL_ID, FakeDesk, LogLines } from "../unit/api/api-kit.js";
+
+const has = (program: string): boolean => {
+  try {
+    execFileSync("sh", ["-c", `command -v ${program}`]);
+    return true;
+  } catch {
+    return false;
+  }
+};
+const run = promisify(execFile);
+
+let folder: string;
+let desk: FakeDesk;
+let log: LogLines;
+let face: ApiFace;
+let secret: string;
+let address: string;
+const sockets: Socket[] = [];
+beforeEach(() => {
+  folder = makeFolder();
+  desk = new FakeDesk();
+  log = new LogLines();
+});
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await face.stop();
+  removeFolder(folder);
+});
+
+async function start(settings: Partial<Config["api"]> = {}): Promise<void> {
+  const tokens = new TokenStore({ dataFolder: folder, clock: systemClock });
+  secret = ensureFirstToken(tokens) ?? secret;
+  face = new ApiFace({ config: apiConfig(settings), desk, tokens, logger: log });
+  ({ address } = await face.start());
+}
+
+interface Raw {
+  text: string;
+  /** From the connection's start until it was closed. */
+  tookMs: number;
+}
+
+/** Writes and reads until the server closes. */
+function speak(bytes: Buffer | string, { dripMs = 0 } = {}): Promise<Raw> {
+  const { hostname, port } = new URL(address);
+  const startedAt = performance.now();
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname);
+    sockets.push(socket);
+    let text = "";
+    let timer: NodeJS.Timeout | undefined;
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      clearInterval(timer);
+      resolve({ text, tookMs: performance.now() - startedAt });
+    });
+    if (dripMs === 0) {
+      socket.write(bytes);
+      return;
+    }
+    let at = 0;
+    timer = setInterval(() => socket.write(bytes.slice(at, ++at)), dripMs);
+  });
+}
+
+const statusesIn = ({ text }: Raw): number[] =>
+  [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, code]) => Number(code));
+const problemIn = ({ text }: Raw) => {
+  expect(text).toContain(`Content-Type: ${PROBLEM_MEDIA_TYPE}`);
+  return problemSchema.parse(JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)));
+};
+
+describe.skipIf(!has("curl"))("curl", () => {
+  const curl = async (...args: string[]) => {
+    const format = "\n%{http_code} %{content_type}";
+    const { stdout } = await run("curl", ["-sS", "--path-as-is", "-m", "10", "-w", format, ...args]);
+    const [status, ...type] = stdout.slice(stdout.lastIndexOf("\n") + 1).split(" ");
+    const body = stdout.slice(0, stdout.lastIndexOf("\n"));
+    return { status: Number(status), type: type.join(" "), body: body === "" ? null : JSON.parse(body) };
+  };
+  const bearer = () => ["-H", `Authorization: Bearer ${secret}`];
+  const json = ["-H", "Content-Type: application/json", "--data-binary"];
+
+  it("sees the calls, sets consent, pauses and resumes, as the first token may", async () => {
+    await start();
+    expect(await curl(`${address}/api/v1/health`)).toMatchObject({ status: 200, body: { status: "ok" } });
+    expect((await curl(`${address}/api/v1/openapi.json`)).body.openapi).toBe("3.1.0");
+    const seen = await curl(...bearer(), `${address}/api/v1/calls/active`);
+    expect(seen).toMatchObject({
+      status: 200,
+      type: "application/json; charset=utf-8",
+      body: { calls: [activeCall()] },
+    });
+    const call = `${address}/api/v1/calls/${CALL_ID}`;
+    const consent = '{"effect":"granted","reason":"said yes"}';
+    expect((await curl(...bearer(), ...json, consent, `${call}/consent`)).status).toBe(200);
+    expect((await curl(...bearer(), "-X", "POST", `${call}/pause`)).status).toBe(200);
+    expect((await curl(...bearer(), ...json, '{"reason":"card read"}', `${call}/resume`)).status).toBe(200);
+    expect((await curl(...bearer(), "-X", "POST", `${address}/api/v1/calls/pause-all`)).status).toBe(200);
+    expect(desk.commands.map(({ body, by, source }) => [body.verb, by, source])).toEqual(
+      ["calls", "consent", "pause", "resume", "pause"].map((verb) => [verb, "token first-start", "api"]),
+    );
+    const head = await run("curl", ["-sSI", ...bearer(), `${address}/api/v1/calls/active`]);
+    expect(head.stdout).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  it("meets problems", async () => {
+    await start();
+    const call = `${address}/api/v1/calls/${CALL_ID}`;
+    const big = join(folder, "big");
+    writeFileSync(big, Buffer.alloc(200_000, 0x20));
+    const refusals: [number, string, string[]][] = [
+      [401, "token-missing", [`${address}/api/v1/calls/active`]],
+      [401, "token-invalid", ["-u", "admin:admin", `${address}/api/v1/calls/active`]],
+      [404, "not-found", [...bearer(), `${address}/api/v1/../../../etc/passwd`]],
+      [404, "call-not-found", [...bearer(), "-X", "POST", `${address}/api/v1/calls/../pause`]],
+      [405, "method-not-allowed", [...bearer(), "-X", "DELETE", `${call}/pause`]],
+      [413, "body-too-large", [...bearer(), ...json, `@${big}`, `${call}/pause`]],
+      [413, "body-too-large", [...bearer(), "-H", "Transfer-Encoding: chunked", ...json, `@${big}`, `${call}/pause`]],
+      [415, "media-type-unsupported", [...bearer(), "-d", "reason=x", `${call}/pause`]],
+      [422, "invalid", [...bearer(), ...json, '{"effect":"granted"}', `${call}/consent`]],
+      [400, "malformed", [...bearer(), `${address}/api/v1/%zz`]],
+      [417, "expectation-failed", [...bearer(), "-H", "Expect: miracles", ...json, "{}", `${call}/pause`]],
+      [431, "headers-too-large", [...bearer(), "-H", `X-Long: ${"a".repeat(9000)}`, `${call}/pause`]],
+    ];
+    for (const [status, code, args] of refusals) {
+      const answer = await curl(...args);
+      expect([answer.status, answer.body?.code, args.at(-1)]).toEqual([status, code, args.at(-1)]);
+      expect(answer.type).toMatch(/^application\/problem\+json/);
+      problemSchema.parse(answer.body);
+    }
+    expect(desk.commands).toEqual([]);
+    expect(log.lines).toEqual([]);
+  });
+
+  it.skipIf(!has("openssl"))("with TLS, beyond the box, and not without", async () => {
+    const [certFile, keyFile] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+    const subject = ["-subj", "/CN=sidetone", "-addext", "subjectAltName=IP:127.0.0.1"];
+    execFileSync(
+      "openssl",
+      [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        ...subject,
+      ].concat(["-keyout", keyFile, "-out", certFile]),
+      { stdio: "ignore" },
+    );
+    await start({ host: "0.0.0.0", certFile, keyFile });
+    const { port } = new URL(address);
+    const answer = await curl("--cacert", certFile, ...bearer(), `https://127.0.0.1:${port}/api/v1/calls/active`);
+    expect(answer.status).toBe(200);
+    await expect(curl(`https://127.0.0.1:${port}/api/v1/health`)).rejects.toThrow(/certificate/);
+    await expect(curl(`http://127.0.0.1:${port}/api/v1/health`)).rejects.toThrow(/reply|reset|closed/i);
+    await expect(
+      curl("--cacert", certFile, "--tls-max", "1.1", `https://127.0.0.1:${port}/api/v1/health`),
+    ).rejects.toThrow();
+    await face.stop();
+
+    writeFileSync(keyFile, readFileSync(certFile));
+    const mixed = new ApiFace({
+      config: apiConfig({ certFile, keyFile }),
+      desk,
+      tokens: { find: () => undefined },
+      logger: log,
+    });
+    await expect(mixed.start()).rejects.toMatchObject({
+      code: "config-invalid",
+      message: expect.stringMatching(/^api\.certFile .* do not make a TLS server/),
+    });
+  });
+});
+
+describe("what is no request", () => {
+  it.each<[string, string | Buffer, number[], string]>([
+    ["words", "hello there, how do you do?\r\n\r\n", [400], "malformed"],
+    ["TLS to a plain port", Buffer.from("16030100c8010000c40303", "hex"), [400], "malformed"],
+    ["a method that there is not", "BREW /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n", [400], "malformed"],
+    [
+      "two lengths",
+      "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+      [400],
+      "malformed",
+    ],
+    [
+      "a length and chunks",
+      "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      [400],
+      "malformed",
+    ],
+    ["CONNECT", "CONNECT example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n", [405], "method-not-allowed"],
+    ["endless headers", `GET / HTTP/1.1\r\n${"X: y\r\n".repeat(5000)}`, [431], "headers-too-large"],
+    ["an endless path", `GET /${"a".repeat(20_000)} HTTP/1.1\r\n`, [431], "headers-too-large"],
+  ])("%s", async (_, bytes, statuses, code) => {
+    await start();
+    const answer = await speak(bytes);
+    expect(statusesIn(answer)).toEqual(statuses);
+    expect(problemIn(answer).code).toBe(code);
+  });
+
+  it("noise gets a 4xx or nothing, and others go on", async () => {
+    await start({ requestTimeoutMs: 300 });
+    const beginnings = [
+      "",
+      "GET ",
+      "POST /api/v1/calls/pause-all HTTP/1.1\r\nHost: x\r\n",
+      "GET /api/v1/health HTTP/1.1\r\n",
+    ];
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...beginnings), fc.uint8Array({ maxLength: 300 }), async (start, noise) => {
+        const answer = await speak(Buffer.concat([Buffer.from(start), noise, Buffer.from("\r\n\r\n")]));
+        for (const status of statusesIn(answer)) {
+          expect(status).toBeGreaterThanOrEqual(400);
+          expect(status).toBeLessThan(500);
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect((await fetch(`${address}/api/v1/health`)).status).toBe(200);
+    expect(desk.commands).toEqual([]);
+    expect(log.lines).toEqual([]);
+  });
+});
+
+describe("slow and many", () => {
+  it.each<[string, string, number]>([
+    ["says nothing", "", 0],
+    ["sends its headers a byte at a time", `GET /api/v1/health HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(1000)}`, 20],
+    ["never sends its body", "POST /api/v1/health HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", 0],
+  ])("who %s is cut off", async (_, bytes, dripMs) => {
+    await start({ requestTimeoutMs: 400 });
+    const answer = await speak(bytes, { dripMs });
+    expect(answer.tookMs).toBeLessThan(4000);
+    if (!bytes.startsWith("POST")) expect(statusesIn(answer)).toEqual([408]);
+  });
+
+  it("a body that drips is given up with 408", async () => {
+    await start({ requestTimeoutMs: 400 });
+    const head = `POST /api/v1/calls/pause-all HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secret}\r\n`;
+    const { hostname, port } = new URL(address);
+    const socket = connect(Number(port), hostname);
+    sockets.push(socket);
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += chunk.toString();
+    });
+    socket.on("error", () => {});
+    socket.write(`${head}Content-Type: application/json\r\nContent-Length: 9000\r\n\r\n`);
+    const drip = setInterval(() => socket.write(" "), 50);
+    await new Promise((resolve) => socket.on("close", resolve));
+    clearInterval(drip);
+    expect(text).toMatch(/^HTTP\/1\.1 408 /);
+    expect(desk.commands).toEqual([]);
+  });
+
+  it("more connections than there may be are closed, and there is room again afterwards", async () => {
+    await start({ maxConnections: 4, requestTimeoutMs: 60_000 });
+    const open = Array.from({ length: 4 }, () => speak(""));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const fifth = await speak("GET /api/v1/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    expect(statusesIn(fifth)).toEqual([]);
+    expect(face.counters()["api.connections-dropped"]).toBe(1);
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await Promise.all(open);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect((await fetch(`${address}/api/v1/health`)).status).toBe(200);
+  });
+
+  it("many requests in one breath are all answered, in order", async () => {
+    await start();
+    const one = (path: string) => `GET /api/v1/${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const last = "GET /api/v1/nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const answer = await speak(one("health").repeat(50) + one("calls/active") + last);
+    expect(statusesIn(answer)).toEqual([...Array(50).fill(200), 401, 404]);
+  });
+});
+
+describe("start and stop", () => {
+  it("a port that is taken is one line", async () => {
+    await start();
+    const second = new ApiFace({
+      config: apiConfig({ port: Number(new URL(address).port) }),
+      desk,
+      tokens: { find: () => undefined },
+      logger: log,
+    });
+    await expect(second.start()).rejects.toMatchObject({
+      code: "config-invalid",
+      message: expect.stringMatching(/^api\.port: \d+ on 127\.0\.0\.1 is taken/),
+    });
+    await second.stop();
+  });
+
+  it.each<[Partial<Config["api"]>, RegExp]>([
+    [{ host: "0.0.0.0" }, /^api\.host: is reachable from other machines/],
+    [{ host: "203.0.113.7", allowPlain: true }, /^api\.host: 203\.0\.113\.7 is no address of this box/],
+    [
+      { certFile: "/nonexistent/c", keyFile: "/nonexistent/k" },
+      /^api\.certFile: \/nonexistent\/c cannot be read \(ENOENT\)/,
+    ],
+  ])("%j is refused", async (settings, words) => {
+    await start();
+    const other = new ApiFace({ config: apiConfig(settings), desk, tokens: { find: () => undefined }, logger: log });
+    await expect(other.start()).rejects.toMatchObject({
+      code: "config-invalid",
+      message: expect.stringMatching(words),
+    });
+  });
+
+  it("stops while somebody waits, lets answers out, and frees its port", async () => {
+    await start();
+    let answer: (result: CommandResult) => void = () => {};
+    desk.answer = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    const idle = speak("");
+    const waiting = fetch(`${address}/api/v1/calls/active`, { headers: { authorization: `Bearer ${secret}` } });
+    while (desk.commands.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const stopped = face.stop();
+    answer({ ok: true, calls: [] });
+    expect(await (await waiting).json()).toEqual({ calls: [] });
+    const startedAt = performance.now();
+    await stopped;
+    await idle;
+    expect(performance.now() - startedAt).toBeLessThan(4000);
+    await expect(fetch(`${address}/api/v1/health`)).rejects.toThrow();
+    await start({ port: Number(new URL(address).port) });
+    expect((await fetch(`${address}/api/v1/health`)).status).toBe(200);
+  });
+
+  it("stops in time though nobody answers", async () => {
+    await start();
+    desk.answer = () => new Promise(() => {});
+    const waiting = fetch(`${address}/api/v1/calls/active`, { headers: { authorization: `Bearer ${secret}` } });
+    const outcome = waiting.then(
+      () => "answered",
+      () => "cut",
+    );
+    while (desk.commands.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const startedAt = performance.now();
+    await face.stop();
+    expect(performance.now() - startedAt).toBeLessThan(4000);
+    expect(await outcome).toBe("cut");
+  });
+
+  it("the first token has every right, and numbers are in full for it", async () => {
+    await start();
+    expect(new TokenStore({ dataFolder: folder, clock: systemClock }).find(secret)?.rights).toEqual(RIGHTS);
+    const seen = await fetch(`${address}/api/v1/calls/active`, { headers: { authorization: `Bearer ${secret}` } });
+    expect(await seen.text()).toContain("+4930123456");
+  });
+});

@@ -1,0 +1,424 @@
+// The MQTT face at a real broker (Mosquitto), seen and commanded by Mosquitto's own clients.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { LogFields, Logger } from "../../device/base/logger.js";
+import type { ActiveCall, CallCommand, CommandDesk, CommandResult } from "../../device/contract/commands.js";
+import { type Config, configSchema } from "../../device/contract/config.js";
+import type { AuditedEvent } from "../../device/contract/engine-messages.js";
+import { MqttFace } from "../../device/mqtt/face.js";
+import { freePort, Mosquitto, makeCertificates, mosquittoObstacle, type Subscriber } from "../fakes/mosquitto.js";
+import { waitUntil } from "../fakes/office-program.js";
+import { makeFolder, PROJECT_ROOT, removeFolder } from "../fakes/program.js";
+
+const obstacle = mosquittoObstacle();
+if (obstacle) console.log(`skipped: MQTT with a real broker: ${obstacle}`);
+
+const CALL = {
+  id: "01J00000000000000000000000",
+  sipCallIds: ["abc@10.0.0.1"],
+  startedAt: "2026-11-21T09:00:00.000000Z",
+  answeredAt: "2026-11-21T09:00:05.000000Z",
+  policy: "agent-only",
+  policyRule: "",
+  purpose: "recording",
+  isPaused: false,
+  parties: [
+    { role: "caller", side: "originator", number: "+4930123456789", consent: "unknown", isRecorded: false },
+    { role: "agent", side: "answerer", number: "21", consent: "not-required", isRecorded: true },
+  ],
+} as unknown as ActiveCall;
+
+/** Where commands end in these tests: the engine's edge. */
+class Desk implements CommandDesk {
+  readonly commands: CallCommand[] = [];
+  result: CommandResult = { ok: true, calls: [CALL] };
+  async submit(command: CallCommand): Promise<CommandResult> {
+    this.commands.push(command);
+    return this.result;
+  }
+}
+
+class Lines implements Logger {
+  readonly lines: string[] = [];
+  private add(level: string, message: string, fields: LogFields = {}): void {
+    this.lines.push(`${level}: ${message} ${JSON.stringify(fields)}`);
+  }
+  debug = (message: string, fields?: LogFields) => this.add("debug", message, fields);
+  info = (message: string, fields?: LogFields) => this.add("info", message, fields);
+  warn = (message: string, fields?: LogFields) => this.add("warn", message, fields);
+  error = (message: string, fields?: LogFields) => this.add("error", message, fields);
+}
+
+const settings = (own: Partial<Config["mqtt"]>): Config["mqtt"] => ({ ...configSchema.parse({}).mqtt, ...own });
+
+describe.skipIf(obstacle !== undefined)("MQTT", () => {
+  let folder: string;
+  /** What a test started, ended after it, newest first. */
+  let running: { stop(): Promise<void> }[] = [];
+  const keep = <T extends { stop(): Promise<void> }>(part: T): T => {
+    running.unshift(part);
+    return part;
+  };
+  beforeAll(() => {
+    folder = makeFolder();
+  });
+  afterEach(async () => {
+    for (const part of running) await part.stop();
+    running = [];
+  });
+  afterAll(() => removeFolder(folder));
+
+  const startBroker = async (options: Parameters<typeof Mosquitto.start>[1] = {}) =>
+    keep(await Mosquitto.start(folder, options));
+  async function startFace(own: Partial<Config["mqtt"]>, device = "box") {
+    const desk = new Desk();
+    const log = new Lines();
+    const face = keep(new MqttFace({ config: settings(own), device, desk, logger: log }));
+    await face.start();
+    return { face, desk, log };
+  }
+  /** A broker, an admin who sees everything, and a face that is online. */
+  async function startAll(own: Partial<Config["mqtt"]> = {}, options: Parameters<typeof Mosquitto.start>[1] = {}) {
+    const broker = await startBroker(options);
+    const admin = keep(await broker.subscribe("#"));
+    const parts = await startFace({ url: `mqtt://127.0.0.1:${broker.port}`, ...own });
+    await admin.next("sidetone/box/state");
+    return { broker, admin, ...parts };
+  }
+
+  it.each([4, 5])("is born, retained, and says goodbye when it is stopped (version %i)", async (version) => {
+    const { broker, admin, face, log } = await startAll({ version });
+    expect(admin.on("sidetone/box/state").map(({ payload }) => payload)).toEqual(['{"state":"online"}']);
+    const late = keep(await broker.subscribe("sidetone/+/state"));
+    expect(await late.next("sidetone/box/state")).toEqual({ state: "online" });
+    expect(late.received[0]!.isRetained).toBe(true);
+
+    await face.stop();
+    expect(await admin.next("sidetone/box/state", 1)).toEqual({ state: "offline", clean: true });
+    // The last will would have come by now: the broker knows of the end.
+    await waitUntil(
+      "the broker to see the end",
+      () => /Client sidetone-box disconnected\./.test(broker.log) || undefined,
+    );
+    broker.publish("marker", "1");
+    await admin.next("marker");
+    expect(admin.on("sidetone/box/state")).toHaveLength(2);
+    const later = keep(await broker.subscribe("sidetone/+/state"));
+    expect(await later.next("sidetone/box/state")).toEqual({ state: "offline", clean: true });
+    expect(log.lines).toEqual([expect.stringMatching(/^info: MQTT: connected/)]);
+  });
+
+  it("leaves the last will when its process is killed", async () => {
+    const broker = await startBroker();
+    const admin = keep(await broker.subscribe("sidetone/#"));
+    const child = startChild(folder, `mqtt://127.0.0.1:${broker.port}`);
+    expect(await admin.next("sidetone/box/state")).toEqual({ state: "online" });
+    child.kill("SIGKILL");
+    expect(await admin.next("sidetone/box/state", 1)).toEqual({ state: "offline" });
+    const late = keep(await broker.subscribe("sidetone/box/state"));
+    expect(await late.next("sidetone/box/state")).toEqual({ state: "offline" });
+    expect(late.received[0]!.isRetained).toBe(true);
+  });
+
+  it("carries out a command and answers with its transaction, numbers masked", async () => {
+    const { broker, admin, desk } = await startAll();
+    const body = { call: { agent: "21" }, effect: "granted", reason: "asked on the phone", transaction: "t-1" };
+    broker.publish("sidetone/box/request/consent", JSON.stringify(body));
+    const response = await admin.next("sidetone/box/response/consent");
+    expect(response).toMatchObject({ status: "ok", transaction: "t-1", data: { omitted: 0 } });
+    expect((response["data"] as { calls: ActiveCall[] }).calls[0]!.parties.map((party) => party.number)).toEqual([
+      "•••789",
+      "21",
+    ]);
+    expect(desk.commands).toEqual([
+      {
+        body: { verb: "consent", call: { agent: "21" }, party: "caller", effect: "granted", reason: body.reason },
+        source: "mqtt",
+        by: "mqtt",
+      },
+    ]);
+    expect(admin.on("sidetone/box/response/consent")[0]!.isRetained).toBe(false);
+  });
+
+  it("answers on the response topic with the correlation data, and enters who the client says it is", async () => {
+    const { broker, admin, desk } = await startAll();
+    const properties = "-D publish response-topic desk/answers -D publish correlation-data c-7".split(" ");
+    const client = "-D publish user-property client node-red-7".split(" ");
+    broker.publish("sidetone/box/request/calls", "", ...properties, ...client);
+    expect(await admin.next("desk/answers")).toMatchObject({ status: "ok", data: { omitted: 0 } });
+    expect(await admin.next("sidetone/box/response/calls")).toMatchObject({ status: "ok" });
+    expect(admin.on("desk/answers")[0]).toMatchObject({ correlationData: "c-7", isRetained: false });
+    expect(desk.commands.map(({ by }) => by)).toEqual(["mqtt client node-red-7"]);
+  });
+
+  it("publishes nowhere below sidetone/ for a requester but responses", async () => {
+    const { broker, admin, desk } = await startAll();
+    for (const topic of ["sidetone/box/state", "sidetone/other/request/pause", "$SYS/broker/version"]) {
+      broker.publish("sidetone/box/request/calls", "{}", "-D", "publish", "response-topic", topic);
+    }
+    for (const place of [0, 1, 2]) {
+      expect(await admin.next("sidetone/box/response/calls", place)).toMatchObject({
+        error: { code: "invalid", field: "responseTopic" },
+      });
+    }
+    expect(desk.commands).toEqual([]);
+    expect(admin.on("sidetone/box/state")).toHaveLength(1);
+    expect(admin.on("sidetone/other/request/pause")).toEqual([]);
+  });
+
+  it("refuses an unknown verb, an invalid field, a verb that is not allowed, and another verb in the body", async () => {
+    const { broker, admin, desk } = await startAll({ allow: ["calls", "pause"] });
+    const ask = (verb: string, body: object) =>
+      broker.publish(`sidetone/box/request/${verb}`, JSON.stringify({ ...body, transaction: 1 }));
+    ask("reboot", {});
+    expect(await admin.next("sidetone/box/response/reboot")).toMatchObject({
+      status: "error",
+      error: { code: "unknown-verb", message: expect.stringContaining("consent, pause, resume") },
+      transaction: 1,
+    });
+    ask("pause", { call: { id: "17" } });
+    expect(await admin.next("sidetone/box/response/pause")).toEqual({
+      status: "error",
+      error: {
+        code: "invalid",
+        field: "call.id",
+        message: expect.stringMatching(/^call\.id is wrong: .*26 characters/),
+      },
+      transaction: 1,
+    });
+    ask("stop", { call: { agent: "21" } });
+    expect(await admin.next("sidetone/box/response/stop")).toMatchObject({ error: { code: "not-allowed" } });
+    ask("calls", { verb: "pause" });
+    expect(await admin.next("sidetone/box/response/calls")).toMatchObject({
+      error: { code: "invalid", field: "verb" },
+    });
+    expect(desk.commands).toEqual([]);
+  });
+
+  it("refuses a retained request at once, and the one it finds at each connect", async () => {
+    const { broker, admin, desk, face } = await startAll();
+    const topic = "sidetone/box/request/pause";
+    broker.publish(topic, '{"call":"all","transaction":"r"}', "-r");
+    const refusal = { status: "error", error: { code: "retained" }, transaction: "r" };
+    expect(await admin.next("sidetone/box/response/pause")).toMatchObject(refusal);
+    await face.stop();
+    const second = await startFace({ url: `mqtt://127.0.0.1:${broker.port}` });
+    expect(await admin.next("sidetone/box/response/pause", 1)).toMatchObject(refusal);
+    // Clearing it is no request.
+    broker.publish(topic, "", "-r");
+    broker.publish("sidetone/box/request/calls", "{}");
+    await admin.next("sidetone/box/response/calls");
+    expect(admin.on("sidetone/box/response/pause")).toHaveLength(2);
+    expect([...desk.commands, ...second.desk.commands].map(({ body }) => body.verb)).toEqual(["calls"]);
+  });
+
+  it("is unmoved by ten megabytes, binary and nonsense", async () => {
+    const { broker, admin, desk, face } = await startAll();
+    const topic = "sidetone/box/request/pause";
+    broker.publish(topic, Buffer.alloc(10 << 20, '{"call":"all",'));
+    broker.publish(topic, Buffer.alloc(20_000, "["));
+    broker.publish(topic, Buffer.from([0xff, 0xfe, 0x00]));
+    broker.publish(topic, '{"__proto__":{"call":"all"},"call":"all"}');
+    broker.publish(topic, "[".repeat(16_000));
+    broker.publish("sidetone/box/request/calls", "{}");
+    expect(await admin.next("sidetone/box/response/calls")).toMatchObject({ status: "ok" });
+    const codes = admin
+      .on("sidetone/box/response/pause")
+      .map(({ payload }) => JSON.parse(payload).error.code as string);
+    // The ten megabytes stay at the broker: MQTT 5 lets a client say how much it takes.
+    expect(codes).toEqual(["too-long", "not-json", "invalid", "not-json"]);
+    expect(desk.commands.map(({ body }) => body.verb)).toEqual(["calls"]);
+    expect(face.counters()).toMatchObject({ "mqtt.connects": 1, "mqtt.requests": 5, "mqtt.requests-refused": 4 });
+  });
+
+  it("refuses ten megabytes over MQTT 3.1.1, where the broker cannot be told", async () => {
+    const { broker, admin, desk } = await startAll({ version: 4 });
+    broker.publish("sidetone/box/request/pause", Buffer.alloc(10 << 20, '{"call":"all",'));
+    expect(await admin.next("sidetone/box/response/pause")).toMatchObject({ error: { code: "too-long" } });
+    expect(desk.commands).toEqual([]);
+  });
+
+  it("publishes states retained and events not", async () => {
+    const { broker, admin, face } = await startAll();
+    face.setState("calls", { active: 3 });
+    const event = { atUs: 0, call: CALL.id, source: "api", by: "token desk", kind: "paused", reason: "card 4111 1111" };
+    face.publishAudited(event as AuditedEvent);
+    expect(await admin.next("sidetone/box/event/pause")).toEqual({
+      at: "1970-01-01T00:00:00.000000Z",
+      call: CALL.id,
+      source: "api",
+      by: "token desk",
+      state: "paused",
+      reason: "card •••",
+    });
+    await admin.next("sidetone/box/calls");
+    const late = keep(await broker.subscribe("sidetone/#"));
+    expect(await late.next("sidetone/box/calls")).toEqual({ active: 3 });
+    broker.publish("marker/sidetone", "1");
+    await admin.next("marker/sidetone");
+    expect(late.received.map(({ topic }) => topic).sort()).toEqual(["sidetone/box/calls", "sidetone/box/state"]);
+  });
+
+  it("comes back after a restart of the broker that has lost everything, with its states and what waited", async () => {
+    const { broker, face, log } = await startAll();
+    face.setState("calls", { active: 1 });
+    await broker.stop();
+    await waitUntil("the loss", () => log.lines.some((line) => /lost|shutting down/.test(line)) || undefined);
+    face.setState("calls", { active: 2 });
+    face.setState("calls", { active: 5 });
+    face.publishEvent("call", { at: "", call: CALL.id, source: "api", by: "", change: "stopped" });
+    const again = await startBroker({ port: broker.port });
+    const admin: Subscriber = keep(await again.subscribe("sidetone/#"));
+    expect(await admin.next("sidetone/box/calls")).toEqual({ active: 5 });
+    expect(await admin.next("sidetone/box/state")).toEqual({ state: "online" });
+    expect(await admin.next("sidetone/box/event/call")).toMatchObject({ change: "stopped" });
+    again.publish("sidetone/box/request/calls", "{}");
+    expect(await admin.next("sidetone/box/response/calls")).toMatchObject({ status: "ok" });
+    expect(admin.on("sidetone/box/calls")).toHaveLength(1);
+    expect(log.lines.at(-1)).toMatch(/^info: MQTT: connected/);
+  });
+
+  it("answers a desk that fails, and goes on", async () => {
+    const { broker, admin, desk } = await startAll();
+    const message = "no call of +4930123456789 is in progress";
+    desk.result = { ok: false, error: "call-not-found", message };
+    broker.publish("sidetone/box/request/stop", '{"call":{"agent":"+4930123456789"}}');
+    expect(await admin.next("sidetone/box/response/stop")).toEqual({
+      status: "error",
+      error: { code: "call-not-found", message: "no call of ••• is in progress" },
+    });
+  });
+
+  describe("whom it talks to", () => {
+    it("refuses a broker of another authority, with one clear line for many attempts", async () => {
+      const tls = makeCertificates(folder, "theirs");
+      const other = makeCertificates(folder, "others");
+      const broker = await startBroker({ tls });
+      const { log, face } = await startFace({ url: `mqtts://localhost:${broker.port}`, caFile: other.caFile });
+      await waitUntil(
+        "three attempts",
+        () => (broker.log.match(/New connection from/g) ?? []).length >= 3 || undefined,
+      );
+      expect(log.lines).toEqual([
+        expect.stringMatching(/^error: MQTT: the broker's certificate is not signed by .*mqtt\.caFile/),
+      ]);
+      expect(broker.log).not.toMatch(/CONNECT|as sidetone-box/);
+      await face.stop();
+
+      const right = await startFace({ url: `mqtts://localhost:${broker.port}`, caFile: tls.caFile });
+      await waitUntil("the connection", () => right.log.lines[0]);
+      expect(right.log.lines).toEqual([expect.stringMatching(/^info: MQTT: connected/)]);
+    });
+
+    it("shows its own certificate, and says when the broker wants one", async () => {
+      const tls = makeCertificates(folder, "mutual");
+      const broker = await startBroker({ tls: { ...tls, requireClient: true } });
+      const url = `mqtts://127.0.0.1:${broker.port}`;
+      const without = await startFace({ url, caFile: tls.caFile });
+      const first = await waitUntil("a line", () => without.log.lines[0]);
+      expect(first).toMatch(/mqtt\.certFile/);
+      await without.face.stop();
+      const { log } = await startFace({ url, caFile: tls.caFile, certFile: tls.certFile, keyFile: tls.keyFile });
+      expect(await waitUntil("the connection", () => log.lines[0])).toMatch(/connected/);
+    });
+
+    it.each([
+      ["that does not exist", () => "/nonexistent/ca.pem", /^mqtt\.caFile: \/nonexistent\/ca\.pem does not exist$/],
+      [
+        "that holds no certificate",
+        () => makeCertificates(folder, "keys").keyFile,
+        /mqtt\.caFile: .* holds no certificate$/,
+      ],
+      ["that is no PEM file", () => join(PROJECT_ROOT, "package.json"), /package\.json is not a PEM file/],
+    ])("does not start with a file %s", async (_which, file, message) => {
+      const config = settings({ url: "mqtts://localhost:1", caFile: file() });
+      const face = new MqttFace({ config, device: "box", desk: new Desk(), logger: new Lines() });
+      await expect(face.start()).rejects.toMatchObject({
+        code: "config-invalid",
+        message: expect.stringMatching(message),
+      });
+      await face.stop();
+    });
+
+    it.each([4, 5])("says once that user name or password are wrong (version %i)", async (version) => {
+      const broker = await startBroker({ users: { sidetone: "right" } });
+      const url = `mqtt://127.0.0.1:${broker.port}`;
+      const { log } = await startFace({ url, version, username: "sidetone", password: "wrong" });
+      await waitUntil(
+        "three attempts",
+        () => (broker.log.match(/New connection from/g) ?? []).length >= 3 || undefined,
+      );
+      expect(log.lines).toEqual([expect.stringMatching(/^error: .*mqtt\.username.*mqtt\.password/)]);
+      expect(log.lines.join()).not.toContain("wrong");
+      const right = await startFace({ url, version, username: "sidetone", password: "right", clientId: "second" });
+      expect(await waitUntil("the connection", () => right.log.lines[0])).toMatch(/connected/);
+    });
+
+    it("says once that it may not publish, and goes on", async () => {
+      const broker = await startBroker({ access: ["topic read #", "topic write sidetone/box/calls"] });
+      const admin = keep(await broker.subscribe("#"));
+      const { log, face } = await startFace({ url: `mqtt://127.0.0.1:${broker.port}` });
+      face.publishEvent("call", { at: "", call: CALL.id, source: "api", by: "", change: "stopped" });
+      face.setState("calls", { active: 1 });
+      expect(await admin.next("sidetone/box/calls")).toEqual({ active: 1 });
+      await waitUntil("the refusals", () => face.counters()["mqtt.publish-refused"] === 2 || undefined);
+      expect(log.lines).toEqual([
+        expect.stringMatching(/^info: MQTT: connected/),
+        expect.stringMatching(/^error: .*publish everything.*access rules.*sidetone\/box\/state/),
+      ]);
+    });
+
+    it("says that nobody listens, and that there is no TLS", async () => {
+      const nobody = await startFace({ url: `mqtt://127.0.0.1:${await freePort()}` });
+      expect(await waitUntil("a line", () => nobody.log.lines[0])).toMatch(/^warn: .*is the broker running/);
+      const broker = await startBroker();
+      const { log } = await startFace({ url: `mqtts://127.0.0.1:${broker.port}` });
+      expect(await waitUntil("a line", () => log.lines[0])).toMatch(/mqtt\.url|TLS/);
+    });
+
+    it("says that another box has its client id", async () => {
+      const { broker, log } = await startAll();
+      const second = await startFace({ url: `mqtt://127.0.0.1:${broker.port}` });
+      const line = /^error: .*same client id/;
+      await waitUntil("the line", () => [...log.lines, ...second.log.lines].find((text) => line.test(text)));
+    });
+
+    it("connects over WebSocket", async () => {
+      const broker = await startBroker({ plainPort: await freePort() });
+      const { log } = await startFace({ url: `ws://127.0.0.1:${broker.port}/mqtt` });
+      expect(await waitUntil("the connection", () => log.lines[0])).toMatch(/connected/);
+    });
+  });
+
+  it("can be stopped at any time", async () => {
+    for (const url of ["", "mqtt://127.0.0.1:1", `mqtt://127.0.0.1:${(await startBroker()).port}`]) {
+      const face = new MqttFace({ config: settings({ url }), device: "box", desk: new Desk(), logger: new Lines() });
+      const started = face.start();
+      await face.stop();
+      await started;
+      await face.stop();
+      face.setState("calls", { active: 1 });
+    }
+  });
+});
+
+/** A process of its own that runs the face until it is killed. */
+function startChild(folder: string, url: string): ChildProcess {
+  const built = join(folder, "built");
+  const compiler = join(PROJECT_ROOT, "node_modules/.bin/tsc");
+  const options =
+    "--ignoreConfig --noCheck --module nodenext --target es2023 --types node --skipLibCheck --rootDir .".split(" ");
+  execFileSync(compiler, [...options, "--outDir", built, "device/mqtt/face.ts"], { cwd: PROJECT_ROOT });
+  writeFileSync(join(built, "package.json"), '{ "type": "module" }');
+  symlinkSync(join(PROJECT_ROOT, "node_modules"), join(built, "node_modules"));
+  const script = `
+    const { MqttFace } = await import(${JSON.stringify(join(built, "device/mqtt/face.js"))});
+    const quiet = () => {};
+    const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+    const config = ${JSON.stringify(settings({ url }))};
+    await new MqttFace({ config, device: "box", desk: {}, logger }).start();
+  `;
+  return spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: built, stdio: "inherit" });
+}

@@ -1,0 +1,162 @@
+// The document against the server that it describes and the committed copy, and its schemas, as an independent validator
+// (ajv) reads them, against what the server takes and gives.
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describeApi } from "../../../device/api/openapi.js";
+import { API_PREFIX, OPERATIONS, RIGHTS, ROUTES, type RouteContract } from "../../../device/contract/api.js";
+import { ApiBench, CALL_ID } from "./api-kit.js";
+
+interface Schema {
+  $ref?: string;
+}
+interface Described {
+  operationId: string;
+  security: object[];
+  requestBody?: { required: boolean; content: { "application/json": { schema: Schema } } };
+  responses: Record<string, Answer | Schema>;
+}
+interface Answer {
+  content: Record<string, { schema: Schema }>;
+}
+const committedPath = fileURLToPath(new URL("../../../device/contract/openapi.json", import.meta.url));
+// As it goes over the wire.
+const document = JSON.parse(JSON.stringify(describeApi())) as {
+  openapi: string;
+  paths: Record<string, Record<string, Described>>;
+  components: { responses: Record<string, Answer>; schemas: Record<string, object>; securitySchemes: object };
+};
+const answerOf = ({ responses }: Described, status: number): Answer => {
+  const found = responses[String(status)]!;
+  return "$ref" in found ? document.components.responses[found.$ref!.split("/").at(-1)!]! : (found as Answer);
+};
+const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+);
+
+let bench: ApiBench;
+let secret: string;
+beforeAll(() => {
+  bench = new ApiBench({ config: { requestsPerMinute: 100_000 } });
+  secret = bench.token("all", ...RIGHTS);
+});
+afterAll(() => bench.close());
+
+it("is the committed one; UPDATE_OPENAPI=1 writes it anew", () => {
+  if (process.env["UPDATE_OPENAPI"]) writeFileSync(committedPath, `${JSON.stringify(document, null, 2)}\n`);
+  expect(JSON.parse(readFileSync(committedPath, "utf8"))).toEqual(document);
+});
+
+it("is what is served", async () => {
+  expect((await bench.ask("GET", "/api/v1/openapi.json")).body).toEqual(document);
+});
+
+it("describes exactly the routes that there are", () => {
+  const served = [...bench.server.app.printRoutes({ commonPrefix: false }).matchAll(/(\/\S*) \(([^)]*)\)/g)];
+  const methods = served.flatMap(([, , list]) => list!.split(", ")).filter((method) => method !== "HEAD");
+  expect(methods.length).toBe(described.length);
+  for (const { path, method } of described) {
+    const url = API_PREFIX + path.replace("{id}", ":id");
+    expect(bench.server.app.hasRoute({ method: method as "GET", url }), `${method} ${url}`).toBe(true);
+  }
+  expect(described.map(({ operation }) => operation.operationId).sort()).toEqual([...OPERATIONS].sort());
+});
+
+it("refers to nothing that is not there", () => {
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, target]) => target!);
+  expect(references.length).toBeGreaterThan(10);
+  for (const target of references) {
+    const keys = target.replace(/^#\//, "").split("/");
+    const found = keys.reduce<unknown>((node, key) => (node as Record<string, unknown>)?.[key], document);
+    expect(found, target).toBeTypeOf("object");
+  }
+  expect(JSON.stringify(document)).not.toMatch(/\$defs|"\$schema"|"\$id"/);
+});
+
+describe("its schemas", () => {
+  const throughFastify = createRequire(createRequire(import.meta.url).resolve("fastify"));
+  const Ajv = createRequire(throughFastify.resolve("@fastify/ajv-compiler"))("ajv/dist/2020").default;
+  const ajv = new Ajv({ strict: false, allErrors: true });
+  ajv.addSchema({ ...document, $id: "https://sidetone.invalid/openapi" });
+  const checks = (schema: Schema): ((value: unknown) => boolean) =>
+    ajv.compile({ $ref: `https://sidetone.invalid/openapi${schema.$ref}` });
+  const pathOf = (path: string) => API_PREFIX + path.replace("{id}", CALL_ID);
+
+  it.each(described)("$method $path: answers and refusals are as described", async ({ path, method, operation }) => {
+    const body = operation.requestBody?.required ? { effect: "refused", reason: "said no" } : undefined;
+    const good = await bench.ask(method, pathOf(path), secret, body);
+    expect(good.status).toBe(200);
+    expect(checks(answerOf(operation, 200).content["application/json"]!.schema)(good.body)).toBe(true);
+    if (operation.security.length === 0) return;
+    const refused = [
+      await bench.ask(method, pathOf(path), undefined, body),
+      ...(operation.requestBody ? [await bench.ask(method, pathOf(path), secret, { nonsense: 1 })] : []),
+    ];
+    for (const { status, body } of refused) {
+      const { schema } = answerOf(operation, status).content["application/problem+json"]!;
+      expect(checks(schema)(body), JSON.stringify(body)).toBe(true);
+    }
+  });
+
+  const part = fc.oneof(
+    fc.constantFrom("granted", "refused", "caller", "agent", "", "card", "a\u0007b"),
+    fc.string(),
+    fc.nat(70),
+    fc.constant(null),
+  );
+  const random = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record(
+        {
+          effect: fc.constantFrom("granted", "refused", "withdrawn"),
+          reason: fc.constantFrom("card", "said so", "a".repeat(256), "a".repeat(257)),
+          party: fc.constantFrom("caller", 0, 63, 64, -1, 1.5),
+          purpose: fc.constantFrom("", "quality", "b".repeat(65)),
+        },
+        { requiredKeys: ["effect", "reason"], noNullPrototype: true },
+      ),
+    },
+    { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
+    {
+      weight: 6,
+      arbitrary: fc.record(
+        {
+          party: part,
+          effect: fc.oneof(fc.constantFrom("granted", "refused", "withdrawn"), part),
+          purpose: part,
+          reason: part,
+          by: part,
+        },
+        { requiredKeys: ["effect"], noNullPrototype: true },
+      ),
+    },
+    { weight: 2, arbitrary: fc.record({ reason: part }, { requiredKeys: [], noNullPrototype: true }) },
+  );
+  it.each(described.filter(({ operation }) => operation.requestBody))(
+    "$method $path takes the bodies that its schema takes, and no others",
+    async ({ path, method, operation }) => {
+      const takes = checks(operation.requestBody!.content["application/json"].schema);
+      const seen = { taken: 0, refused: 0 };
+      await fc.assert(
+        fc.asyncProperty(random, async (body) => {
+          const { status } = await bench.ask(method, pathOf(path), secret, JSON.stringify(body));
+          expect(status, JSON.stringify(body)).toBe(takes(body) ? 200 : 422);
+          seen[status === 200 ? "taken" : "refused"]++;
+        }),
+        { numRuns: 150 },
+      );
+      expect(Math.min(seen.taken, seen.refused)).toBeGreaterThan(3);
+    },
+  );
+});
+
+it("names the right of each route that needs one", () => {
+  for (const { operation } of described) {
+    const { right }: RouteContract = ROUTES[operation.operationId as keyof typeof ROUTES];
+    expect(operation.security.length > 0).toBe(right !== undefined);
+    expect("401" in operation.responses && "403" in operation.responses).toBe(right !== undefined);
+  }
+});

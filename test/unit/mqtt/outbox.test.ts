@@ -1,0 +1,115 @@
+// The outbox: newest state only, order kept, limits with the oldest going first, few messages on their way.
+import { describe, expect, it } from "vitest";
+import {
+  MAX_EVENTS,
+  MAX_ON_THE_WAY,
+  MAX_RESPONSES,
+  Outbox,
+  type OutgoingMessage,
+} from "../../../device/mqtt/outbox.js";
+
+/** A broker that acknowledges when it is told to. */
+class Broker {
+  readonly taken: OutgoingMessage[] = [];
+  private readonly open: (() => void)[] = [];
+  publish = (message: OutgoingMessage, done: () => void) => {
+    this.taken.push(message);
+    this.open.push(done);
+  };
+  get unacknowledged() {
+    return this.open.length;
+  }
+  acknowledge(): void {
+    this.open.shift()!();
+  }
+  acknowledgeAll(): void {
+    while (this.open.length > 0) this.acknowledge();
+  }
+  get payloads() {
+    return this.taken.map(({ payload }) => payload);
+  }
+}
+const event = (payload: string): OutgoingMessage => ({ topic: "e", payload, isRetained: false });
+
+describe("Outbox", () => {
+  it("publishes of each state the newest, retained, and all of them after each connect", () => {
+    const broker = new Broker();
+    const outbox = new Outbox(broker.publish);
+    outbox.setState("a", "1");
+    outbox.setState("b", "1");
+    outbox.setState("a", "2");
+    expect(broker.taken).toEqual([]);
+    outbox.open();
+    expect(broker.taken).toEqual([
+      { topic: "a", payload: "2", isRetained: true },
+      { topic: "b", payload: "1", isRetained: true },
+    ]);
+    outbox.setState("a", "2");
+    outbox.setState("b", "3");
+    expect(broker.payloads).toEqual(["2", "1", "3"]);
+    outbox.shut();
+    outbox.setState("b", "4");
+    outbox.open();
+    expect(broker.payloads).toEqual(["2", "1", "3", "2", "4"]);
+  });
+
+  it("keeps the newest events and responses while the broker is away, and counts the others", () => {
+    const broker = new Broker();
+    const outbox = new Outbox(broker.publish);
+    for (let i = 0; i < MAX_EVENTS + 5; i++) outbox.addEvent(event(`e${i}`));
+    for (let i = 0; i < MAX_RESPONSES + 7; i++) outbox.addResponse(event(`r${i}`));
+    expect(outbox.counters).toMatchObject({ eventsDropped: 5, responsesDropped: 7, published: 0 });
+    outbox.open();
+    broker.acknowledgeAll();
+    const expected = [
+      ...Array.from({ length: MAX_EVENTS }, (_, i) => `e${i + 5}`),
+      ...Array.from({ length: MAX_RESPONSES }, (_, i) => `r${i + 7}`),
+    ];
+    expect(broker.payloads).toEqual(expected);
+    expect(outbox.counters.published).toBe(expected.length);
+  });
+
+  it("holds back when the broker does not acknowledge, also below its own limit", () => {
+    for (const [told, limit] of [
+      [undefined, MAX_ON_THE_WAY],
+      [3, 3],
+      [65535, MAX_ON_THE_WAY],
+    ] as const) {
+      const broker = new Broker();
+      const outbox = new Outbox(broker.publish);
+      outbox.open(told);
+      for (let i = 0; i < 40; i++) outbox.addEvent(event(String(i)));
+      expect(broker.unacknowledged).toBe(limit);
+      broker.acknowledge();
+      expect(broker.taken).toHaveLength(limit + 1);
+      expect(broker.unacknowledged).toBe(limit);
+    }
+  });
+
+  it("lets a state and an event pass a flood of responses", () => {
+    const broker = new Broker();
+    const outbox = new Outbox(broker.publish);
+    outbox.open(1);
+    for (let i = 0; i < 100; i++) outbox.addResponse(event(`r${i}`));
+    outbox.addEvent(event("event"));
+    outbox.setState("s", "state");
+    for (let i = 0; i < 3; i++) broker.acknowledge();
+    expect(broker.payloads).toEqual(["r0", "state", "event", "r1"]);
+  });
+
+  it("is idle when the last message is acknowledged", async () => {
+    const broker = new Broker();
+    const outbox = new Outbox(broker.publish);
+    await outbox.idle();
+    outbox.open();
+    outbox.addEvent(event("1"));
+    let isIdle = false;
+    const idle = outbox.idle().then(() => {
+      isIdle = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isIdle).toBe(false);
+    broker.acknowledge();
+    await idle;
+  });
+});
