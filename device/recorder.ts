@@ -149,6 +149,7 @@ export class Recorder {
       ...this.signalling.exportCounters(),
       ...this.table.exportCounters(),
       ...this.journal.counters,
+      ...this.guard.exportCounters(),
       "media.other": this.otherDatagrams,
       "media.dtls": this.dtlsDatagrams,
     };

@@ -59,6 +59,14 @@ export class EarFactory {
     return this.echoWatch.report(call);
   }
 
+  tick(nowUs: TimeUs): void {
+    this.echoWatch.tick(nowUs);
+  }
+
+  exportCounters(): Record<string, number> {
+    return this.echoWatch.exportCounters();
+  }
+
   /** Nothing of what was heard so far is kept. */
   wipe(call: Call): void {
     this.echoWatch.wipe(call);

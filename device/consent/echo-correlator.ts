@@ -50,12 +50,9 @@ const LEAST_WEIGHT = 0.01;
 const MIN_SPOKEN_BINS = 50;
 
 /** Power of the peak over that of an average lag: noise alone exceeds t with a probability of about LAGS·e^−t. */
-const MIN_PROMINENCE = 22;
+const MIN_PROMINENCE = 18;
 /** Power of the peak over that of any other place. */
 const MIN_LEAD = 1.6;
-/** The same where an echo is expected: there are few lags there. */
-const MIN_EXPECTED_PROMINENCE = 12;
-const EXPECTED_LAGS = 12;
 
 /** The coherence is measured in blocks of 32 ms, overlapping by half, over the quieter ones of the agent. */
 const BLOCK = 128;
@@ -91,8 +88,6 @@ export type Finding =
 
 interface Peak {
   lag: number;
-  /** Power of the other lags. */
-  average: number;
   prominence: number;
   lead: number;
 }
@@ -124,19 +119,16 @@ export class EchoCorrelator {
   private readonly crossReal = new Float64Array(BLOCK / 2);
   private readonly crossImaginary = new Float64Array(BLOCK / 2);
 
-  /**
-   * Compares both parts of a window. An echo at one of the delays in `expectedMs` need not stand out from all others.
-   * Nothing of the audio is left here afterwards; the window is left as it is.
-   */
-  compare(window: EchoWindow, expectedMs: readonly number[]): Finding {
+  /** Compares both parts of a window. Nothing of the audio is left here afterwards; the window is left as it is. */
+  compare(window: EchoWindow): Finding {
     try {
-      return this.find(window, expectedMs);
+      return this.find(window);
     } finally {
       this.wipe();
     }
   }
 
-  private find(window: EchoWindow, expectedMs: readonly number[]): Finding {
+  private find(window: EchoWindow): Finding {
     this.load(window.caller, this.caller);
     this.measureLevels(this.caller, this.callerLevels);
     const pause = Math.max(SPEECH_RMS, PAUSE_RATIO * loudest(this.callerLevels));
@@ -146,26 +138,25 @@ export class EchoCorrelator {
     if (loudest(this.agentLevels) < LEAST_RMS) return { kind: "nothing", prominence: 0 };
 
     const behindMs = (window.agentBehindSamples() * 1000) / SAMPLE_RATE_HZ;
-    const anywhere = this.search(behindMs, expectedMs, pause, Number.POSITIVE_INFINITY);
+    const anywhere = this.search(behindMs, pause, Number.POSITIVE_INFINITY);
     if (anywhere.kind !== "nothing") return anywhere;
     const loudFrames = countAbove(this.agentLevels, SPEECH_RMS);
     if (loudFrames === 0) return anywhere;
     if (countAbove(this.agentLevels, LEAST_RMS) - loudFrames < MIN_QUIET_FRAMES) return { kind: "cross-talk" };
     // What the agent says may cover an echo that can be told in between.
-    const between = this.search(behindMs, expectedMs, pause, SPEECH_RMS);
+    const between = this.search(behindMs, pause, SPEECH_RMS);
     return between.kind === "nothing" && loudFrames > CROSS_TALK_SHARE * FRAMES ? { kind: "cross-talk" } : between;
   }
 
   /** Leaves out the caller's frames below `pause` and the agent's from `loud` on. `behindMs`: delay of lag 0. */
-  private search(behindMs: number, expectedMs: readonly number[], pause: number, loud: number): Finding {
+  private search(behindMs: number, pause: number, loud: number): Finding {
     this.equalise(this.caller, this.callerLevels, pause, Number.POSITIVE_INFINITY, this.real);
     this.equalise(this.agent, this.agentLevels, 0, loud, this.imaginary);
     if (this.correlate() < MIN_SPOKEN_BINS) return { kind: "too-little-speech" };
-    const peak = this.findPeak(behindMs);
-    const { prominence } = peak;
-    const lag = isOutstanding(peak) ? peak.lag : this.expectedLag(peak, behindMs, expectedMs);
-    const measured = lag === undefined ? undefined : this.measure(Math.round((lag * RATE_HZ) / LAGS_PER_S), pause);
-    if (lag === undefined || measured === undefined) return { kind: "nothing", prominence };
+    const { lag, prominence, lead } = this.findPeak(behindMs);
+    if (prominence < MIN_PROMINENCE || lead < MIN_LEAD) return { kind: "nothing", prominence };
+    const measured = this.measure(Math.round((lag * RATE_HZ) / LAGS_PER_S), pause);
+    if (measured === undefined) return { kind: "nothing", prominence };
     return { kind: "echo", prominence, delayMs: lag * MS_PER_LAG + behindMs, ...measured };
   }
 
@@ -285,24 +276,7 @@ export class EchoCorrelator {
         count--;
       }
     }
-    const average = sum / count;
-    return { lag: peak, average, prominence: largest / average || 0, lead: largest / others || 0 };
-  }
-
-  /** The largest lag close to a delay that another window has had, if it stands out at all. */
-  private expectedLag({ average }: Peak, behindMs: number, expectedMs: readonly number[]): number | undefined {
-    let largest = MIN_EXPECTED_PROMINENCE * average;
-    let found: number | undefined;
-    for (const delayMs of expectedMs) {
-      const middle = Math.round((delayMs - behindMs) / MS_PER_LAG);
-      for (let lag = middle - EXPECTED_LAGS; lag <= middle + EXPECTED_LAGS; lag++) {
-        const power = this.powerAt(lag);
-        if (power <= largest) continue;
-        largest = power;
-        found = lag;
-      }
-    }
-    return found;
+    return { lag: peak, prominence: (largest * count) / sum || 0, lead: largest / others || 0 };
   }
 
   private powerAt(lag: number): number {
@@ -422,10 +396,6 @@ export class EchoCorrelator {
     this.crossReal.fill(0);
     this.crossImaginary.fill(0);
   }
-}
-
-function isOutstanding({ prominence, lead }: Peak): boolean {
-  return prominence >= MIN_PROMINENCE && lead >= MIN_LEAD;
 }
 
 /** Over how many places something is spread, by the sums of it and of its squares: n when n have the same, others none. */

@@ -151,7 +151,7 @@ export class EchoFinder implements EchoTaker {
     const state = window.put(party, samplesOfCode, data, start, end, timestamp, atUs);
     if (state === WindowState.open) return;
     this.window = undefined;
-    if (state === WindowState.whole) this.conclude(this.pool.judge(window, this.expectedMs(atUs)), atUs);
+    if (state === WindowState.whole) this.conclude(this.pool.judge(window), atUs);
     else {
       this.pool.giveBack(window, "broken");
       this.restUntilUs = atUs + REST_UNSETTLED_US;
@@ -179,15 +179,10 @@ export class EchoFinder implements EchoTaker {
     return verdict;
   }
 
-  /** Delays of echoes in the last windows. */
-  private expectedMs(atUs: TimeUs): number[] {
-    this.suspicions = this.suspicions.filter((earlier) => atUs - earlier.atUs <= SUSPICION_US);
-    return this.suspicions.map(({ delayMs }) => delayMs);
-  }
-
   /** Whether another window has had an echo with this delay; each of those that did counts as found once. */
   private confirm(delayMs: number, atUs: TimeUs): boolean {
     const current: Suspicion = { atUs, delayMs, isConfirmed: false };
+    this.suspicions = this.suspicions.filter((earlier) => atUs - earlier.atUs <= SUSPICION_US);
     for (const earlier of this.suspicions) {
       if (Math.abs(earlier.delayMs - delayMs) > SAME_DELAY_MS) continue;
       if (!earlier.isConfirmed) this.found++;

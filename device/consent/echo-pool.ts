@@ -76,14 +76,11 @@ export class EchoPool {
     return window;
   }
 
-  /**
-   * Compares what is in the window, wipes it and takes it back. undefined = there was not enough in it. `expectedMs`:
-   * delays that other windows of the call have had.
-   */
-  judge(window: EchoWindow, expectedMs: readonly number[]): Finding | undefined {
+  /** Compares what is in the window, wipes it and takes it back. undefined = there was not enough in it. */
+  judge(window: EchoWindow): Finding | undefined {
     let finding: Finding | undefined;
     try {
-      finding = window.isComparable() ? this.correlator.compare(window, expectedMs) : undefined;
+      finding = window.isComparable() ? this.correlator.compare(window) : undefined;
     } finally {
       this.release(window);
     }

@@ -62,6 +62,18 @@ export class EchoWatch {
     return this.calls.get(call)?.finder.report();
   }
 
+  /** Time passes: a window of a call whose packets have stopped is wiped. */
+  tick(nowUs: TimeUs): void {
+    if (this.isOn) this.pool.expire(nowUs);
+  }
+
+  /** Windows by what came of them. */
+  exportCounters(): Record<string, number> {
+    if (!this.isOn) return {};
+    const named = (name: string): string => `echo.${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    return Object.fromEntries(Object.entries(this.pool.counters).map(([name, count]) => [named(name), count]));
+  }
+
   /** Nothing of what was heard so far is kept. */
   wipe(call: Call): void {
     this.calls.get(call)?.finder.wipe();

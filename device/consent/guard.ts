@@ -147,7 +147,12 @@ export class ConsentGuard implements CallGuard, KeyListener {
     return this.ears.earFor(leg, stream, codec);
   }
 
+  exportCounters(): Record<string, number> {
+    return this.ears.exportCounters();
+  }
+
   tick(nowUs: TimeUs): void {
+    this.ears.tick(nowUs);
     for (const own of this.paused) {
       if (nowUs < own.pauses.dueUs) continue;
       const dueUs = own.pauses.dueUs;
