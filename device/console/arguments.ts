@@ -1,13 +1,21 @@
 // The command line of `sidetoned`: what was asked for, as a value, and the text of --help. Refuses what is unknown or
 // contradicts itself in one line. Opens nothing and reads no configuration.
-import { parseArgs } from "node:util";
-import { EXIT, SidetoneError } from "../base/errors.js";
+import { EXIT } from "../base/errors.js";
 import { splitList } from "../config/environment.js";
 import type { ConfigOverrides } from "../config/load.js";
-import { nearest, suggestion } from "../config/nearest.js";
-import { POLICIES, type Policy } from "../contract/call-record.js";
+import { POLICIES } from "../contract/call-record.js";
 import { AUDIT_USAGE, type AuditCommand, parseAuditCommand } from "./audit-command.js";
 import { type PolicyCommand, parsePolicyCommand } from "./call-description.js";
+import {
+  type FlagValues,
+  given,
+  oneOf,
+  printable,
+  readFlags,
+  refuseArgument,
+  refuseOtherFlags,
+  usage,
+} from "./command-flags.js";
 import { PROVE_USAGE, type ProveCommand, parseProveCommand } from "./prove-report.js";
 import { parseRegisterCommand, REGISTER_USAGE, type RegisterCommand } from "./register-arguments.js";
 import { parseTokenCommand, TOKEN_USAGE, type TokenCommand } from "./token-command.js";
@@ -78,7 +86,11 @@ export function parseArguments(argv: readonly string[]): Command {
   if (first === "audit") return { kind: "audit", command: parseAuditCommand(rest) };
   if (first === "prove") return { kind: "prove", command: parseProveCommand(rest) };
   if (first === "register") return { kind: "register", command: parseRegisterCommand(rest) };
-  const { values, positionals } = readFlags(argv);
+  const { values, positionals } = readFlags(argv, Object.fromEntries(FLAGS.map(({ name, value }) => [name, value])), {
+    repeatable: FLAGS.filter(({ value, isRepeatable }) => isRepeatable || value === "").map(({ name }) => name),
+    // A lone - is standard input.
+    nextFlag: /^-./s,
+  });
   if (values.has("help")) return { kind: "help" };
   if (values.has("version")) return { kind: "version" };
   if (positionals[0] === "config") return parseConfigCommand(values, positionals);
@@ -91,11 +103,10 @@ export function parseArguments(argv: readonly string[]): Command {
   const interfaces = values.get("interface");
   if (readPaths.length > 0 && interfaces) throw usage("--read and --interface contradict each other: give one of them");
   if (readPaths.filter((path) => path === "-").length > 1) throw usage("--read: - (stdin) can be read only once");
-  const configFile = values.get("config")?.[0];
   return {
     kind: "run",
     readPaths,
-    ...(configFile !== undefined && { configFile }),
+    ...given(values, { configFile: "config" }),
     json: values.has("json"),
     overrides: readOverrides(values),
   };
@@ -103,60 +114,6 @@ export function parseArguments(argv: readonly string[]): Command {
 
 function flag(name: string, value: string, meaning: string, isRepeatable = false): Flag {
   return { name, value, isRepeatable, meaning };
-}
-
-function usage(message: string): SidetoneError {
-  return new SidetoneError("usage", message);
-}
-
-/** Values by flag name; a flag without value has []. */
-type FlagValues = Map<string, string[]>;
-
-function readFlags(argv: readonly string[]): { values: FlagValues; positionals: string[] } {
-  // Not `strict`: its errors name neither the nearest flag nor our values. The tokens tell all that it knows.
-  const { tokens, positionals } = parseArgs({
-    args: [...argv],
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-    options: Object.fromEntries(
-      FLAGS.map((entry) => [
-        entry.name,
-        { type: entry.value === "" ? "boolean" : "string", ...(entry.name === "help" && { short: "h" }) } as const,
-      ]),
-    ),
-  });
-  const values: FlagValues = new Map();
-  for (const token of tokens) {
-    if (token.kind !== "option") continue;
-    const known = FLAGS.find((entry) => entry.name === token.name);
-    if (!known) throw usage(unknownFlag(token.rawName));
-    const earlier = values.get(known.name) ?? [];
-    if (known.value === "") {
-      if (token.value !== undefined) throw usage(`--${known.name} takes no value`);
-    } else {
-      if (earlier.length > 0 && !known.isRepeatable) throw usage(`--${known.name} is given twice`);
-      earlier.push(flagValue(known, token.value, token.inlineValue === true));
-    }
-    values.set(known.name, earlier);
-  }
-  return { values, positionals };
-}
-
-function flagValue(known: Flag, value: string | undefined, isInline: boolean): string {
-  const isNextFlag = value !== undefined && !isInline && value.startsWith("-") && value !== "-";
-  if (value === undefined || value === "" || isNextFlag) {
-    throw usage(`--${known.name} needs a value: --${known.name} ${known.value}`);
-  }
-  return value;
-}
-
-function unknownFlag(rawName: string): string {
-  const near = nearest(
-    rawName.replace(/^-+/, ""),
-    FLAGS.map((entry) => entry.name),
-  );
-  return `${printable(rawName)}: unknown flag${suggestion(near && `--${near}`)}${near ? "" : "; --help lists all"}`;
 }
 
 function unexpected(argument: string, hasRead: boolean): string {
@@ -168,37 +125,24 @@ function unexpected(argument: string, hasRead: boolean): string {
 function parseConfigCommand(values: FlagValues, positionals: readonly string[]): Command {
   const [, verb, extra] = positionals;
   if (verb !== "explain") throw usage(`config ${printable(verb ?? "")}: the command is config explain`);
-  if (extra !== undefined) throw usage(`${printable(extra)}: unexpected argument after config explain`);
-  for (const name of values.keys()) if (name !== "json") throw usage(`--${name} does not go with config explain`);
+  refuseArgument(extra, "config explain");
+  refuseOtherFlags(values, ["json"], "config explain");
   return { kind: "explain-config", json: values.has("json") };
 }
 
 function readOverrides(values: FlagValues): ConfigOverrides {
-  const policy = values.get("policy")?.[0];
-  const agents = values.get("agents")?.[0];
-  const folder = values.get("data")?.[0];
+  const { policy, agents, folder } = given(values, { policy: "policy", agents: "agents", folder: "data" });
   const interfaces = values.get("interface");
   return {
-    ...(policy !== undefined && { consent: { policy: readPolicy(policy) } }),
+    ...(policy !== undefined && { consent: { policy: oneOf("--policy ", policy, POLICIES) } }),
     ...(agents !== undefined && { agents: { match: readAgents(agents) } }),
     ...(folder !== undefined && { data: { folder } }),
     ...(interfaces && { capture: { interfaces: [...new Set(interfaces)] } }),
   };
 }
 
-function readPolicy(text: string): Policy {
-  const known = POLICIES.find((policy) => policy === text);
-  if (known) return known;
-  throw usage(`--policy ${printable(text)}: not one of ${POLICIES.join(", ")}${suggestion(nearest(text, POLICIES))}`);
-}
-
 function readAgents(text: string): string[] {
   const list = splitList(text);
   if (list.length === 0) throw usage("--agents needs a value: --agents LIST, for example 10.0.0.0/24,21");
   return list;
-}
-
-/** As it may stand in a message: short and on one line. */
-function printable(text: string): string {
-  return text.slice(0, 200).replaceAll(/[\p{Cc}\p{Cf}]/gu, "?");
 }

@@ -3,21 +3,26 @@
 import { join } from "node:path";
 import { EXIT, type ExitCode } from "../base/errors.js";
 import { type CallId, isCallId } from "../base/ids.js";
-import { nearest, suggestion } from "../config/nearest.js";
 import { AUDIT_KINDS, type AuditEntry, type AuditKind } from "../contract/audit.js";
 import { auditFolder, listAuditFiles, parseEntry, readLines } from "../store/audit-files.js";
 import { type AuditProblem, type AuditProblemKind, type AuditVerdict, verifyAudit } from "../store/audit-verify.js";
 import { readPublicKey } from "../store/public-key.js";
-import { printable, readCommandWords, usage } from "./command-flags.js";
+import {
+  COMMON_FLAGS,
+  type CommonFlags,
+  commonFlags,
+  given,
+  oneOf,
+  printable,
+  readFlags,
+  refuseArgument,
+  unknownVerb,
+  usage,
+} from "./command-flags.js";
 import { plainLine } from "./table.js";
 
 export const AUDIT_VERDICT_SCHEMA = "sidetone.audit-verdict/1";
 
-interface CommonFlags {
-  json: boolean;
-  dataFolder?: string;
-  configFile?: string;
-}
 export type AuditCommand = CommonFlags &
   (
     | { verb: "verify"; keyFile?: string }
@@ -31,7 +36,6 @@ export const AUDIT_USAGE = `Usage: sidetoned audit verify [--key FILE]
        each with [--json] [--data DIR] [--config FILE]
 `;
 
-const COMMON_FLAGS = { json: "", data: "DIR", config: "FILE" };
 const FLAGS = {
   verify: { ...COMMON_FLAGS, key: "FILE" },
   list: { ...COMMON_FLAGS, since: "TIME", kind: "KIND", call: "ID" },
@@ -42,26 +46,18 @@ const SINCE_PATTERN = /^\d{4}-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)
 export function parseAuditCommand(argv: readonly string[]): AuditCommand {
   const verbs = Object.keys(FLAGS) as (keyof typeof FLAGS)[];
   const verb = verbs.find((known) => known === argv[0]);
-  if (verb === undefined) {
-    const given = argv[0] ?? "";
-    const near = suggestion(nearest(given, verbs));
-    throw usage(`audit ${printable(given)}: the commands are audit verify, audit list${near}`);
-  }
-  const { values, positionals } = readCommandWords(argv.slice(1), FLAGS[verb]);
-  if (positionals[0] !== undefined)
-    throw usage(`${printable(positionals[0])}: unexpected argument after audit ${verb}`);
-  const common: CommonFlags = {
-    json: values.has("json"),
-    ...(values.has("data") && { dataFolder: values.get("data")! }),
-    ...(values.has("config") && { configFile: values.get("config")! }),
-  };
-  if (verb === "verify") return { ...common, verb, ...(values.has("key") && { keyFile: values.get("key")! }) };
+  if (verb === undefined) throw unknownVerb("audit", argv[0] ?? "", verbs);
+  const { values, positionals } = readFlags(argv.slice(1), FLAGS[verb], { command: `audit ${verb}` });
+  refuseArgument(positionals[0], `audit ${verb}`);
+  const common = commonFlags(values);
+  if (verb === "verify") return { ...common, verb, ...given(values, { keyFile: "key" }) };
+  const { since, kind, call } = given(values, { since: "since", kind: "kind", call: "call" });
   return {
     ...common,
     verb,
-    ...(values.has("since") && { since: readSince(values.get("since")!) }),
-    ...(values.has("kind") && { kind: readKind(values.get("kind")!) }),
-    ...(values.has("call") && { call: readCall(values.get("call")!) }),
+    ...(since !== undefined && { since: readSince(since) }),
+    ...(kind !== undefined && { kind: oneOf("--kind ", kind, Object.keys(AUDIT_KINDS) as AuditKind[]) }),
+    ...(call !== undefined && { call: readCall(call) }),
   };
 }
 
@@ -85,13 +81,6 @@ function readSince(text: string): string {
   if (!SINCE_PATTERN.test(text))
     throw usage(`--since ${printable(text)}: a time is 2026-11-21 or 2026-11-21T09:00 (UTC)`);
   return text.replace(/Z$/, "");
-}
-
-function readKind(text: string): AuditKind {
-  const kinds = Object.keys(AUDIT_KINDS) as AuditKind[];
-  const known = kinds.find((kind) => kind === text);
-  if (known !== undefined) return known;
-  throw usage(`--kind ${printable(text)}: not one of ${kinds.join(", ")}${suggestion(nearest(text, kinds))}`);
 }
 
 function readCall(text: string): CallId {

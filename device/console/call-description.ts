@@ -1,11 +1,10 @@
 // A call as a person describes it on the command line, for `sidetoned policy test`: the words of --call as a value.
 // Refuses what is unknown or contradicts itself in one line. Reads no configuration.
 import { systemClock } from "../base/clock.js";
-import { SidetoneError } from "../base/errors.js";
 import type { TimeUs } from "../base/ids.js";
 import { nearest, suggestion } from "../config/nearest.js";
 import { type CallDirection, DIRECTIONS } from "../consent/call-direction.js";
-import { plainLine } from "./table.js";
+import { type FlagValues, given, oneOf, printable, refuseArgument, refuseOtherFlags, usage } from "./command-flags.js";
 
 export interface CallDescription {
   /** Who sent the INVITE and who is called: user parts; undefined = not said. */
@@ -33,34 +32,32 @@ const KEYS = ["from", "to", "agent", "direction", "trunk", "at", "header"] as co
 type Key = (typeof KEYS)[number];
 
 /** Flags that go with the command: --policy and --agents change what it answers. */
-const FLAGS: ReadonlySet<string> = new Set(["call", "json", "config", "policy", "agents"]);
+const FLAGS = ["call", "json", "config", "policy", "agents"];
 const COMMAND = "policy test";
 const EXAMPLE = '--call "from=0301234567,to=21,agent=21"';
 const TIME_EXAMPLE = "2026-11-27T10:00:00+01:00";
 const MAX_TEXT_CHARACTERS = 256;
 const MAX_REPEATS = 64;
-const MAX_SHOWN_CHARACTERS = 200;
 
 /**
- * `sidetoned policy test --call "..." [--call "..."] [--json] [--config FILE]`. `values` by flag name (a flag without
- * value has []), `positionals` from "policy" on. Throws SidetoneError usage with one line.
+ * `sidetoned policy test --call "..." [--call "..."] [--json] [--config FILE]`. `positionals` from
+ * "policy" on. Throws SidetoneError usage with one line.
  */
 export function parsePolicyCommand(
-  values: ReadonlyMap<string, readonly string[]>,
+  values: FlagValues,
   positionals: readonly string[],
   nowUs: TimeUs = systemClock.nowUs(),
 ): PolicyCommand {
   const [, verb, extra] = positionals;
   if (verb !== "test") throw usage(`policy ${printable(verb ?? "")}: the command is ${COMMAND}`);
-  if (extra !== undefined) throw usage(`${printable(extra)}: unexpected argument after ${COMMAND}; quote ${EXAMPLE}`);
-  for (const name of values.keys()) if (!FLAGS.has(name)) throw usage(`--${name} does not go with ${COMMAND}`);
+  refuseArgument(extra, `${COMMAND}; quote ${EXAMPLE}`);
+  refuseOtherFlags(values, FLAGS, COMMAND);
   const texts = values.get("call") ?? [];
   if (texts.length === 0) throw usage(`${COMMAND} needs a call: ${EXAMPLE}`);
-  const configFile = values.get("config")?.[0];
   return {
     kind: "test-policy",
     call: parseCall(texts, nowUs),
-    ...(configFile !== undefined && { configFile }),
+    ...given(values, { configFile: "config" }),
     json: values.has("json"),
   };
 }
@@ -134,9 +131,7 @@ function readUser(key: Key, value: string | undefined): string | undefined {
 function readDirection(value: string | undefined): CallDirection | undefined {
   if (value === undefined) return undefined;
   const known = DIRECTIONS.find((direction) => direction === value.toLowerCase());
-  if (known) return known;
-  const near = suggestion(nearest(value, DIRECTIONS));
-  throw usage(`--call direction=${printable(value)}: not one of ${DIRECTIONS.join(", ")}${near}`);
+  return known ?? oneOf("--call direction=", value, DIRECTIONS);
 }
 
 function readTime(value: string): TimeUs {
@@ -169,13 +164,4 @@ function refuseContradictions({ from, to, agent, direction }: CallDescription): 
     throw usage("--call: the agent is from, so the call is not inbound: say direction=outbound, or agent= as to is");
   if (agent === to && direction === "outbound")
     throw usage("--call: the agent is to, so the call is not outbound: say direction=inbound, or agent= as from is");
-}
-
-function usage(message: string): SidetoneError {
-  return new SidetoneError("usage", message);
-}
-
-/** As it may stand in a message: short and on one line. */
-function printable(text: string): string {
-  return plainLine(text.slice(0, MAX_SHOWN_CHARACTERS));
 }

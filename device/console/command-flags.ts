@@ -1,35 +1,111 @@
-// Flags and arguments of a command beside the service, as values. Refuses what is unknown in one line. Opens nothing.
+// Flags and arguments of the command line as values, and the words in which they are refused, one line each. Knows no
+// command and opens nothing.
 import { parseArgs } from "node:util";
 import { SidetoneError } from "../base/errors.js";
 import { nearest, suggestion } from "../config/nearest.js";
 import { plainLine } from "./table.js";
 
-export interface CommandWords {
-  /** Values by flag name; that of a flag which takes none is "". */
-  values: Map<string, string>;
-  positionals: string[];
+/** By flag name; a flag that takes no value has []. */
+export type FlagValues = ReadonlyMap<string, readonly string[]>;
+
+/** What each flag's value is called, "" for none. */
+export type FlagForms = Readonly<Record<string, string>>;
+
+interface FlagRules {
+  /** Whose flags they are, where others have more. */
+  command?: string;
+  repeatable?: readonly string[];
+  /** What begins so behind a flag is the next flag; as a value it is written behind "=". */
+  nextFlag?: RegExp;
 }
 
-/** `flags`: what its value is called by each flag's name, "" for none. Throws SidetoneError usage. */
-export function readCommandWords(argv: readonly string[], flags: Readonly<Record<string, string>>): CommandWords {
+/** Of every command beside the service that looks into its data folder. */
+export interface SettingsFlags {
+  dataFolder?: string;
+  configFile?: string;
+}
+export interface CommonFlags extends SettingsFlags {
+  json: boolean;
+}
+export const SETTINGS_FLAGS = { data: "DIR", config: "FILE" };
+export const COMMON_FLAGS = { json: "", ...SETTINGS_FLAGS };
+
+/** Throws SidetoneError usage. */
+export function readFlags(
+  argv: readonly string[],
+  flags: FlagForms,
+  { command, repeatable = [], nextFlag = /^-/ }: FlagRules = {},
+): { values: Map<string, string[]>; positionals: string[] } {
+  // Not `strict`: its errors name neither the nearest flag nor our values. The tokens tell all that it knows.
   const { tokens, positionals } = parseArgs({
     args: [...argv],
     strict: false,
     tokens: true,
     allowPositionals: true,
     options: Object.fromEntries(
-      Object.entries(flags).map(([name, value]) => [name, { type: value === "" ? "boolean" : "string" } as const]),
+      Object.entries(flags).map(([name, form]) => [
+        name,
+        { type: form === "" ? "boolean" : "string", ...(name === "help" && { short: "h" }) } as const,
+      ]),
     ),
   });
-  const values = new Map<string, string>();
+  const values = new Map<string, string[]>();
   for (const token of tokens) {
     if (token.kind !== "option") continue;
-    const value = flags[token.name];
-    if (value === undefined) throw usage(unknownFlag(token.rawName, Object.keys(flags)));
-    if (values.has(token.name)) throw usage(`--${token.name} is given twice`);
-    values.set(token.name, value === "" ? withoutValue(token) : withValue(token, value));
+    const { name, value } = token;
+    const form = Object.hasOwn(flags, name) ? flags[name] : undefined;
+    if (form === undefined) throw usage(unknownFlag(token.rawName, flags, command));
+    const earlier = values.get(name) ?? [];
+    if (values.has(name) && !repeatable.includes(name)) throw usage(`--${name} is given twice`);
+    if (form === "" && value !== undefined) throw usage(`--${name} takes no value`);
+    const isNextFlag = token.inlineValue !== true && value !== undefined && nextFlag.test(value);
+    if (form !== "" && (!value || isNextFlag)) throw usage(`--${name} needs a value: --${name} ${form}`);
+    if (value !== undefined) earlier.push(value);
+    values.set(name, earlier);
   }
   return { values, positionals };
+}
+
+/** By `flagOf` each key the value of its flag; without those that were not given. */
+export function given<Key extends string>(
+  values: FlagValues,
+  flagOf: Readonly<Record<Key, string>>,
+): { [K in Key]?: string } {
+  const found: { [K in Key]?: string } = {};
+  for (const key of Object.keys(flagOf) as Key[]) {
+    const value = values.get(flagOf[key])?.[0];
+    if (value !== undefined) found[key] = value;
+  }
+  return found;
+}
+
+export function settingsFlags(values: FlagValues): SettingsFlags {
+  return given(values, { dataFolder: "data", configFile: "config" });
+}
+
+export function commonFlags(values: FlagValues): CommonFlags {
+  return { json: values.has("json"), ...settingsFlags(values) };
+}
+
+/** The choice that `text` is; `where` stands before it in a refusal. */
+export function oneOf<Choice extends string>(where: string, text: string, choices: readonly Choice[]): Choice {
+  const known = choices.find((choice) => choice === text);
+  if (known !== undefined) return known;
+  throw usage(`${where}${printable(text)}: not one of ${choices.join(", ")}${suggestion(nearest(text, choices))}`);
+}
+
+export function refuseOtherFlags(values: FlagValues, allowed: readonly string[], command: string): void {
+  for (const name of values.keys()) if (!allowed.includes(name)) throw usage(`--${name} does not go with ${command}`);
+}
+
+/** `extra`: the argument behind the last one that `command` takes. */
+export function refuseArgument(extra: string | undefined, command: string): void {
+  if (extra !== undefined) throw usage(`${printable(extra)}: unexpected argument after ${command}`);
+}
+
+export function unknownVerb(command: string, word: string, verbs: readonly string[]): SidetoneError {
+  const all = verbs.map((verb) => `${command} ${verb}`).join(", ");
+  return usage(`${command} ${printable(word)}: the commands are ${all}${suggestion(nearest(word, verbs))}`);
 }
 
 export function usage(message: string): SidetoneError {
@@ -41,24 +117,9 @@ export function printable(text: string): string {
   return plainLine(text.slice(0, 200));
 }
 
-interface OptionToken {
-  name: string;
-  value?: string | undefined;
-  inlineValue?: boolean | undefined;
-}
-
-function withoutValue({ name, value }: OptionToken): string {
-  if (value !== undefined) throw usage(`--${name} takes no value`);
-  return "";
-}
-
-function withValue({ name, value, inlineValue }: OptionToken, what: string): string {
-  const isNextFlag = value?.startsWith("-") === true && inlineValue !== true;
-  if (value === undefined || value === "" || isNextFlag) throw usage(`--${name} needs a value: --${name} ${what}`);
-  return value;
-}
-
-function unknownFlag(rawName: string, names: readonly string[]): string {
-  const near = nearest(rawName.replace(/^-+/, ""), names);
-  return `${printable(rawName)}: unknown flag${suggestion(near && `--${near}`)}`;
+function unknownFlag(rawName: string, flags: FlagForms, command: string | undefined): string {
+  const near = nearest(rawName.replace(/^-+/, ""), Object.keys(flags));
+  const whose = command === undefined ? "" : ` of ${command}`;
+  const hint = near === undefined && command === undefined ? "; --help lists all" : suggestion(near && `--${near}`);
+  return `${printable(rawName)}: unknown flag${whose}${hint}`;
 }

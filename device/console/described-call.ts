@@ -1,7 +1,6 @@
 // What the box would know of a call that was only described: who is the agent, which way the call goes, what rules are
 // judged by. Uses the box's own identification, by numbers alone, where the description leaves that open.
 import { type AddressWords, parseAddress } from "../base/address.js";
-import { SidetoneError } from "../base/errors.js";
 import { otherSide, type Side } from "../base/ids.js";
 import { AgentIdentifier } from "../call/agent-identifier.js";
 import { MatchRules } from "../call/match-rules.js";
@@ -10,6 +9,7 @@ import { type CallDirection, directionOf } from "../consent/call-direction.js";
 import type { CallFacts, FactPerson, RuleBook } from "../consent/rule-book.js";
 import type { Config } from "../contract/config.js";
 import type { CallDescription } from "./call-description.js";
+import { usage } from "./command-flags.js";
 
 /** By side, 0 = from; undefined = not said. */
 type People = readonly [FactPerson | undefined, FactPerson | undefined];
@@ -182,8 +182,4 @@ function usersOf(person: FactPerson | undefined): string[] {
 function addressOf(trunk: string): AddressWords[] {
   const words = parseAddress(trunk);
   return words ? [words] : [];
-}
-
-function usage(message: string): SidetoneError {
-  return new SidetoneError("usage", message);
 }

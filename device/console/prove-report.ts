@@ -5,39 +5,37 @@ import { type CallId, isCallId } from "../base/ids.js";
 import { proveRecording } from "../store/prove.js";
 import type { CheckName, Figures, Proof, ProofCheck } from "../store/prove-check.js";
 import { readPublicKey } from "../store/public-key.js";
-import { printable, readCommandWords, usage } from "./command-flags.js";
+import {
+  COMMON_FLAGS,
+  type CommonFlags,
+  commonFlags,
+  given,
+  printable,
+  readFlags,
+  refuseArgument,
+  usage,
+} from "./command-flags.js";
 import { plainLine } from "./table.js";
 
-export interface ProveCommand {
+export interface ProveCommand extends CommonFlags {
   id: CallId;
-  json: boolean;
   /** The box's public key where it is not to be taken from the data folder. */
   keyFile?: string;
-  dataFolder?: string;
-  configFile?: string;
 }
 
 /** For --help: every line ends with a newline. */
 export const PROVE_USAGE = `Usage: sidetoned prove ID [--key FILE] [--json] [--data DIR] [--config FILE]
 `;
 
-const FLAGS = { json: "", key: "FILE", data: "DIR", config: "FILE" };
-
 /** `argv` is what follows `prove`. Throws SidetoneError usage with one line. */
 export function parseProveCommand(argv: readonly string[]): ProveCommand {
-  const { values, positionals } = readCommandWords(argv, FLAGS);
+  const { values, positionals } = readFlags(argv, { ...COMMON_FLAGS, key: "FILE" }, { command: "prove" });
   const [id, extra] = positionals;
   if (id === undefined) throw usage("prove needs the id of a recording: sidetoned prove ID");
-  if (extra !== undefined) throw usage(`${printable(extra)}: unexpected argument after prove ID`);
+  refuseArgument(extra, "prove ID");
   const upper = id.toUpperCase();
   if (!isCallId(upper)) throw usage(`${printable(id)}: not the id of a recording (26 characters)`);
-  return {
-    id: upper,
-    json: values.has("json"),
-    ...(values.has("key") && { keyFile: values.get("key")! }),
-    ...(values.has("data") && { dataFolder: values.get("data")! }),
-    ...(values.has("config") && { configFile: values.get("config")! }),
-  };
+  return { id: upper, ...given(values, { keyFile: "key" }), ...commonFlags(values) };
 }
 
 /** EXIT.ok = proved, EXIT.unproved = not. Throws SidetoneError usage for an unknown id or a key that cannot be read. */

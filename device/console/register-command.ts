@@ -4,7 +4,7 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, isoUs, systemClock } from "../base/clock.js";
-import { EXIT, type ExitCode, SidetoneError } from "../base/errors.js";
+import { EXIT, type ExitCode, type SidetoneError } from "../base/errors.js";
 import { ConsentRegister } from "../consent/register.js";
 import {
   AGENTS_REGISTER,
@@ -29,6 +29,7 @@ import {
   type RegisterChange,
   type RegisterSettings,
 } from "../store/register-file.js";
+import { printable, usage } from "./command-flags.js";
 import type { AgentsAction, ConsentAction, GrantAction, RegisterCommand, RevokeAction } from "./register-arguments.js";
 import { type Column, formatTable, plainLine } from "./table.js";
 
@@ -232,10 +233,6 @@ class AgentsCommand {
   }
 }
 
-function usage(message: string): SidetoneError {
-  return new SidetoneError("usage", message);
-}
-
 /** The statements of a CSV file; undefined when it holds a bad row, which was said. */
 async function readImport<Entry extends object>(
   file: string,
@@ -343,9 +340,4 @@ const MAX_CELL_CHARACTERS = 60;
 function cell(text: string): string {
   const line = collapseWhiteSpace(text);
   return line.length > MAX_CELL_CHARACTERS ? `${shorten(line, MAX_CELL_CHARACTERS - 2)}..` : line;
-}
-
-/** As it may stand in a message: short and on one line. */
-function printable(text: string): string {
-  return plainLine(text.slice(0, 200));
 }

@@ -1,18 +1,23 @@
 // `sidetoned token create | list | revoke`: what was asked for, as a value, and its carrying out. Standard output has the
 // secret alone, so that a script can take it; the words around it go to standard error.
-import { parseArgs } from "node:util";
-import { SidetoneError } from "../base/errors.js";
 import { splitList } from "../config/environment.js";
-import { nearest, suggestion } from "../config/nearest.js";
 import { RIGHTS, type Right } from "../contract/api.js";
 import { MAX_TOKEN_DAYS, TOKEN_NAME_PATTERN, type Token, type TokenStore } from "../store/tokens.js";
-import { formatTable, plainCell, plainLine } from "./table.js";
+import {
+  COMMON_FLAGS,
+  type CommonFlags,
+  commonFlags,
+  type FlagValues,
+  given,
+  oneOf,
+  printable,
+  readFlags,
+  refuseArgument,
+  unknownVerb,
+  usage,
+} from "./command-flags.js";
+import { formatTable, plainCell } from "./table.js";
 
-interface CommonFlags {
-  json: boolean;
-  dataFolder?: string;
-  configFile?: string;
-}
 export type TokenCommand = CommonFlags &
   (
     | { verb: "create"; name: string; rights: Right[]; days?: number }
@@ -31,25 +36,18 @@ sidetoned token list
 sidetoned token revoke ID
 Rights: ${RIGHTS.join(", ")}; --data, --config and --json as elsewhere.`;
 
-const COMMON_FLAGS = ["data", "config", "json"] as const;
-const CREATE_FLAGS = ["rights", "days"] as const;
-const FLAGS: readonly string[] = [...COMMON_FLAGS, ...CREATE_FLAGS];
+const CREATE_FLAGS = { rights: "LIST", days: "N" };
 const VERBS = ["create", "list", "revoke"] as const;
 
 /** `argv` is what follows `token`. Throws SidetoneError usage with one line. */
 export function parseTokenCommand(argv: readonly string[]): TokenCommand {
-  const { values, positionals } = readFlags(argv);
-  const [verb, argument, extra] = positionals;
-  const unwanted = verb === "list" ? argument : extra;
-  if (unwanted !== undefined)
-    throw usage(`${printable(unwanted)}: unexpected argument after token ${printable(verb!)}`);
-  const common: CommonFlags = {
-    json: values.has("json"),
-    ...(values.has("data") && { dataFolder: values.get("data")! }),
-    ...(values.has("config") && { configFile: values.get("config")! }),
-  };
+  const { values, positionals } = readFlags(argv, { ...COMMON_FLAGS, ...CREATE_FLAGS }, { command: "token" });
+  const [verb = "", argument, extra] = positionals;
+  refuseArgument(verb === "list" ? argument : extra, `token ${printable(verb)}`);
+  const common = commonFlags(values);
   if (verb !== "create")
-    for (const name of CREATE_FLAGS) if (values.has(name)) throw usage(`--${name} goes with token create only`);
+    for (const name of Object.keys(CREATE_FLAGS))
+      if (values.has(name)) throw usage(`--${name} goes with token create only`);
   switch (verb) {
     case "create":
       return { ...common, verb, name: readName(argument), ...readGrant(values) };
@@ -58,10 +56,8 @@ export function parseTokenCommand(argv: readonly string[]): TokenCommand {
     case "revoke":
       if (argument === undefined) throw usage("token revoke needs the token's id: sidetoned token list shows it");
       return { ...common, verb, id: argument };
-    default: {
-      const near = suggestion(nearest(verb ?? "", VERBS));
-      throw usage(`token ${printable(verb ?? "")}: the commands are token ${VERBS.join(", token ")}${near}`);
-    }
+    default:
+      throw unknownVerb("token", verb, VERBS);
   }
 }
 
@@ -132,59 +128,13 @@ function readName(argument: string | undefined): string {
 }
 
 function readGrant(values: FlagValues): { rights: Right[]; days?: number } {
-  const listed = splitList(values.get("rights") ?? "");
+  const { rights: wanted = "", days: text } = given(values, { rights: "rights", days: "days" });
+  const listed = splitList(wanted);
   if (listed.length === 0) throw usage(`--rights needs a value: one or more of ${RIGHTS.join(",")}`);
-  const rights = listed.map(readRight);
-  const text = values.get("days");
+  const rights = listed.map((right) => oneOf("--rights ", right, RIGHTS));
   if (text === undefined) return { rights };
   const days = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (days < 1 || days > MAX_TOKEN_DAYS)
     throw usage(`--days ${printable(text)}: not a whole number from 1 to ${MAX_TOKEN_DAYS}`);
   return { rights, days };
-}
-
-function readRight(text: string): Right {
-  const known = RIGHTS.find((right) => right === text);
-  if (known) return known;
-  throw usage(`--rights ${printable(text)}: not one of ${RIGHTS.join(", ")}${suggestion(nearest(text, RIGHTS))}`);
-}
-
-/** By name; a flag without value has "". */
-type FlagValues = Map<string, string>;
-
-function readFlags(argv: readonly string[]): { values: FlagValues; positionals: string[] } {
-  const { tokens, positionals } = parseArgs({
-    args: [...argv],
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-    options: Object.fromEntries(FLAGS.map((name) => [name, { type: name === "json" ? "boolean" : "string" } as const])),
-  });
-  const values: FlagValues = new Map();
-  for (const token of tokens) {
-    if (token.kind !== "option") continue;
-    const { name, rawName, value, inlineValue } = token;
-    if (!FLAGS.includes(name))
-      throw usage(`${printable(rawName)}: unknown flag${suggestion(prefixed(nearest(name, FLAGS)))}`);
-    if (values.has(name)) throw usage(`--${name} is given twice`);
-    if (name === "json") {
-      if (value !== undefined) throw usage("--json takes no value");
-    } else if (value === undefined || value === "" || (value.startsWith("-") && inlineValue !== true)) {
-      throw usage(`--${name} needs a value`);
-    }
-    values.set(name, value ?? "");
-  }
-  return { values, positionals };
-}
-
-function prefixed(name: string | undefined): string | undefined {
-  return name === undefined ? undefined : `--${name}`;
-}
-
-function usage(message: string): SidetoneError {
-  return new SidetoneError("usage", message);
-}
-
-function printable(text: string): string {
-  return plainLine(text.slice(0, 200));
 }
