@@ -1,5 +1,6 @@
 // One SIP session that belongs to a call: a call has one, and further ones after a transfer or when the mirror shows it
-// on both sides of a PBX. Keeps what the session's messages said and when. Plain state; rules are in call-table.ts.
+// on both sides of a PBX. Keeps what the session's messages said and when. Plain state; the rules
+// are in call-table.ts and those it calls.
 import type { Side, TimeUs } from "../base/ids.js";
 import type { EndReason } from "../contract/call-record.js";
 import { isAnonymousForm } from "../sip/identity.js";

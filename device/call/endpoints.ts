@@ -1,7 +1,8 @@
 // The transport addresses that session descriptions name, and which leg of which call receives audio there.
 // Several calls may name one address (direct media); bounded in addresses and in uses per address.
-import type { AddressWords } from "../base/address.js";
+import { type AddressWords, isUnspecified } from "../base/address.js";
 import { type WordKeyed, WordTable } from "../rtp/word-table.js";
+import type { MediaDescription } from "../sip/sdp-types.js";
 import type { Leg } from "./leg.js";
 
 const ENDPOINT_WORDS = 5;
@@ -9,6 +10,8 @@ const ENDPOINT_WORDS = 5;
 const MAX_USES = 64;
 /** Addresses remembered per leg (re-INVITEs, proxy hops, ICE candidates); the one described longest ago goes first. */
 const MAX_PER_LEG = 32;
+/** ICE candidates taken from one description. */
+const MAX_CANDIDATES = 8;
 
 export interface Endpoint extends WordKeyed {
   readonly uses: Leg[];
@@ -37,6 +40,15 @@ export class EndpointTable {
   find(words: ArrayLike<number>, at: number, port: number): Endpoint | undefined {
     this.fillProbe(words, at, port);
     return this.table.get(this.probe);
+  }
+
+  /** `leg` receives audio where the description says, ICE candidates included; an unspecified address is no place. */
+  addDescribed(leg: Leg, audio: MediaDescription): void {
+    if (audio.port <= 0) return;
+    const { address, port, candidates } = audio;
+    if (address && !isUnspecified(address)) this.add(leg, address, port);
+    for (const candidate of candidates.slice(0, MAX_CANDIDATES))
+      if (!isUnspecified(candidate.address)) this.add(leg, candidate.address, candidate.port);
   }
 
   /** `leg` receives audio there from now on. */

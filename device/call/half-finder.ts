@@ -1,20 +1,16 @@
 // Everything by which the other half of a call is found: signalling (correlation.ts), the relayed payload
 // (relay-watch.ts), a stream that two dialogs share. Hands over what it found; joining is halves.ts's and the call table's.
 import type { TimeUs } from "../base/ids.js";
+import type { Config } from "../contract/config.js";
 import type { SipArrival } from "../sip/arrival.js";
 import type { SipMessage } from "../sip/message.js";
-import { Correlation, type CorrelationOptions } from "./correlation.js";
+import { Correlation } from "./correlation.js";
 import type { Dialog } from "./dialog.js";
 import type { JoinEvidence, RelayPair } from "./halves.js";
 import type { Leg } from "./leg.js";
+import { comparableNumber } from "./numbers.js";
 import type { StreamToken } from "./payload-stream.js";
 import { RelayWatch, type WatchedStream } from "./relay-watch.js";
-
-export interface HalfFinderOptions extends CorrelationOptions {
-  byPayload: boolean;
-  /** RTP streams compared at once; further ones find no partner. */
-  maxStreams: number;
-}
 
 /** Joins the pair; false when it does not fit what is known already. */
 export type JoinHalves = (pair: RelayPair, evidence: JoinEvidence, atUs: TimeUs) => boolean;
@@ -24,12 +20,16 @@ export class HalfFinder {
   private readonly relays: RelayWatch | undefined;
   private readonly join: JoinHalves;
 
-  constructor(options: HalfFinderOptions, join: JoinHalves) {
-    this.correlation = new Correlation(options);
+  constructor({ correlation, numbers, rtp }: Config, join: JoinHalves) {
+    this.correlation = new Correlation({
+      headers: correlation.headers.map((name) => name.toLowerCase()),
+      byNumber: correlation.byNumber,
+      normalize: (user) => comparableNumber(user, numbers),
+    });
     this.join = join;
-    if (!options.byPayload) return;
+    if (!correlation.byPayload) return;
     this.relays = new RelayWatch(
-      options.maxStreams,
+      rtp.maxFlows,
       (a, b) => this.meet(a, b),
       ({ edge, relay, matches, delayMs }) =>
         join({ edge, relay }, { by: "payload", detail: { matches, delayMs } }, relay.dialog.lastActivityUs),

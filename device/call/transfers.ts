@@ -1,12 +1,15 @@
 // Transfers as the mirror shows them: a REFER in one dialog and, a moment later, an INVITE that carries it out (RFC 3515,
 // RFC 5589), or an INVITE that takes another dialog's place (RFC 3891). Finds the dialog whose call a new INVITE goes on
-// with, and which side of both is the same person. Pure; without positive evidence the INVITE is a call of its own.
+// with, and which side of both is the same person, and lets the call go on. Owns the transfers that were asked for;
+// without positive evidence the INVITE is a call of its own.
 import { otherSide, type Side, type TimeUs } from "../base/ids.js";
 import type { SipArrival } from "../sip/arrival.js";
 import type { SipMessage } from "../sip/message.js";
+import type { SessionStart } from "../sip/session.js";
 import { type DialogReference, readReferredBy, readReplaces } from "../sip/transfer.js";
-import type { Dialog } from "./dialog.js";
+import { Dialog } from "./dialog.js";
 import type { DialogIndex } from "./dialog-index.js";
+import { Party } from "./party.js";
 
 /** A REFER that was seen and whose INVITE may follow. */
 export interface PendingTransfer {
@@ -53,6 +56,22 @@ export class TransferTable {
     if (message.kind !== "request" || message.method !== "INVITE") return undefined;
     const replaces = readReplaces(message);
     return this.byRefer(message, arrival, replaces) ?? (replaces && byReplaces(replaces, dialogs));
+  }
+
+  /** The call goes on in a new dialog: one party stays, the other is new and without consent. */
+  goOn({ dialog: former, side, newSide, kind }: Continuation, start: SessionStart, atUs: TimeUs): Dialog {
+    const { call } = former;
+    const staying = former.legs[side];
+    const newcomer = new Party(otherSide(staying.side), kind === "replaces" ? "replaces" : "transfer", atUs);
+    call.addParty(newcomer);
+    const parties: [Party, Party] =
+      newSide === 0 ? [staying.nearest.party, newcomer] : [newcomer, staying.nearest.party];
+    const dialog = new Dialog(call, start.state, atUs, parties, newSide !== staying.side);
+    call.addDialog(dialog);
+    const to = dialog.address(otherSide(newSide)).user.slice(0, 64);
+    call.addEvent({ atUs, kind: "transfer", detail: { kind, to } });
+    this.forget(former);
+    return dialog;
   }
 
   private byRefer(
