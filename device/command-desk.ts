@@ -8,7 +8,6 @@ const MAX_WAITING = 1024;
 const ANSWER_MS = 5000;
 
 interface Waiting {
-  command: CallCommand;
   answer(result: CommandResult): void;
   timer: NodeJS.Timeout;
 }
@@ -16,16 +15,11 @@ interface Waiting {
 export class EngineDesk implements CommandDesk {
   private readonly send: (message: ServiceToEngine) => boolean;
   private readonly waiting = new Map<number, Waiting>();
-  private readonly carriedOut: (command: CallCommand, result: CommandResult) => void;
   private nextId = 1;
 
-  /** `send` is false while there is no engine; `carriedOut` is told of every result. */
-  constructor(
-    send: (message: ServiceToEngine) => boolean,
-    carriedOut: (command: CallCommand, result: CommandResult) => void,
-  ) {
+  /** `send` is false while there is no engine. */
+  constructor(send: (message: ServiceToEngine) => boolean) {
     this.send = send;
-    this.carriedOut = carriedOut;
   }
 
   submit(command: CallCommand): Promise<CommandResult> {
@@ -34,7 +28,7 @@ export class EngineDesk implements CommandDesk {
     return new Promise((answer) => {
       const timer = setTimeout(() => this.settle(id, unavailable("the engine does not answer: try again")), ANSWER_MS);
       timer.unref();
-      this.waiting.set(id, { command, answer, timer });
+      this.waiting.set(id, { answer, timer });
       if (!this.send({ type: "command", id, command }))
         this.settle(id, unavailable("the engine is being started: try again"));
     });
@@ -46,7 +40,6 @@ export class EngineDesk implements CommandDesk {
     if (!waiting) return;
     this.waiting.delete(id);
     clearTimeout(waiting.timer);
-    this.carriedOut(waiting.command, result);
     waiting.answer(result);
   }
 

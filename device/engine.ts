@@ -51,6 +51,8 @@ class Engine {
       },
       audited: (event) => this.send({ type: "audited", event }),
       notice: (message) => this.send({ type: "notice", message }),
+      carried: (call, state) => this.send({ type: "carried", call, ...(state && { state }) }),
+      pausedAll: (pause) => this.send({ type: "pause-of-all", ...(pause && { pause }) }),
       journalFault: (error) =>
         this.send({
           type: "input-fault",
@@ -58,7 +60,7 @@ class Engine {
           message: `the journal cannot be written: ${error.message}`,
         }),
     };
-    this.recorder = new Recorder(start.config, folders, events, { pauses: start.pauses });
+    this.recorder = new Recorder(start.config, folders, events, { before: start.carried });
   }
 
   async run(): Promise<void> {

@@ -17,7 +17,9 @@ import type { Config } from "./contract/config.js";
 import { copyWindowMs } from "./contract/copy-window.js";
 import type {
   AuditedEvent,
+  CarriedCall,
   CarriedPause,
+  CarriedState,
   EncapsulationStatus,
   JournalPosition,
   TlsEndpointStatus,
@@ -41,6 +43,9 @@ export interface RecorderEvents {
   audited(event: AuditedEvent): void;
   /** Something that an installer should know: one line. */
   notice(message: string): void;
+  /** What the engine after this one has to know of the call: undefined = nothing. */
+  carried(call: CallId, state: CarriedCall | undefined): void;
+  pausedAll(pause: CarriedPause | undefined): void;
 }
 
 export interface RecorderFolders {
@@ -50,8 +55,8 @@ export interface RecorderFolders {
 }
 
 export interface RecorderEdges {
-  /** In force when the engine before this one died. */
-  pauses?: readonly CarriedPause[];
+  /** What the engine before this one left. */
+  before?: CarriedState;
   clock?: Clock;
 }
 
@@ -91,9 +96,11 @@ export class Recorder {
       sinkFor: (call) => this.journalOf(call),
       audit: (event) => events.audited(event),
       erased: (call, atUs) => this.keepErasure(call, atUs),
-      opened: (call, atUs) => this.snapshot(call, atUs),
+      decided: (call, atUs) => this.snapshot(call, atUs),
       registers: () => this.registers,
-      pauses: edges.pauses ?? [],
+      before: edges.before ?? { calls: [] },
+      carried: (call, state) => events.carried(call, state),
+      pausedAll: (pause) => events.pausedAll(pause),
     });
     this.table = new CallTable(config, this.guard, {
       answered: (call) => this.snapshot(call, this.nowUs),

@@ -7,6 +7,7 @@ import { systemClock } from "./base/clock.js";
 import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import { makeCallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
+import { CarriedKeeper } from "./carried-keeper.js";
 import { EngineDesk } from "./command-desk.js";
 import { auditEntryOf } from "./contract/audit.js";
 import type { CallRecord } from "./contract/call-record.js";
@@ -18,7 +19,6 @@ import { Faces } from "./faces.js";
 import { FileWatch } from "./file-watch.js";
 import { listRuns } from "./journal/recovery.js";
 import { CallKeeper } from "./keeper.js";
-import { PauseKeeper } from "./pause-keeper.js";
 import { recoverOldRun } from "./recovery.js";
 import { SealPool } from "./seal/pool.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
@@ -64,7 +64,8 @@ export class Service {
   private readonly journalRoot: string;
   private readonly registerFolder: string;
   private readonly desk: EngineDesk;
-  private readonly pauses: PauseKeeper;
+  private readonly device: string;
+  private readonly carried: CarriedKeeper;
   private faces: Faces | undefined;
   private watch: FileWatch | undefined;
   private store!: RecordingStore;
@@ -83,21 +84,20 @@ export class Service {
     this.options = options;
     this.journalRoot = join(options.dataFolder, "journal");
     this.registerFolder = join(options.dataFolder, "registers");
-    this.pauses = new PauseKeeper(options.config.consent.pause.maxS);
-    this.desk = new EngineDesk(
-      (message) => this.engine?.send(message) ?? false,
-      (command, result) => this.pauses.noteCommand(command, result, systemClock.nowUs()),
-    );
+    this.device = options.config.device.id || hostname();
+    this.carried = new CarriedKeeper(options.dataFolder, options.capture.kind === "live", options.logger);
+    this.desk = new EngineDesk((message) => this.engine?.send(message) ?? false);
   }
 
   /** Runs until the files are read or `stop` is called, and everything admitted is stored. */
   async run(): Promise<ServiceResult> {
     const { config, dataFolder, logger } = this.options;
     this.store = RecordingStore.open(dataFolder, {
-      deviceId: config.device.id,
+      device: this.device,
       audit: { onFault: (message) => logger.error(message) },
     });
     this.auditStart();
+    this.carried.read();
     this.pool = new SealPool({ workers: config.seal.workers });
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
     this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines);
@@ -113,6 +113,7 @@ export class Service {
     await this.faces?.stop();
     this.store.audit.append({ kind: "stopped", actor: "service" });
     clearTimeout(this.restartTimer);
+    this.carried.close();
     await this.pool.close();
     this.store.close();
     return {
@@ -148,7 +149,7 @@ export class Service {
         capture,
         journalFolder,
         registerFolder: this.registerFolder,
-        pauses: this.pauses.list(systemClock.nowUs()),
+        carried: this.carried.passOn(),
       },
       {
         message: (message) => this.handle(message, journalFolder),
@@ -171,7 +172,7 @@ export class Service {
     const { audit } = this.store;
     const faces = new Faces({
       config,
-      device: config.device.id || hostname(),
+      device: this.device,
       dataFolder,
       desk: this.desk,
       showFirstToken,
@@ -209,13 +210,18 @@ export class Service {
       case "command-result":
         this.desk.settle(message.id, message.result);
         break;
+      case "carried":
+        this.carried.note(message.call, message.state);
+        break;
+      case "pause-of-all":
+        this.carried.notePauseOfAll(message.pause);
+        break;
       case "audited":
-        this.pauses.noteEvent(message.event);
         this.store.audit.append(auditEntryOf(message.event));
         this.faces?.publish(message.event);
         break;
       case "call-ended":
-        this.pauses.forget(message.record.id);
+        this.carried.ended(message.record);
         this.keep(message.record, message.journal, journalFolder);
         break;
       case "counters":

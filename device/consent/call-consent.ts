@@ -17,7 +17,7 @@ import { EvidenceLog } from "./evidence-log.js";
 import type { AdmittedSink, Gate } from "./gate.js";
 import { PartyConsent, type PurposeChange } from "./party-consent.js";
 import type { Pauses } from "./pause.js";
-import type { ConsentEffect } from "./strength.js";
+import { type ConsentEffect, isSaidInCall } from "./strength.js";
 
 /** Statements of one dialog that wait for its caller to be known; further ones are ignored. */
 const MAX_WAITING = 16;
@@ -98,8 +98,6 @@ export class CallConsent {
   readonly agentEvidence = new Map<Party, string>();
   /** Evidence id of a policy that needs no consent, noted once. */
   policyEvidence = "";
-  /** By party and source: what is on file of it, as it was entered last. */
-  readonly onFile = new Map<Party, Map<EvidenceSource, string>>();
   /** Whether sampling takes the call; undefined until it is asked. */
   isSampled: boolean | undefined;
   /** Recording on demand: whether it runs. */
@@ -146,6 +144,15 @@ export class CallConsent {
     const evidence = this.log.note(atUs, statement.source, statement.effect, statement.detail);
     const legs = speaker ? [speaker] : dialog.legs;
     this.waiting.push({ ...statement, dialog, speaker, about: legs.map(who), evidence });
+  }
+
+  /** Sources that have refused or withdrawn in the call for the party, for the call's purpose. */
+  refusalsOf(party: Party): EvidenceSource[] {
+    const waiting = this.waiting.filter(
+      ({ effect, about }) => effect !== "granted" && about.some((one) => one.party === party),
+    );
+    const entered = this.parties.get(party)?.refusalsFor(this.terms.purpose) ?? [];
+    return [...entered, ...waiting.map(({ source }) => source)].filter(isSaidInCall);
   }
 
   /** Was anything said in the call of this party's consent? */
@@ -242,7 +249,6 @@ export class CallConsent {
     this.changes.sort((a, b) => a.atUs - b.atUs);
     for (const erasure of other.erasures) this.erasures.push({ ...erasure, evidence: renamed(erasure.evidence) });
     for (const [party, id] of other.agentEvidence) this.agentEvidence.set(party, renamed(id));
-    for (const [party, entries] of other.onFile) this.onFile.set(party, entries);
     for (const dialog of other.closed) this.closed.add(dialog);
     this.headers ??= other.headers;
     this.pastGates.push(...other.pastGates);
@@ -294,7 +300,9 @@ export class CallConsent {
       this.push({ atUs, party, purpose, from, to, source, evidence, by, notice });
       const { side, role } = party;
       audit({ kind: "consent", atUs, call: this.call.id, source, by, side, role, purpose, from, to, notice });
-      const isDue = erasesOnWithdrawal && purpose === this.terms.purpose && from === "granted" && to === "withdrawn";
+      const isWithdrawn = purpose === this.terms.purpose && from === "granted" && to === "withdrawn";
+      // Where no consent is asked for nothing was recorded on its ground.
+      const isDue = erasesOnWithdrawal && isWithdrawn && this.terms.policy !== "both-parties";
       if (isDue) this.erasuresDue.push({ party, evidence, by, source });
     }
     if (changes.length > 0) this.call.changedSinceSnapshot = true;

@@ -27,7 +27,7 @@ export class CallControl {
     if (!own.pauses.begin(atUs, source, by, reason, endsUs)) return;
     own.log.note(atUs, source, "paused", { by, ...(reason && { reason }) });
     own.call.addEvent({ atUs, kind: "pause", detail: { state: "begin", source } });
-    this.audit({ kind: "paused", atUs, call: own.call.id, source, by, reason, sipCallIds: [...own.call.sipCallIds] });
+    this.audit({ kind: "paused", atUs, call: own.call.id, source, by, reason });
   }
 
   resume(own: CallConsent, order: Order, atUs: TimeUs, endedBy: NonNullable<PauseRecord["endedBy"]>): void {

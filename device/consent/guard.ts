@@ -1,7 +1,7 @@
 // Consent and policy of the calls in progress: tells the sources of consent apart, keeps every call's consent, and opens and
 // shuts the gates of all legs. Implements what call/ asks for in CallGuard. Who said what is entered by call-consent.ts,
 // which source outweighs which is strength.ts's, what may be recorded policy.ts's.
-import type { Side, TimeUs } from "../base/ids.js";
+import type { CallId, Side, TimeUs } from "../base/ids.js";
 import type { Call } from "../call/call.js";
 import type { Dialog } from "../call/dialog.js";
 import type { CallGuard, GuardReport, PartyReport, StreamEar } from "../call/guard.js";
@@ -17,10 +17,11 @@ import type {
 } from "../contract/call-record.js";
 import type { CallCommand, CommandResult } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
-import type { AuditedEvent, CarriedPause } from "../contract/engine-messages.js";
+import type { AuditedEvent, CarriedCall, CarriedPause, CarriedState } from "../contract/engine-messages.js";
 import type { SipMessage } from "../sip/message.js";
 import { agentLegOf, CallConsent, type Statement } from "./call-consent.js";
-import { CallControl } from "./call-control.js";
+import { CallControl, type Order } from "./call-control.js";
+import { Carried } from "./carried.js";
 import { carryOut } from "./carry-out.js";
 import { EarFactory } from "./ears.js";
 import { type AdmittedSink, Gate } from "./gate.js";
@@ -28,6 +29,7 @@ import { HeardOnce, Novelty } from "./heard-once.js";
 import { type KeyListener, KeyPresses } from "./key-presses.js";
 import { OnFile, type Registers } from "./on-file.js";
 import { Pauses } from "./pause.js";
+import { PauseBook } from "./pause-book.js";
 import { type GateRole, judgeGate } from "./policy.js";
 import { Sampler } from "./sampling.js";
 import { inWords, isClosing, readStatements, SpokenWords } from "./spoken.js";
@@ -39,12 +41,15 @@ export interface GuardEdges {
   audit(event: AuditedEvent): void;
   /** What was admitted of the call so far must not outlive a kill as if nothing had been erased. */
   erased(call: Call, atUs: TimeUs): void;
-  /** A gate has opened: what is admitted from now on must not outlive a kill without the evidence for it. */
-  opened(call: Call, atUs: TimeUs): void;
+  /** A gate has opened or the call was paused: what is admitted, or left out, must not outlive a kill without its reason. */
+  decided(call: Call, atUs: TimeUs): void;
   /** The newest registers that were read. */
   registers(): Registers;
-  /** Pauses that were in force when the engine before this one died. */
-  pauses: readonly CarriedPause[];
+  /** What the engine before this one left. */
+  before: CarriedState;
+  /** What the engine after this one has to know of the call: undefined = nothing. */
+  carried(call: CallId, state: CarriedCall | undefined): void;
+  pausedAll(pause: CarriedPause | undefined): void;
 }
 
 /** Calls in progress are compared with the registers this often: entries begin and end. */
@@ -63,11 +68,8 @@ export class ConsentGuard implements CallGuard, KeyListener {
   private readonly control: CallControl;
   private readonly calls = new Map<Call, CallConsent>();
   private readonly heard = new WeakMap<Dialog, HeardOnce>();
-  private readonly paused = new Set<CallConsent>();
-  /** By Call-ID: pauses of calls that this engine has not seen yet. */
-  private readonly carried = new Map<string, CarriedPause>();
-  /** A pause of every call that is in force: calls that begin, or are seen for the first time, are paused as well. */
-  private standing: { order: Order; endsUs: TimeUs } | undefined;
+  private readonly book: PauseBook;
+  private readonly carried: Carried;
   private nextRegisterCheckUs = 0;
 
   constructor(config: Config, edges: GuardEdges) {
@@ -85,10 +87,8 @@ export class ConsentGuard implements CallGuard, KeyListener {
       (call, atUs) => this.judge(call, atUs),
     );
     this.control = new CallControl(config, (event) => edges.audit(event));
-    for (const pause of edges.pauses) {
-      if (pause.sipCallIds.length === 0) this.standing = { order: pause, endsUs: pause.endsUs };
-      for (const sipCallId of pause.sipCallIds) this.carried.set(sipCallId, pause);
-    }
+    this.book = new PauseBook(edges.before.pauseOfAll);
+    this.carried = new Carried(edges.before.calls, (call, state) => edges.carried(call, state));
   }
 
   attach(call: Call): void {
@@ -106,7 +106,6 @@ export class ConsentGuard implements CallGuard, KeyListener {
       consent.onDemand.mode !== "start-stopped",
     );
     this.calls.set(call, own);
-    this.takeStandingPause(own);
   }
 
   addDialog(dialog: Dialog): void {
@@ -120,7 +119,7 @@ export class ConsentGuard implements CallGuard, KeyListener {
       leg.gate = gate;
       own.gates.set(leg, gate);
     }
-    this.takeCarriedPause(own, dialog);
+    this.takeUp(own, dialog);
   }
 
   message(dialog: Dialog, message: SipMessage, from: Side | undefined, atUs: TimeUs): void {
@@ -153,12 +152,11 @@ export class ConsentGuard implements CallGuard, KeyListener {
 
   tick(nowUs: TimeUs): void {
     this.ears.tick(nowUs);
-    for (const own of this.paused) {
-      if (nowUs < own.pauses.dueUs) continue;
-      const dueUs = own.pauses.dueUs;
+    for (const own of this.book.due(nowUs)) {
+      const { dueUs } = own.pauses;
       this.control.resume(own, { source: "default", by: "consent.pause.maxS", reason: "" }, dueUs, "time");
-      this.paused.delete(own);
-      this.judge(own.call, dueUs);
+      this.book.note(own);
+      this.decide(own, dueUs);
     }
     if (nowUs < this.nextRegisterCheckUs && this.nextRegisterCheckUs - nowUs <= REGISTER_CHECK_US) return;
     this.nextRegisterCheckUs = nowUs + REGISTER_CHECK_US;
@@ -185,7 +183,9 @@ export class ConsentGuard implements CallGuard, KeyListener {
       setPause: (own, isPause, order) => this.setPause(own, isPause, order, atUs),
       setStandingPause: (order) => {
         const endsUs = atUs + this.config.consent.pause.maxS * 1_000_000;
-        this.standing = order && { order, endsUs };
+        const pause = order && { ...order, endsUs };
+        this.book.setOfAll(pause);
+        this.edges.pausedAll(pause);
       },
       setStarted: (own, isStarted, order) => this.setStarted(own, isStarted, order, atUs),
       isDemanded: this.config.consent.onDemand.mode !== "off",
@@ -274,8 +274,9 @@ export class ConsentGuard implements CallGuard, KeyListener {
     const gone = this.of(other);
     own.absorb(gone);
     this.ears.absorb(call, other);
-    this.paused.delete(gone);
-    if (own.pauses.isPaused) this.paused.add(own);
+    this.book.forget(gone);
+    this.book.note(own);
+    this.carried.forget(gone);
     this.calls.delete(other);
     this.judge(call, atUs);
   }
@@ -303,7 +304,8 @@ export class ConsentGuard implements CallGuard, KeyListener {
     const own = this.of(call);
     for (const dialog of call.dialogs) if (!own.closed.has(dialog)) this.closeDialog(dialog, atUs);
     own.pauses.end(call.endedAtUs ?? atUs, "call");
-    this.paused.delete(own);
+    this.book.forget(own);
+    this.carried.forget(own);
     // Its figures go into the call's record.
     this.ears.wipe(call);
   }
@@ -336,24 +338,32 @@ export class ConsentGuard implements CallGuard, KeyListener {
   private setPause(own: CallConsent, isPause: boolean, order: Order, atUs: TimeUs): void {
     if (isPause) this.control.pause(own, order, atUs);
     else this.control.resume(own, order, atUs, "request");
-    if (own.pauses.isPaused) this.paused.add(own);
-    else this.paused.delete(own);
+    this.book.note(own);
     if (isPause) this.ears.wipe(own.call);
+    this.decide(own, atUs);
+  }
+
+  /** Judges the call after something that a recovery has to know. */
+  private decide(own: CallConsent, atUs: TimeUs): void {
     this.judge(own.call, atUs);
+    this.edges.decided(own.call, atUs);
   }
 
-  private takeCarriedPause(own: CallConsent, { sipCallId, startedAtUs }: Dialog): void {
-    const pause = this.carried.get(sipCallId);
-    if (!pause || !this.carried.delete(sipCallId) || startedAtUs >= pause.endsUs) return;
-    this.control.pause(own, pause, startedAtUs, pause.endsUs);
-    this.paused.add(own);
-  }
-
-  private takeStandingPause(own: CallConsent): void {
-    const { startedAtUs } = own.call;
-    if (this.standing === undefined || startedAtUs >= this.standing.endsUs) return;
-    this.control.pause(own, this.standing.order, startedAtUs, this.standing.endsUs);
-    this.paused.add(own);
+  /** What holds for all calls, and what another engine knew of this one. */
+  private takeUp(own: CallConsent, dialog: Dialog): void {
+    const { sipCallId, startedAtUs, call } = dialog;
+    const before = this.carried.take(sipCallId);
+    const ofAll = call.dialogs.length === 1 ? this.book.ofAllAt(startedAtUs, before !== undefined) : undefined;
+    const pause = ofAll ?? before?.pause;
+    if (pause && startedAtUs < pause.endsUs) {
+      this.control.pause(own, pause, startedAtUs, pause.endsUs);
+      this.book.note(own);
+    }
+    if (!before) return;
+    const by = "what was known before the engine was started anew";
+    if (before.isStopped) this.control.setStarted(own, false, { source: "default", by, reason: "" }, startedAtUs);
+    for (const source of before.refusals)
+      own.hear(dialog, undefined, startedAtUs, { source, effect: "refused", by, detail: { by } });
   }
 
   private setStarted(own: CallConsent, isStarted: boolean, order: Order, atUs: TimeUs): void {
@@ -388,10 +398,16 @@ export class ConsentGuard implements CallGuard, KeyListener {
     this.lookUpFiles(own, atUs);
     own.settleWaiting(atUs);
     this.sample(own);
+    let hasOpened = false;
     for (const [leg, gate] of own.gates) {
-      if (!own.closed.has(leg.dialog)) this.judgeLeg(own, leg, gate, atUs);
+      if (own.closed.has(leg.dialog)) continue;
+      const wasOpen = gate.isOpen;
+      this.judgeLeg(own, leg, gate, atUs);
+      hasOpened ||= gate.isOpen && !wasOpen;
     }
+    if (hasOpened) this.edges.decided(call, atUs);
     this.eraseDue(own, atUs);
+    this.carried.note(own);
     this.control.auditTerms(own, atUs);
   }
 
@@ -433,13 +449,8 @@ export class ConsentGuard implements CallGuard, KeyListener {
       agentUnregistered: this.onFile.isUnregistered(role === "agent" ? leg.party : undefined, atUs),
       echoes: this.ears.echoes(leg.call),
     });
-    if (refused) {
-      gate.shut(atUs, refused, refused === "early-media");
-      return;
-    }
-    const wasOpen = gate.isOpen;
-    gate.open(atUs, this.evidenceFor(own, leg, role, caller, atUs), policy === "both-parties", leg.party);
-    if (!wasOpen) this.edges.opened(own.call, atUs);
+    if (refused) gate.shut(atUs, refused, refused === "early-media");
+    else gate.open(atUs, this.evidenceFor(own, leg, role, caller, atUs), policy === "both-parties", leg.party);
   }
 
   /** Id of the evidence on which a leg's gate opens. */
@@ -507,8 +518,6 @@ export class ConsentGuard implements CallGuard, KeyListener {
     return own;
   }
 }
-
-type Order = Parameters<CallControl["pause"]>[1];
 
 /** A leg's role for its gate: an agent whose stream may carry others counts as a caller. */
 function roleOf(leg: Leg): GateRole {

@@ -4,6 +4,7 @@
 import type { TimeUs } from "../base/ids.js";
 import type { Call } from "../call/call.js";
 import type { Leg } from "../call/leg.js";
+import type { Party } from "../call/party.js";
 import type { Config } from "../contract/config.js";
 import type { SipMessage } from "../sip/message.js";
 import { readPressedKeys } from "../sip/pressed-keys.js";
@@ -29,6 +30,8 @@ export interface KeyListener {
 }
 
 interface Presser {
+  /** Who pressed last: half a code of one is no beginning of another's. */
+  party: Party;
   caller: KeyCodes<ConsentEffect>;
   agent: KeyCodes<CodeMeaning>;
   /** The same press may come as an event and as a tone or in INFO: then the first counts. */
@@ -69,28 +72,35 @@ export class KeyPresses {
     return this.hearsInfo ? readPressedKeys(message) : [];
   }
 
-  /** A key that the person on the leg has pressed. `closesOnly`: others may have overtaken it, so it opens nothing. */
-  press(leg: Leg, key: string, how: KeyWay, atUs: TimeUs, closesOnly = false): void {
+  /** A key that the person on the leg has pressed. `isOvertaken`: others may have come before it, so it opens nothing. */
+  press(leg: Leg, key: string, how: KeyWay, atUs: TimeUs, isOvertaken = false): void {
     // What a PBX relays was heard where the person is.
     if (leg.nearest !== leg || leg.dialog.isClosed) return;
     const presser = this.presserOn(leg);
-    if (isSamePress(presser, key, how, atUs)) return;
+    const isOther = presser.party !== leg.party;
+    const isSame = isSamePress(presser, key, how, atUs);
+    // Of whoever comes after the one that pressed it, it may take something back, but agrees to nothing.
+    if (isSame && !isOther) return;
+    if (isOther) {
+      presser.party = leg.party;
+      presser.caller.forget();
+      presser.agent.forget();
+    }
+    const closesOnly = isOvertaken || isSame;
+    const isPaused = this.listener.isPaused(leg.call);
+    const isAgent = leg.dialog.agent.agent === leg.side;
+    if (isPaused && !isAgent) {
+      // Card numbers: not even remembered.
+      presser.caller.forget();
+      presser.lastHow = undefined;
+      return;
+    }
     presser.lastKey = key;
     presser.lastHow = how;
     presser.lastAtUs = atUs;
-    const isPaused = this.listener.isPaused(leg.call);
     this.store(leg, key, how, isPaused, atUs);
-    const { agent } = leg.dialog.agent;
-    if (agent === leg.side) {
-      const code = presser.agent.press(key, atUs);
-      if (code && (!closesOnly || CLOSING.has(code.meaning))) this.listener.pressed(leg, { ...code, how }, atUs);
-    } else if (isPaused) {
-      // Card numbers: not even remembered.
-      presser.caller.forget();
-    } else {
-      const code = presser.caller.press(key, atUs);
-      if (code && (!closesOnly || CLOSING.has(code.meaning))) this.listener.pressed(leg, { ...code, how }, atUs);
-    }
+    const code = (isAgent ? presser.agent : presser.caller).press(key, atUs);
+    if (code && (!closesOnly || CLOSING.has(code.meaning))) this.listener.pressed(leg, { ...code, how }, atUs);
   }
 
   /** Only of whom is recorded at that moment. */
@@ -105,6 +115,7 @@ export class KeyPresses {
     const { dtmf, pause, onDemand } = this.config;
     const caller = (["granted", "refused", "withdrawn"] as const).map((meaning) => ({ keys: dtmf[meaning], meaning }));
     const presser: Presser = {
+      party: leg.party,
       caller: new KeyCodes(caller, dtmf.betweenKeysMs),
       agent: new KeyCodes<CodeMeaning>(
         [

@@ -52,7 +52,7 @@ export class ConsentLedger {
     for (const [source, statement] of other.statements) {
       const own = this.statements.get(source);
       if (own === undefined || (own.effect === "granted" && statement.effect !== "granted"))
-        this.statements.set(source, statement);
+        this.statements.set(source, { ...statement });
     }
     return this.settle(other.current === "withdrawn");
   }

@@ -2,13 +2,12 @@
 // agents the agents' register. Looked up whenever a call is judged; what is no longer so is lifted. Enters through
 // call-consent.ts, reads no file.
 import type { TimeUs } from "../base/ids.js";
-import { compileUserPattern, type UserPattern } from "../call/agents.js";
-import { type NumberRules, normalizeNumber } from "../call/numbers.js";
 import type { Party, PartyIdentity } from "../call/party.js";
 import type { EvidenceRecord, EvidenceSource } from "../contract/call-record.js";
 import type { Config } from "../contract/config.js";
 import type { AgentsRegister } from "./agents-register.js";
-import type { CallConsent } from "./call-consent.js";
+import type { CallConsent, Terms } from "./call-consent.js";
+import { NumberList } from "./number-list.js";
 import type { ConsentRegister } from "./register.js";
 
 export interface Registers {
@@ -21,8 +20,21 @@ interface Finding {
   effect: "granted" | "refused";
   by: string;
   detail: EvidenceRecord["detail"];
-  /** undefined = every purpose. */
-  purpose?: string | undefined;
+  /** The call's. */
+  purpose: string;
+  /** It names no purpose. */
+  isGeneral: boolean;
+}
+
+/** What a look-up hung on, and what it led to. */
+interface Looked {
+  identity: PartyIdentity;
+  terms: Terms;
+  register: ConsentRegister;
+  atUs: TimeUs;
+  /** An entry of the register begins or ends then. */
+  untilUs: TimeUs;
+  entered: Map<EvidenceSource, Finding>;
 }
 
 const SOURCES: readonly EvidenceSource[] = ["number-list", "rule", "register"];
@@ -34,6 +46,7 @@ export class OnFile {
   private readonly needsAgreement: boolean;
   private readonly never: NumberList;
   private readonly always: NumberList;
+  private readonly looked = new WeakMap<Party, Looked>();
 
   constructor({ consent, agents, numbers }: Config, registers: () => Registers) {
     this.registers = registers;
@@ -48,22 +61,39 @@ export class OnFile {
     return (this.usesRegister && this.registers().consent.size > 0) || this.needsAgreement;
   }
 
-  /** Enters what is on file of a caller, as far as it is news. */
+  /** Enters what is on file of a caller, as far as it is news. Cheap while nothing has changed that it depends on. */
   lookUp(own: CallConsent, party: Party, atUs: TimeUs): void {
-    const entered = own.onFile.get(party);
-    for (const source of SOURCES) {
-      const found = this.find(own, party, source, atUs);
-      const purpose = found?.purpose ?? own.terms.purpose;
-      const key = found ? `${found.effect} ${found.by} ${purpose}` : "";
-      const before = entered?.get(source) ?? "";
-      if (key === before) continue;
-      // A refusal in the place of a grant is a withdrawal, which a lifted grant would hide.
-      const takesBack = found?.effect === "refused" && before.startsWith("granted ") && before.endsWith(` ${purpose}`);
-      if (before !== "" && !takesBack) own.lift(party, source, atUs, "no longer on file");
-      if (found) own.enter([party], atUs, { source, ...found });
-      if (entered) entered.set(source, key);
-      else own.onFile.set(party, new Map([...(own.onFile.get(party) ?? []), [source, key]]));
-    }
+    const { consent } = this.registers();
+    const known = this.looked.get(party);
+    const { identity } = party;
+    const { terms } = own;
+    const isSame = known && known.identity === identity && known.terms === terms && known.register === consent;
+    if (isSame && atUs >= known.atUs && atUs < known.untilUs) return;
+    const entered = known?.entered ?? new Map<EvidenceSource, Finding>();
+    for (const source of SOURCES) this.enterNews(own, party, source, entered, atUs);
+    const nextUs = this.usesRegister ? consent.nextChangeUs(identity, terms.purpose, atUs) : undefined;
+    const untilUs = nextUs ?? Number.POSITIVE_INFINITY;
+    this.looked.set(party, { identity, terms, register: consent, atUs, untilUs, entered });
+  }
+
+  private enterNews(
+    own: CallConsent,
+    party: Party,
+    source: EvidenceSource,
+    entered: Map<EvidenceSource, Finding>,
+    atUs: TimeUs,
+  ): void {
+    const before = entered.get(source);
+    const found = this.find(own, party, source, atUs);
+    if (found?.effect === before?.effect && found?.by === before?.by && found?.purpose === before?.purpose) return;
+    // A refusal in the place of a grant is a withdrawal, which a lifted grant would hide.
+    const takesBack = found?.effect === "refused" && before?.effect === "granted" && found.purpose === before.purpose;
+    if (before && !takesBack) own.lift(party, source, atUs, "no longer on file");
+    if (found) {
+      const { purpose, isGeneral, ...statement } = found;
+      own.enter([party], atUs, { source, ...statement, ...(!isGeneral && { purpose }) });
+      entered.set(source, found);
+    } else entered.delete(source);
   }
 
   /** The agents' register is in use and says of nobody, or not of this agent, that they agreed. */
@@ -77,25 +107,33 @@ export class OnFile {
   }
 
   private find(own: CallConsent, { identity }: Party, source: EvidenceSource, atUs: TimeUs): Finding | undefined {
+    const { consent, consentRule, purpose } = own.terms;
     switch (source) {
       case "number-list":
-        return this.inLists(identity);
-      case "rule": {
-        const { consent, consentRule } = own.terms;
-        return consent && { effect: consent, by: `rule ${consentRule}`, detail: { rule: consentRule } };
-      }
+        return this.inLists(identity, purpose);
+      case "rule":
+        return (
+          consent && {
+            effect: consent,
+            by: `rule ${consentRule}`,
+            detail: { rule: consentRule },
+            purpose,
+            isGeneral: true,
+          }
+        );
       default:
-        return this.inRegister(identity, own.terms.purpose, atUs);
+        return this.inRegister(identity, purpose, atUs);
     }
   }
 
-  private inLists(identity: PartyIdentity): Finding | undefined {
-    const never = this.never.entryFor(identity);
+  private inLists(identity: PartyIdentity, purpose: string): Finding | undefined {
+    const general = { purpose, isGeneral: true };
+    const never = entryFor(this.never, identity);
     if (never !== undefined)
-      return { effect: "refused", by: "consent.numbers.never", detail: { list: "never", entry: never } };
-    const always = this.always.entryFor(identity);
+      return { effect: "refused", by: "consent.numbers.never", detail: { list: "never", entry: never }, ...general };
+    const always = entryFor(this.always, identity);
     if (always === undefined) return undefined;
-    return { effect: "granted", by: "consent.numbers.always", detail: { list: "always", entry: always } };
+    return { effect: "granted", by: "consent.numbers.always", detail: { list: "always", entry: always }, ...general };
   }
 
   private inRegister(identity: PartyIdentity, purpose: string, atUs: TimeUs): Finding | undefined {
@@ -108,29 +146,13 @@ export class OnFile {
       by: `register entry ${entry}`,
       detail: { entry, source: source.slice(0, SHOWN_CHARACTERS), purpose },
       purpose,
+      isGeneral: false,
     };
   }
 }
 
-/** Numbers and patterns, compared as signalled and as E.164. */
-class NumberList {
-  private readonly exact = new Map<string, string>();
-  private readonly patterns: UserPattern[] = [];
-
-  constructor(entries: readonly string[], numbers: NumberRules) {
-    for (const entry of entries) {
-      if (/[*?]/.test(entry)) this.patterns.push(compileUserPattern(entry));
-      else for (const form of [entry, normalizeNumber(entry, numbers)]) this.exact.set(form, entry);
-    }
-  }
-
-  /** The entry that names whoever it is. */
-  entryFor({ user, number }: PartyIdentity): string | undefined {
-    if (user === "" && number === "") return undefined;
-    return (
-      this.exact.get(user) ??
-      this.exact.get(number) ??
-      this.patterns.find((pattern) => pattern.matches(user) || pattern.matches(number))?.text
-    );
-  }
+/** The entry that names whoever it is, as signalled or as E.164. */
+function entryFor(list: NumberList, { user, number }: PartyIdentity): string | undefined {
+  if (user === "" && number === "") return undefined;
+  return list.find(user) ?? list.find(number);
 }

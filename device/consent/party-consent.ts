@@ -27,6 +27,11 @@ export class PartyConsent {
     return this.ledgers.get(purpose)?.grantedBy ?? "";
   }
 
+  /** Sources whose refusal stands. */
+  refusalsFor(purpose: string): EvidenceSource[] {
+    return (this.ledgers.get(purpose) ?? this.seeded()).refusals().map(({ source }) => source);
+  }
+
   isRefusedBy(source: EvidenceSource, purpose: string): boolean {
     return (this.ledgers.get(purpose) ?? this.seeded()).isRefusedBy(source);
   }
@@ -50,7 +55,6 @@ export class PartyConsent {
     this.ledgerFor(purpose);
     return this.changes(() => {
       const concernsAll = effect !== "granted" && isGeneral;
-      if (isGeneral) this.general.delete(source);
       if (concernsAll) this.general.set(source, { effect, evidence });
       for (const [name, ledger] of this.ledgers)
         if (concernsAll || name === purpose) ledger.apply(source, effect, evidence);
@@ -69,7 +73,8 @@ export class PartyConsent {
   join(other: PartyConsent): PurposeChange[] {
     for (const purpose of other.ledgers.keys()) this.ledgerFor(purpose);
     return this.changes(() => {
-      for (const [source, refusal] of other.general) if (!this.general.has(source)) this.general.set(source, refusal);
+      for (const [source, refusal] of other.general)
+        if (!this.general.has(source)) this.general.set(source, { ...refusal });
       for (const [purpose, ledger] of this.ledgers) ledger.join(other.ledgers.get(purpose) ?? other.seeded());
     });
   }
@@ -78,7 +83,7 @@ export class PartyConsent {
   takeRefusals(other: PartyConsent): PurposeChange[] {
     for (const purpose of other.ledgers.keys()) this.ledgerFor(purpose);
     return this.changes(() => {
-      for (const [source, refusal] of other.general) this.general.set(source, refusal);
+      for (const [source, refusal] of other.general) this.general.set(source, { ...refusal });
       for (const [purpose, ledger] of this.ledgers) {
         const refusals = (other.ledgers.get(purpose) ?? other.seeded()).refusals();
         for (const { source, effect, evidence } of refusals) ledger.apply(source, effect, evidence);

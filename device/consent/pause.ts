@@ -1,10 +1,7 @@
 // The pauses of one call: from when to when nothing of anybody is taken, who asked for it and how it ended. A pause ends
 // by itself after its longest time. Pure state in packet time; the gates are guard.ts's.
 import type { TimeUs } from "../base/ids.js";
-import type { EvidenceSource, PauseRecord } from "../contract/call-record.js";
-
-/** Pauses written down; a further one takes effect and is counted in the last entry's time. */
-const MAX_PAUSES = 256;
+import { type EvidenceSource, MAX_PAUSES, type PauseRecord } from "../contract/call-record.js";
 
 export class Pauses {
   readonly entries: PauseRecord[] = [];
@@ -20,6 +17,10 @@ export class Pauses {
     return this.current !== undefined;
   }
 
+  get inForce(): PauseRecord | undefined {
+    return this.current;
+  }
+
   /** When the pause in force ends by itself; Infinity while there is none. */
   get dueUs(): TimeUs {
     return this.endsUs;
@@ -31,7 +32,6 @@ export class Pauses {
     if (this.current) return false;
     this.current = { fromUs: atUs, source, by, reason };
     if (this.entries.length < MAX_PAUSES) this.entries.push(this.current);
-    else this.current = this.entries.at(-1)!;
     return true;
   }
 

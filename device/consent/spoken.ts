@@ -81,9 +81,6 @@ function* readConsentHeader(
   { consent: { header } }: Config,
   call: Call,
 ): Iterable<Said> {
-  const isOfCaller = header.from === "not-agent";
-  // Nobody knows that it was not the agent.
-  if (isOfCaller && speaker === undefined) return;
   for (const value of valuesOf(message, words.consentHeader)) {
     const effect = words.effects.get(value.trim().toLowerCase());
     const detail = { header: header.name, value: value.slice(0, SHOWN_CHARACTERS), from: nameOfSide(speaker) };
@@ -91,6 +88,10 @@ function* readConsentHeader(
       call.warn("consent-header-value-unknown", detail);
       continue;
     }
+    // Whoever refuses does so for everybody.
+    const isOfCaller = header.from === "not-agent" && effect === "granted";
+    // Nobody knows that it was not the agent.
+    if (isOfCaller && speaker === undefined) continue;
     const statement: Statement = {
       source: "sip-header",
       effect,

@@ -16,6 +16,11 @@ const ON_FILE = 1;
 const SAID_IN_CALL = 2;
 const FORBIDDEN = 3;
 
+/** Said in the call itself, and not looked up. */
+export function isSaidInCall(source: EvidenceSource): boolean {
+  return strengthOf(source, "granted") === SAID_IN_CALL;
+}
+
 /** The larger, the stronger. */
 export function strengthOf(source: EvidenceSource, effect: ConsentEffect): number {
   switch (source) {

@@ -71,6 +71,7 @@ const TITLES: Readonly<Record<CheckName, string>> = {
   "audit-recorded": "the audit chain says that it was published",
   "audit-head": "the audit chain is the one that it names",
   "audit-consent": "the audit chain has every change of consent",
+  "audit-pauses": "every pause that the audit chain has is marked",
   streams: "every packet seen is accounted for",
   packets: "spans and streams count the same packets",
   silence: "digital silence outside open spans",
@@ -92,6 +93,7 @@ const FIGURES: Readonly<Record<CheckName, (figures: Figures) => string>> = {
   "audit-recorded": ({ seq, entries }) => (seq === 0 ? `${entries} entries` : `entry ${seq} of ${entries}`),
   "audit-head": ({ seq }) => (seq === 0 ? "it names no entry" : `entry ${seq}`),
   "audit-consent": ({ changes, entries }) => `${entries} of ${changes}`,
+  "audit-pauses": ({ pauses, entries }) => `${entries} entries, ${pauses} marks`,
   streams: ({ streams, seen, recorded, discarded, duplicate, undecoded }) =>
     `${streams} streams: ${seen} seen = ${recorded} recorded + ${discarded} discarded + ${duplicate} duplicate + ${undecoded} undecoded`,
   packets: ({ spans, open, closedSpans, shut }) =>

@@ -164,6 +164,9 @@ export interface ConsentChangeRecord {
   notice: string;
 }
 
+/** Pauses of one call that are written down; a further one takes effect all the same. */
+export const MAX_PAUSES = 256;
+
 /** A time in which nothing of anybody was taken. */
 export interface PauseRecord {
   fromUs: TimeUs;

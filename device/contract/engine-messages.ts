@@ -27,8 +27,8 @@ export type ServiceToEngine =
       journalFolder: string;
       /** Folder of the registers, which the engine reads. */
       registerFolder: string;
-      /** In force when the engine before this one died. */
-      pauses: CarriedPause[];
+      /** What the engine before this one left. */
+      carried: CarriedState;
     }
   /** `id` comes back with the result. */
   | { type: "command"; id: number; command: CallCommand }
@@ -94,15 +94,29 @@ export interface EngineCounters {
   cpuUs: number;
 }
 
-/** A pause that was in force when an engine died. */
+/** A pause in force. */
 export interface CarriedPause {
-  /** Of the call; empty = every call. */
-  sipCallIds: string[];
   /** When it ends by itself. */
   endsUs: TimeUs;
   source: EvidenceSource;
   by: string;
   reason: string;
+}
+
+/** What a call in progress must not lose with its engine. All of it closes; grants are not carried. */
+export interface CarriedCall {
+  sipCallIds: string[];
+  pause?: CarriedPause;
+  /** By which sources a caller who is there has refused or withdrawn in the call. */
+  refusals: EvidenceSource[];
+  /** On demand, and the agent has stopped it. */
+  isStopped: boolean;
+}
+
+export interface CarriedState {
+  calls: CarriedCall[];
+  /** Of every call, those to come too. */
+  pauseOfAll?: CarriedPause;
 }
 
 /** What goes into the audit chain about calls in progress. Names parties by side and role, never by number. */
@@ -117,8 +131,7 @@ export type AuditedEvent = { atUs: TimeUs; call: CallId; source: EvidenceSource;
       notice: string;
     }
   | { kind: "erased"; side: 0 | 1; packets: number }
-  | { kind: "paused"; reason: string; sipCallIds: string[] }
-  | { kind: "resumed"; reason: string }
+  | { kind: "paused" | "resumed"; reason: string }
   | { kind: "started" | "stopped" }
   | { kind: "policy"; policy: Policy; rule: string; purpose: string }
 );
@@ -129,6 +142,9 @@ export type EngineToService =
   | { type: "counters"; counters: EngineCounters }
   | { type: "command-result"; id: number; result: CommandResult }
   | { type: "audited"; event: AuditedEvent }
+  /** Whenever it has changed; without `state` nothing of the call is to be carried. */
+  | { type: "carried"; call: CallId; state?: CarriedCall }
+  | { type: "pause-of-all"; pause?: CarriedPause }
   /** How far the files have been read; total 0 = unknown (stdin). */
   | { type: "progress"; readBytes: number; totalBytes: number }
   /** Something an installer should know that costs nothing yet. */

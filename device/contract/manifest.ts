@@ -3,6 +3,7 @@
 import type { CallId } from "../base/ids.js";
 import type { AuditHead } from "./audit.js";
 import type {
+  ConsentChangeRecord,
   ConsentState,
   DiscardReason,
   EchoRecord,
@@ -65,18 +66,9 @@ export interface ManifestSpan {
   audio: SampleExtent | null;
 }
 
-/** One change of a party's consent. */
-export interface ManifestConsentChange {
+/** One change of a party's consent; `party` is its place in `parties` here. */
+export interface ManifestConsentChange extends Omit<ConsentChangeRecord, "atUs"> {
   at: string;
-  /** Index into `parties`. */
-  party: number;
-  purpose: string;
-  from: ConsentState;
-  to: ConsentState;
-  source: EvidenceSource;
-  evidence: string;
-  by: string;
-  notice: string;
 }
 
 /** A time in which nothing of anybody was taken. */

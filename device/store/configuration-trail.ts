@@ -57,7 +57,7 @@ function* settingsOf(value: unknown, path = ""): Iterable<[string, string]> {
 function readTrail(path: string): Record<string, string> {
   try {
     const trail = JSON.parse(readFileSync(path, "utf8")) as Partial<Trail>;
-    return trail.schema === SCHEMA && typeof trail.settings === "object" ? trail.settings : {};
+    return trail.schema === SCHEMA && trail.settings instanceof Object ? trail.settings : {};
   } catch {
     return {};
   }

@@ -3,6 +3,7 @@
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import type { AuditEntry } from "../contract/audit.js";
+import { MAX_PAUSES } from "../contract/call-record.js";
 import type { Manifest } from "../contract/manifest.js";
 import { auditFolder, listAuditFiles, parseEntry, readLines } from "./audit-files.js";
 import { attemptOr, Faults, type ProofCheck } from "./prove-check.js";
@@ -34,15 +35,19 @@ export interface AuditTrace {
   headSha256: string;
   /** Changes of consent at the times of the manifest's ledger, in this call or in others. */
   consent: AuditEntry[];
+  /** When this call was paused. */
+  pausedAt: string[];
   /** Ids of those other calls that have recordings of their own: they are no part of this one. */
   others: Set<string>;
 }
 
 const RECORDED = Buffer.from('"kind":"recorded"');
 const CONSENT = Buffer.from('"kind":"consent"');
+const PAUSED = Buffer.from('"kind":"paused"');
 const GONE = [Buffer.from('"kind":"deleted"'), Buffer.from('"kind":"tombstone"')];
 /** More of them are not looked at: a manifest holds no more changes. */
 const MAX_CONSENT = 4096;
+const MAX_PAUSED = 4096;
 
 /** `sha256`: of the manifest's file. Throws file system errors. */
 export function traceRecording(
@@ -69,6 +74,7 @@ class Tracer {
     gone: new Set(),
     headSha256: "",
     consent: [],
+    pausedAt: [],
     others: new Set(),
   };
   /** Other calls of `found.consent`. */
@@ -92,6 +98,7 @@ class Tracer {
     if (bytes.includes(this.#headMark)) this.#takeHead(bytes);
     if (bytes.includes(RECORDED)) this.#takeRecorded(bytes);
     else if (bytes.includes(CONSENT)) this.#takeConsent(bytes);
+    else if (bytes.includes(PAUSED)) this.#takePaused(bytes);
     else if (GONE.some((mark) => bytes.includes(mark))) this.#takeGone(bytes);
   }
 
@@ -124,6 +131,13 @@ class Tracer {
     if (consent.length >= MAX_CONSENT || !isSignedLine(bytes, this.#publicKey)) return;
     consent.push(entry);
     if (entry.call !== undefined && entry.call !== this.#manifest.id) this.#candidates.add(entry.call);
+  }
+
+  #takePaused(bytes: Buffer): void {
+    const { pausedAt } = this.found;
+    const entry = parseEntry(bytes);
+    const isOwn = entry?.kind === "paused" && entry.call === this.#manifest.id && entry.packetAt !== undefined;
+    if (isOwn && pausedAt.length < MAX_PAUSED && isSignedLine(bytes, this.#publicKey)) pausedAt.push(entry.packetAt!);
   }
 
   #takeGone(bytes: Buffer): void {
@@ -191,4 +205,19 @@ export function checkLedger(trace: AuditTrace, manifest: Manifest): ProofCheck {
   }
   const { length } = manifest.ledger;
   return faults.toCheck("audit-consent", { changes: length, entries: size - unused.size });
+}
+
+/** Every time that the chain says the call was paused lies in a pause of the manifest, or outside the audio. */
+export function checkPaused({ pausedAt }: AuditTrace, { pauses, audio }: Manifest): ProofCheck {
+  const faults = new Faults();
+  const startsAtMs = Date.parse(audio.startsAt);
+  for (const at of pausedAt) {
+    const atMs = Date.parse(at) - startsAtMs;
+    const isHeard = atMs >= 0 && atMs <= audio.durationMs;
+    // Times here are cut off at whole milliseconds.
+    const isMarked = pauses.some(({ fromMs, toMs }) => atMs >= fromMs - 1 && atMs <= toMs + 1);
+    if (isHeard && !isMarked && pauses.length < MAX_PAUSES)
+      faults.add(`the call was paused at ${at} by the chain, and the manifest has no pause then`);
+  }
+  return faults.toCheck("audit-pauses", { pauses: pauses.length, entries: pausedAt.length });
 }

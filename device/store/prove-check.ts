@@ -11,6 +11,7 @@ export type CheckName =
   | "audit-recorded"
   | "audit-head"
   | "audit-consent"
+  | "audit-pauses"
   | "streams"
   | "packets"
   | "silence"

@@ -13,7 +13,7 @@ import {
   type SilenceRequest,
   type WavShape,
 } from "./prove-audio.js";
-import { checkHead, checkLedger, checkRecorded, traceRecording } from "./prove-audit.js";
+import { checkHead, checkLedger, checkPaused, checkRecorded, traceRecording } from "./prove-audit.js";
 import { checkNext, checkPrevious, locateManifest } from "./prove-chain.js";
 import { attempt, attemptOr, Faults, PROOF_SCHEMA, type Proof, type ProofCheck } from "./prove-check.js";
 import { checkConsent, checkSpans, nameParty } from "./prove-consent.js";
@@ -53,6 +53,7 @@ function checkAll(paths: RecordingPaths, id: CallId, path: string, bytes: Buffer
     attempt("audit-recorded", () => checkRecorded(trace, sha256)),
     attempt("audit-head", () => checkHead(trace, manifest)),
     attempt("audit-consent", () => checkLedger(trace, manifest)),
+    attempt("audit-pauses", () => checkPaused(trace, manifest)),
     attempt("streams", () => checkStreams(manifest)),
     ...[...manifestParties(manifest).keys()].map((place) =>
       attempt("packets", () => checkPackets(manifest.parties[place]!, nameParty(manifest, place))),

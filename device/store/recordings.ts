@@ -1,7 +1,6 @@
 // Owns what is on disk: recordings with their manifests, the chain through them, the audit chain and the call log. Takes
 // what sealing left at a temporary path and publishes it; never looks into audio, never decides what is kept.
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { isoUs } from "../base/clock.js";
 import type { CallId, TimeUs } from "../base/ids.js";
@@ -19,8 +18,8 @@ import { type Published, Publisher } from "./publisher.js";
 import { RecordingPaths, timeOfCallId } from "./recording-paths.js";
 
 export interface StoreOptions {
-  /** Name of this box in manifests; "" = host name. */
-  deviceId?: string;
+  /** Name of this box in manifests. */
+  device?: string;
   /** Steps of publishing; only tests give others than the disk's. */
   files?: FileLayer;
   /** How long a recording waits for others to be published with; only tests give another time. */
@@ -46,7 +45,7 @@ export class RecordingStore {
     this.audit = AuditChain.open(paths.dataFolder, key, options.audit);
     try {
       this.#publisher = new Publisher(paths, key, {
-        device: options.deviceId || hostname(),
+        device: options.device ?? "",
         files: options.files ?? diskFiles,
         gatherMs: options.gatherMs ?? GATHER_MS,
         audit: this.audit,

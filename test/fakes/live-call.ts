@@ -137,6 +137,17 @@ export class LiveCall {
     this.exchange(side, "INFO", [header]);
   }
 
+  /** A re-INVITE of that side which changes nothing, with its answer: both describe where they receive media. */
+  renew(side: Side): void {
+    const { [side]: own, [otherOf(side)]: other } = this.phones;
+    own.cseq++;
+    const invite = { ...this.request(side, "INVITE"), contact: `<${uriOf(own)}>`, body: this.session(own) };
+    this.sip(side, requestText(invite));
+    const answer = { status: 200, contact: `<${uriOf(other)}>`, body: this.session(other) };
+    this.sip(otherOf(side), responseText(invite, answer));
+    this.sip(side, requestText({ ...this.request(side, "ACK"), cseq: own.cseq }));
+  }
+
   /** The side presses a key (RFC 4733) in the place of what it says; returns when it has let go. */
   async press(side: Side, key: string): Promise<void> {
     const phone = this.phones[side];

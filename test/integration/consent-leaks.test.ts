@@ -60,7 +60,8 @@ class Box {
   private readonly office: OfficeNetwork;
   private readonly programs: RunningProgram[] = [];
 
-  constructor(office: OfficeNetwork, onWithdrawal: "keep" | "erase") {
+  /** `always`: numbers that consent beforehand. */
+  constructor(office: OfficeNetwork, onWithdrawal: "keep" | "erase", always: readonly string[] = []) {
     this.office = office;
     for (const folder of [this.temporary, this.working]) mkdirSync(folder);
     writeFileSync(
@@ -69,6 +70,7 @@ class Box {
         "agents: { match: [10.77.0.0/24] }",
         "consent:",
         `  onWithdrawal: ${onWithdrawal}`,
+        `  numbers: { always: ${JSON.stringify(always)} }`,
         '  dtmf: { granted: "1", refused: "2", withdrawn: "3", tones: true }',
         '  pause: { pauseKeys: "*7", resumeKeys: "*8" }',
         "  echo: { check: mute }",
@@ -239,8 +241,11 @@ describe.skipIf(obstacle !== undefined)("what nobody agreed to", { timeout: 90_0
     office.remove();
   });
 
-  async function beginCall(name: string, agentSays = AGENT_SAYS): Promise<LiveCall> {
-    const says = markerSource(MARKERS.unasked.pattern);
+  async function beginCall(
+    name: string,
+    agentSays = AGENT_SAYS,
+    says = markerSource(MARKERS.unasked.pattern),
+  ): Promise<LiveCall> {
     const call = new LiveCall(card, {
       callId: name,
       codec: CODEC,
@@ -421,6 +426,71 @@ describe.skipIf(obstacle !== undefined)("what nobody agreed to", { timeout: 90_0
     expect(opened).toMatchObject({ kind: "sip-header", effect: "granted" });
     expect(manifest.warnings.map(({ code }) => code)).not.toContain("packets-outside-spans");
     await box.stop();
+  });
+
+  it("stays out in a pause, whichever process dies in it, of the agent as well, until the call goes on", async () => {
+    box = new Box(office, "keep");
+    await box.start();
+    const call = await beginCall("paused and killed");
+    await passMs(200);
+    decide(call, PAUSE, "pause", "paused");
+    call.say("agent", markerSource(MARKERS.paused.pattern));
+    await expectNothingMeanwhile(["paused"]);
+    await box.killEngine("SIGKILL", 1);
+    await box.engineAgain(2);
+    // Now the next engine knows where the media goes, and who the agent is.
+    call.renew("agent");
+    await expectNothingMeanwhile(["paused"], 2 * WRITTEN_AFTER_MS);
+    await box.kill("SIGKILL");
+    await box.start();
+    call.renew("agent");
+    await expectNothingMeanwhile(["paused"], 2 * WRITTEN_AFTER_MS);
+    decide(call, PAUSE, "resume", "unasked");
+    call.say("agent", markerSource(MARKERS.resumed.pattern));
+    await box.expectInJournal("resumed");
+    call.hangUp();
+    await box.endedCalls(1);
+    await box.stop();
+    box.expectNothingOf(["paused", "unasked"]);
+    const pauses = readRecordings(box.data).flatMap(({ manifest }) => manifest.pauses);
+    expect(pauses.map(({ source, endedBy }) => [source, endedBy])).toContainEqual(["sip-header", "request"]);
+  });
+
+  it("stays out after a caller's no, whichever process dies, though the number has consented beforehand", async () => {
+    box = new Box(office, "keep", [CALLER.user]);
+    await box.start();
+    const call = await beginCall("refused and killed", AGENT_SAYS, silenceSource());
+    await passMs(200);
+    await press(call, "2", "withdrawn");
+    await expectNothingMeanwhile(["withdrawn"]);
+    await box.killEngine("SIGKILL", 1);
+    await box.engineAgain(2);
+    call.renew("caller");
+    call.renew("agent");
+    await expectNothingMeanwhile(["withdrawn"], 2 * WRITTEN_AFTER_MS);
+    await box.kill("SIGKILL");
+    await box.start();
+    call.renew("caller");
+    call.renew("agent");
+    await expectNothingMeanwhile(["withdrawn"], 2 * WRITTEN_AFTER_MS);
+    // Whoever has not refused is recorded at once.
+    const other = new LiveCall(card, {
+      callId: "beside it",
+      codec: CODEC,
+      caller: { ...CALLER, rtpPort: 30_002, says: markerSource(MARKERS.granted.pattern) },
+      agent: { ...AGENT, rtpPort: 40_002, says: AGENT_SAYS },
+    });
+    calls.push(other);
+    await other.begin();
+    await box.expectInJournal("granted");
+    other.hangUp();
+    call.hangUp();
+    await box.endedCalls(2);
+    await box.stop();
+    box.expectNothingOf(["withdrawn"]);
+    const last = readRecordings(box.data).filter(({ manifest }) => manifest.endReason === "bye");
+    const refusal = last.flatMap(({ manifest }) => manifest.ledger).find(({ to }) => to !== "granted");
+    expect(refusal).toMatchObject({ source: "dtmf", by: expect.stringContaining("before the engine") });
   });
 
   describe("when a withdrawal erases", () => {

@@ -59,7 +59,7 @@ test("a proof in words, and what fails; exit code 0 or 5", async () => {
   const lines = proved.text.split("\n");
   expect(lines[0]).toBe(`Recording ${id}`);
   expect(lines.slice(1, 17).every((line) => line.startsWith("  ok    "))).toBe(true);
-  expect(lines.at(-2)).toBe("Proved: all 16 checks hold.");
+  expect(lines.at(-2)).toBe("Proved: all 17 checks hold.");
   expect(proved.text).toMatch(
     /every packet seen is accounted for +2 streams: 1027 seen = 650 recorded \+ 374 discarded/,
   );
@@ -72,7 +72,7 @@ test("a proof in words, and what fails; exit code 0 or 5", async () => {
   expect(failed.text).toContain(
     "\n          1 of 40040 samples outside the open spans are no silence, the first is sample 36000",
   );
-  expect(failed.text).toContain("NOT PROVED: 2 of 16 checks fail.");
+  expect(failed.text).toContain("NOT PROVED: 2 of 17 checks fail.");
   const json = await run([id, "--json"]);
   const proof = JSON.parse(json.text) as Proof;
   expect([json.code, proof.schema, proof.proved]).toEqual([5, "sidetone.proof/1", false]);

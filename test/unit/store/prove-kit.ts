@@ -100,7 +100,7 @@ export function fullCall(number = 0): { record: CallRecord; packets: AdmittedPac
   return { record, packets };
 }
 
-/** Seals, enters every change of the ledger in the audit chain, publishes. `change`: what sealing found, made different. */
+/** Seals, enters every change of the ledger and every pause in the audit chain, publishes. `change`: what sealing found, made different. */
 export async function publishCall(
   store: RecordingStore,
   { record, packets }: { record: CallRecord; packets: readonly AdmittedPacket[] },
@@ -113,6 +113,8 @@ export async function publishCall(
       auditEntryOf({ kind: "consent", call: id, side, role, atUs, purpose, from, to, source, by, notice }),
     );
   }
+  for (const { fromUs, source, by, reason } of record.pauses)
+    store.audit.append(auditEntryOf({ kind: "paused", call: id, atUs: fromUs, source, by, reason }));
   await store.audit.flush();
   const sealed = sealAudio(sourceOf(packets), record, { temporaryPath: store.temporaryPathFor(record) });
   if (sealed.kind !== "audio") throw new Error(`no audio: ${sealed.reason}`);
@@ -123,7 +125,7 @@ export async function publishCall(
 
 /** Three such calls; the id of the one in the middle. */
 export async function makeRecordings(folder: string): Promise<CallId> {
-  const store = RecordingStore.open(folder, { deviceId: "box", gatherMs: 0 });
+  const store = RecordingStore.open(folder, { device: "box", gatherMs: 0 });
   const ids: CallId[] = [];
   for (const number of [0, 1, 2]) ids.push(await publishCall(store, fullCall(number)));
   store.close();
@@ -136,7 +138,7 @@ export async function makeRecording(
   change: (call: ReturnType<typeof fullCall>) => void,
   changeSealed?: (sealed: SealedAudio) => void,
 ): Promise<CallId> {
-  const store = RecordingStore.open(folder, { deviceId: "box", gatherMs: 0 });
+  const store = RecordingStore.open(folder, { device: "box", gatherMs: 0 });
   const call = fullCall();
   change(call);
   const id = await publishCall(store, call, changeSealed);

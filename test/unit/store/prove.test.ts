@@ -62,6 +62,7 @@ describe("of three recordings, the one in the middle", () => {
       "audit-recorded",
       "audit-head",
       "audit-consent",
+      "audit-pauses",
       "streams",
       "packets party 0 (agent)",
       "packets party 1 (caller)",
@@ -82,6 +83,7 @@ describe("of three recordings, the one in the middle", () => {
     });
     expect(figuresOf("packets", "party 1")).toEqual({ spans: 3, open: 250, closedSpans: 4, shut: 270 });
     expect(figuresOf("audit-consent")).toEqual({ changes: 3, entries: 3 });
+    expect(figuresOf("audit-pauses")).toEqual({ pauses: 1, entries: 1 });
     expect(figuresOf("pauses")).toEqual({ pauses: 1, samples: 2 * 8000 });
     // Ten seconds and the 5 ms that the caller came later, less the five seconds in which it is there.
     expect(figuresOf("silence", "right")).toEqual({ samples: 5 * 8000 + 40, audible: 0 });
@@ -244,6 +246,12 @@ describe("of three recordings, the one in the middle", () => {
       );
       writeFileSync(join(folder, "audit", file), whole);
     }
+  });
+
+  test("is not, when its manifest does not mark a pause that the audit chain has", () => {
+    changeManifest(folder, id, (manifest) => manifest.pauses.splice(0), true);
+    expect(failuresOf(folder, id)).toContain("audit-pauses");
+    expect(faultsOf(folder, id)).toMatch(/was paused at 2026-11-21T09:00:06.123456Z by the chain/);
   });
 
   test("is not, with another audit chain than the one that it names, or none", () => {

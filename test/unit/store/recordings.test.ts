@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => removeFolder(folder));
 
 function withStore<Result>(use: (store: RecordingStore) => Promise<Result>): Promise<Result> {
-  const store = RecordingStore.open(folder, { deviceId: "box", gatherMs: 0 });
+  const store = RecordingStore.open(folder, { device: "box", gatherMs: 0 });
   return use(store).finally(() => store.close());
 }
 
