@@ -3,10 +3,19 @@
 import fc from "fast-check";
 import { POLICIES, type Policy } from "../../device/contract/call-record.js";
 import type { Outcome, Saying } from "./office-model-calls.js";
-import type { Operation, WithinDialog } from "./office-model-operations.js";
-import type { WireFaults } from "./office-model-wire.js";
+import type { Conversation, Reach } from "./office-model-effects.js";
+import { type Operation, playOperations, type WithinDialog } from "./office-model-operations.js";
+import { onTheWire, type Sighting, type WireFaults } from "./office-model-wire.js";
 
 const MAX_OPERATIONS = 10;
+/** All that is left out: see Reach. */
+const REACH: Reach = {
+  resentSayings: false,
+  outsideForks: false,
+  sayingsAmongAgents: false,
+  namelessCallers: false,
+  transfersBehindPbx: false,
+};
 
 export interface Day {
   policy: Policy;
@@ -183,4 +192,13 @@ export const day: fc.Arbitrary<Day> = fc.record({
 
 function oneOf<const T extends string>(...values: readonly T[]): fc.Arbitrary<T> {
   return fc.constantFrom(...values);
+}
+
+/** What the mirror port shows of the day, and which conversations were held. */
+export function playDay({ operations, faults }: Day): {
+  sightings: Sighting[];
+  conversations: readonly Conversation[];
+} {
+  const { steps, conversations } = playOperations(operations, REACH);
+  return { sightings: onTheWire(steps, faults, REACH), conversations };
 }

@@ -1,12 +1,15 @@
 // Runs timed frames through the engine's pipeline in this process and gives the call records, the counters and what the
 // journal holds: for tests of everything before sealing.
+import { mkdirSync } from "node:fs";
 import { expect } from "vitest";
 import type { CallRecord, DiscardReason } from "../../device/contract/call-record.js";
-import { type Config, configSchema } from "../../device/contract/config.js";
+import type { Config } from "../../device/contract/config.js";
 import type { JournalPosition } from "../../device/contract/engine-messages.js";
 import { CallReader } from "../../device/journal/reader.js";
-import { Recorder } from "../../device/recorder.js";
+import { RecorderRun } from "./recorder-run.js";
 import type { TimedFrame } from "./timed-frames.js";
+
+export { officeConfig } from "./recorder-run.js";
 
 export interface JournalledPacket {
   side: number;
@@ -24,47 +27,14 @@ export interface Recorded {
 
 const RTP_HEADER_BYTES = 12;
 
-/** The configuration of most tests: phones in 10.0.0.0/24 are agents'. */
-export function officeConfig(overrides: Record<string, unknown> = {}): Config {
-  return configSchema.parse({ agents: { match: ["10.0.0.0/24"] }, ...overrides });
-}
-
-/** `folder` must be empty; the journal goes there. Every stream's counts are checked on the way. */
+/** The journal goes below `folder`, which is made and which the caller removes. Every stream's counts are checked on the way. */
 export async function recordFrames(frames: readonly TimedFrame[], config: Config, folder: string): Promise<Recorded> {
-  const records: CallRecord[] = [];
-  const positions: (JournalPosition | undefined)[] = [];
-  const recorder = new Recorder(
-    config,
-    { journal: folder, registers: "" },
-    {
-      audited: () => {},
-      notice: () => {},
-      ended: (record, position) => {
-        records.push(record);
-        positions.push(position);
-      },
-      journalFault: (error) => {
-        throw error;
-      },
-    },
-  );
-  for (const { frame, atUs } of frames) {
-    recorder.handleFrame({
-      data: frame,
-      start: 0,
-      capturedLength: frame.length,
-      originalLength: frame.length,
-      capturedAtUs: atUs,
-      linkType: 1,
-      interfaceIndex: 0,
-    });
-  }
-  recorder.closeAll();
-  const counts = recorder.exportCounters();
-  const journalled = records.map((record, i) => readJournal(folder, record, positions[i]));
-  await recorder.journal.close();
+  mkdirSync(folder, { recursive: true });
+  const run = new RecorderRun(folder, config).feed(frames);
+  const counts = await run.end();
+  const { records, positions, journalFolder } = run;
   for (const record of records) checkCounts(record);
-  return { records, counts, journalled };
+  return { records, counts, journalled: records.map((record, i) => readJournal(journalFolder, record, positions[i])) };
 }
 
 function readJournal(folder: string, record: CallRecord, position: JournalPosition | undefined): JournalledPacket[] {

@@ -6,23 +6,14 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CallRecord } from "../../device/contract/call-record.js";
 import { judgeSightings, type Verdict } from "../fakes/office-model.js";
-import { day } from "../fakes/office-model-days.js";
-import type { Conversation, Reach } from "../fakes/office-model-effects.js";
+import { day, playDay } from "../fakes/office-model-days.js";
+import type { Conversation } from "../fakes/office-model-effects.js";
 import { speechOf } from "../fakes/office-model-leg.js";
-import { playOperations } from "../fakes/office-model-operations.js";
-import { onTheWire } from "../fakes/office-model-wire.js";
 import { makeFolder, removeFolder } from "../fakes/program.js";
 import { officeConfig, type Recorded, recordFrames } from "../fakes/recorded-frames.js";
 
 const RUNS = Number(process.env["SIDETONE_MODEL_RUNS"] ?? 150);
 const SEED = Number(process.env["SIDETONE_MODEL_SEED"] ?? 61);
-const REACH: Reach = {
-  resentSayings: false,
-  outsideForks: false,
-  sayingsAmongAgents: false,
-  namelessCallers: false,
-  transfersBehindPbx: false,
-};
 
 let folder: string;
 beforeEach(() => {
@@ -36,9 +27,9 @@ describe("property: a day in the office", () => {
     async () => {
       const totals = { days: 0, packets: 0, barred: 0, demanded: 0, admitted: 0, joined: 0, transfers: 0 };
       await fc.assert(
-        fc.asyncProperty(day, async ({ policy, operations, faults: wire }) => {
-          const { steps, conversations } = playOperations(operations, REACH);
-          const sightings = onTheWire(steps, wire, REACH);
+        fc.asyncProperty(day, async (planned) => {
+          const { policy } = planned;
+          const { sightings, conversations } = playDay(planned);
           const config = officeConfig({ consent: { policy } });
           const recorded = await recordFrames(sightings, config, newFolder());
           const verdicts = judgeSightings(sightings, policy);

@@ -2,12 +2,11 @@
 // what they came in.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CallRecord } from "../../device/contract/call-record.js";
-import { configSchema } from "../../device/contract/config.js";
 import type { EncapsulationStatus } from "../../device/contract/engine-messages.js";
-import { Recorder } from "../../device/recorder.js";
 import { endpoints, ipPacket, linkFrame, udpFrame } from "../fakes/frames.js";
 import { makeCall } from "../fakes/office-call.js";
 import { makeFolder, removeFolder } from "../fakes/program.js";
+import { RecorderRun } from "../fakes/recorder-run.js";
 import type { TimedFrame } from "../fakes/timed-frames.js";
 import {
   erspan1,
@@ -28,7 +27,6 @@ import {
 const IPV4 = 0x0800;
 const ETHERNET_HEADER_BYTES = 14;
 const MIRROR = { source: "192.0.2.1:49152", destination: "192.0.2.2:0" };
-const CONFIG = configSchema.parse({ agents: { match: ["10.0.0.0/24"] } });
 
 let folder: string;
 beforeEach(() => {
@@ -61,34 +59,14 @@ function tagged(frame: Buffer, ...tags: [type: number, id: number][]): Buffer {
 async function record(
   frames: readonly TimedFrame[],
 ): Promise<{ records: CallRecord[]; journalled: number; encapsulations: EncapsulationStatus[] }> {
-  const records: CallRecord[] = [];
-  const recorder = new Recorder(
-    CONFIG,
-    { journal: folder, registers: "" },
-    {
-      audited: () => {},
-      notice: () => {},
-      ended: (ended) => records.push(ended),
-      journalFault: (error) => {
-        throw error;
-      },
-    },
-  );
-  for (const { frame, atUs } of frames) {
-    recorder.handleFrame({
-      data: frame,
-      start: 0,
-      capturedLength: frame.length,
-      originalLength: frame.length,
-      capturedAtUs: atUs,
-      linkType: 1,
-      interfaceIndex: 0,
-    });
-  }
-  recorder.closeAll();
-  await recorder.journal.close();
-  const journalled = recorder.journal.counters["journal.records"];
-  return { records, journalled, encapsulations: recorder.encapsulations() };
+  const run = new RecorderRun(folder).feed(frames);
+  await run.end();
+  const { records, recorder } = run;
+  return {
+    records,
+    journalled: recorder.journal.counters["journal.records"],
+    encapsulations: recorder.encapsulations(),
+  };
 }
 
 /** What a call comes to, without what differs from run to run. */
@@ -135,8 +113,6 @@ describe("a call", () => {
     const bare = await record(call);
     expect(bare.encapsulations).toEqual([]);
     expect(bare.journalled).toBeGreaterThan(150);
-    removeFolder(folder);
-    folder = makeFolder();
     const wrapped = await record(call.map((one) => ({ ...one, frame: wrap(one.frame) })));
     expect(outcomes(wrapped.records)).toEqual(outcomes(bare.records));
     expect(wrapped.journalled).toBe(bare.journalled);
@@ -164,8 +140,6 @@ describe("a call", () => {
     for (const port of Object.values(PORT)) {
       const { records } = await record(makeCall({ caller: { rtpPort: port }, callee: { rtpPort: port } }));
       expect(records.map((one) => one.streams.map((stream) => stream.packets.seen))).toEqual([[200, 200]]);
-      removeFolder(folder);
-      folder = makeFolder();
     }
   });
 });

@@ -2,11 +2,10 @@
 // of the call over UDP.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CallRecord } from "../../device/contract/call-record.js";
-import { configSchema } from "../../device/contract/config.js";
 import type { TlsEndpointStatus } from "../../device/contract/engine-messages.js";
-import { Recorder } from "../../device/recorder.js";
 import { makeCall } from "../fakes/office-call.js";
 import { makeFolder, removeFolder } from "../fakes/program.js";
+import { RecorderRun } from "../fakes/recorder-run.js";
 import { overTcp, overWebSocket, type StreamOptions, type WebSocketOptions } from "../fakes/stream-call.js";
 import type { TimedFrame } from "../fakes/timed-frames.js";
 
@@ -23,34 +22,9 @@ interface Outcome {
 }
 
 async function record(frames: readonly TimedFrame[]): Promise<Outcome> {
-  const records: CallRecord[] = [];
-  const recorder = new Recorder(
-    configSchema.parse({ agents: { match: ["10.0.0.0/24"] } }),
-    { journal: folder, registers: "" },
-    {
-      audited: () => {},
-      notice: () => {},
-      ended: (ended) => records.push(ended),
-      journalFault: (error) => {
-        throw error;
-      },
-    },
-  );
-  for (const { frame, atUs } of frames) {
-    recorder.handleFrame({
-      data: frame,
-      start: 0,
-      capturedLength: frame.length,
-      originalLength: frame.length,
-      capturedAtUs: atUs,
-      linkType: 1,
-      interfaceIndex: 0,
-    });
-  }
-  recorder.closeAll();
-  const counts = recorder.exportCounters();
-  await recorder.journal.close();
-  return { records, counts, tlsEndpoints: recorder.tlsEndpoints() };
+  const run = new RecorderRun(folder).feed(frames);
+  const counts = await run.end();
+  return { records: run.records, counts, tlsEndpoints: run.recorder.tlsEndpoints() };
 }
 
 /** What a record says but for what differs from run to run, and to within what cutting into segments delays. */

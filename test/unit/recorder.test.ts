@@ -2,12 +2,13 @@
 // tell them.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CallRecord, DiscardReason } from "../../device/contract/call-record.js";
-import { type Config, configSchema } from "../../device/contract/config.js";
-import { Recorder } from "../../device/recorder.js";
+import type { Config } from "../../device/contract/config.js";
 import { DEFAULT_START_US } from "../fakes/call-options.js";
 import { udpFrame } from "../fakes/frames.js";
 import { makeCall } from "../fakes/office-call.js";
 import { makeFolder, removeFolder } from "../fakes/program.js";
+import { checkCounts } from "../fakes/recorded-frames.js";
+import { officeConfig, RecorderRun } from "../fakes/recorder-run.js";
 import { rtpStream } from "../fakes/rtp-stream.js";
 import { mergeCalls, type TimedFrame } from "../fakes/timed-frames.js";
 import { toneSource } from "../fakes/tone.js";
@@ -18,51 +19,14 @@ beforeEach(() => {
 });
 afterEach(() => removeFolder(folder));
 
-function configOf(overrides: Record<string, unknown> = {}): Config {
-  return configSchema.parse({ agents: { match: ["10.0.0.0/24"] }, ...overrides });
-}
-
 async function record(
   frames: readonly TimedFrame[],
-  config = configOf(),
+  config: Config = officeConfig(),
 ): Promise<{ records: CallRecord[]; counts: Record<string, number>; journalled: number }> {
-  const records: CallRecord[] = [];
-  const recorder = new Recorder(
-    config,
-    { journal: folder, registers: "" },
-    {
-      audited: () => {},
-      notice: () => {},
-      ended: (ended) => records.push(ended),
-      journalFault: (error) => {
-        throw error;
-      },
-    },
-  );
-  for (const { frame, atUs } of frames) {
-    recorder.handleFrame({
-      data: frame,
-      start: 0,
-      capturedLength: frame.length,
-      originalLength: frame.length,
-      capturedAtUs: atUs,
-      linkType: 1,
-      interfaceIndex: 0,
-    });
-  }
-  recorder.closeAll();
-  const counts = recorder.exportCounters();
-  await recorder.journal.close();
-  for (const one of records) checkCounts(one);
-  return { records, counts, journalled: recorder.journal.counters["journal.records"] };
-}
-
-/** Holds for every call whatever happened: each packet seen has exactly one fate. */
-function checkCounts(one: CallRecord): void {
-  for (const { packets, discardedBy } of one.streams) {
-    expect(packets.seen).toBe(packets.recorded + packets.discarded + packets.duplicate);
-    expect(Object.values(discardedBy).reduce((sum, count) => sum + count, 0)).toBe(packets.discarded);
-  }
+  const run = new RecorderRun(folder, config).feed(frames);
+  const counts = await run.end();
+  for (const one of run.records) checkCounts(one);
+  return { records: run.records, counts, journalled: run.recorder.journal.counters["journal.records"] };
 }
 
 const sides = (one: CallRecord) =>
@@ -104,7 +68,7 @@ describe("a plain call", () => {
 
   it("identifies the agent by number and by pattern", async () => {
     for (const match of ["21", "2?", "*1"]) {
-      const { records } = await record(makeCall(), configOf({ agents: { match: [match] } }));
+      const { records } = await record(makeCall(), officeConfig({ agents: { match: [match] } }));
       expect(records[0]!.parties[1].identifiedBy).toContain(match);
       expect(sides(records[0]!)[0]!.recorded).toBe(0);
       expect(sides(records[0]!)[1]!.discarded).toBe(0);
@@ -124,7 +88,7 @@ describe("media before the answer and after the end", () => {
   it("keeps early media when configured", async () => {
     const { records } = await record(
       makeCall({ earlyMediaMs: 800 }),
-      configOf({ agents: { match: ["21"] }, recording: { earlyMedia: "keep" } }),
+      officeConfig({ agents: { match: ["21"] }, recording: { earlyMedia: "keep" } }),
     );
     expect(sides(records[0]!)[1]!.discarded).toBe(0);
   });
@@ -206,7 +170,7 @@ describe("addresses", () => {
       ssrc: 4711,
       payload: toneSource(300),
     });
-    const { records } = await record(mergeCalls(call, intruder), configOf({ agents: { match: ["21"] } }));
+    const { records } = await record(mergeCalls(call, intruder), officeConfig({ agents: { match: ["21"] } }));
     const streams = records[0]!.streams.filter((stream) => stream.side === 1);
     expect(streams.map((stream) => [stream.packets.seen, stream.packets.recorded])).toEqual([
       [200, 200],
@@ -265,7 +229,7 @@ describe("limits", () => {
     const calls = Array.from({ length: 5 }, (_, i) =>
       makeCall({ callId: `c${i}`, caller: { rtpPort: 30_000 + i * 2 }, callee: { rtpPort: 40_000 + i * 2 } }),
     );
-    const { records, counts } = await record(mergeCalls(...calls), configOf({ call: { maxCalls: 3 } }));
+    const { records, counts } = await record(mergeCalls(...calls), officeConfig({ call: { maxCalls: 3 } }));
     expect(records.length).toBe(3);
     expect(counts["call.refused"]).toBe(2);
   });
@@ -284,7 +248,7 @@ describe("limits", () => {
     }));
     const { records, counts } = await record(
       mergeCalls(makeCall(), strays),
-      configOf({ agents: { match: ["21"] }, rtp: { maxFlows: 256 } }),
+      officeConfig({ agents: { match: ["21"] }, rtp: { maxFlows: 256 } }),
     );
     expect(counts["rtp.flows"]).toBeLessThanOrEqual(256);
     expect(counts["rtp.unbound"]).toBe(2000);

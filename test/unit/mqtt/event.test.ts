@@ -25,7 +25,7 @@ describe("eventOf", () => {
       "consent",
       { side: "answerer", role: "caller", purpose: "qa", from: "unknown", to: "granted", notice: "2026-11" },
     ],
-    [{ ...origin, kind: "paused", reason: "card", sipCallIds: ["a@b"] }, "pause", { state: "paused", reason: "card" }],
+    [{ ...origin, kind: "paused", reason: "card" }, "pause", { state: "paused", reason: "card" }],
     [{ ...origin, kind: "resumed", reason: "" }, "pause", { state: "resumed", reason: "" }],
     [{ ...origin, kind: "started" }, "call", { change: "started" }],
     [{ ...origin, kind: "stopped" }, "call", { change: "stopped" }],
@@ -42,7 +42,7 @@ describe("eventOf", () => {
     fc.assert(
       fc.property(number, number, (first, second) => {
         const by = `client ${first}`;
-        const { payload } = eventOf({ ...origin, by, kind: "paused", reason: `for ${second} only`, sipCallIds: [] });
+        const { payload } = eventOf({ ...origin, by, kind: "paused", reason: `for ${second} only` });
         expect(payload).toMatchObject({ by: "client •••", reason: "for ••• only" });
       }),
     );

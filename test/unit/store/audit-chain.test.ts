@@ -412,7 +412,7 @@ test("what the engine reports becomes an entry: who did it, in packet time, no n
       notice: "v1",
     },
     { ...base, kind: "erased", source: "api", by: "token a", side: 1, packets: 5 },
-    { ...base, kind: "paused", sipCallIds: ["one"], source: "panel", by: "panel", reason: "card" },
+    { ...base, kind: "paused", source: "panel", by: "panel", reason: "card" },
     { ...base, kind: "resumed", source: "mqtt", by: "client x", reason: "" },
     { ...base, kind: "started", source: "mqtt", by: "client x" },
     { ...base, kind: "stopped", source: "api", by: "" },
