@@ -330,7 +330,7 @@ export const configSchema = z.strictObject({
           from: z
             .enum(["any", "not-agent"])
             .default("any")
-            .describe("whose messages count: everybody's, or all but the agent's own phone's"),
+            .describe("whose grants count: everybody's, or all but the agent's own phone's; refusals always count"),
           name: z
             .string()
             .regex(/^[A-Za-z0-9-]{1,64}$/)
