@@ -4,17 +4,11 @@ import { readFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { parentPort } from "node:worker_threads";
 import { SidetoneError } from "../base/errors.js";
-import { BlockMemory } from "../journal/block-memory.js";
-import { CallReader } from "../journal/reader.js";
-import { sealAudio } from "./seal.js";
-import type { SealJob, SealReply, SealResult } from "./seal-job.js";
-import { SealMemory } from "./seal-memory.js";
+import { CallSealer } from "./seal-call.js";
+import type { SealJob, SealReply } from "./seal-job.js";
 
 const NICENESS = 10;
-/** About half an hour of a G.711 call; longer ones are read from the journal twice. */
-const BLOCK_BYTES = 32 * 1024 * 1024;
-const memory = new SealMemory(BLOCK_BYTES);
-const blockMemory = new BlockMemory(memory.blocks);
+const sealer = new CallSealer();
 
 /** Processor time of this thread, µs: the kernel's figure, or the time that passed where there is none. */
 function threadCpuUs(): number {
@@ -25,22 +19,11 @@ function threadCpuUs(): number {
   }
 }
 
-function seal(job: SealJob): SealResult {
-  const startUs = threadCpuUs();
-  const reader = CallReader.open(job.folder, job.position, job.record.id, blockMemory);
-  try {
-    const sealed = sealAudio(reader, job.record, { temporaryPath: job.temporaryPath, memory });
-    const blocks = reader.damagedBlocks;
-    if (blocks > 0) sealed.warnings.push({ code: "journal-damaged", detail: { blocks } });
-    return { sealed, cpuUs: Math.round(threadCpuUs() - startUs) };
-  } finally {
-    reader.close();
-  }
-}
-
 function answer(job: SealJob): SealReply {
   try {
-    return { result: seal(job) };
+    const startUs = threadCpuUs();
+    const sealed = sealer.seal(job);
+    return { result: { sealed, cpuUs: Math.round(threadCpuUs() - startUs) } };
   } catch (error) {
     if (error instanceof SidetoneError) return { fault: { code: error.code, message: error.message } };
     const message = error instanceof Error ? error.message : String(error);
