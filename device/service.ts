@@ -21,8 +21,10 @@ import { listRuns } from "./journal/recovery.js";
 import { CallKeeper } from "./keeper.js";
 import { recoverOldRun } from "./recovery.js";
 import { SealPool } from "./seal/pool.js";
+import { spoolKinds } from "./spool.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
 import { RecordingStore } from "./store/recordings.js";
+import { SpoolKeeper } from "./store/spool-keeper.js";
 
 /** First and longest pause before a crashed engine is started again. */
 const RESTART_FIRST_MS = 500;
@@ -68,6 +70,7 @@ export class Service {
   private readonly carried: CarriedKeeper;
   private faces: Faces | undefined;
   private watch: FileWatch | undefined;
+  private spool!: SpoolKeeper;
   private store!: RecordingStore;
   private pool!: SealPool;
   private keeper!: CallKeeper;
@@ -97,6 +100,12 @@ export class Service {
       audit: { onFault: (message) => logger.error(message) },
     });
     this.auditStart();
+    this.spool = new SpoolKeeper({
+      dataFolder,
+      kinds: spoolKinds({ dataFolder, store: this.store }),
+      onFault: (message) => logger.warn(message),
+    });
+    this.spool.start();
     this.carried.read();
     this.pool = new SealPool({ workers: config.seal.workers });
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
@@ -111,6 +120,7 @@ export class Service {
     await this.keeper.idle();
     this.watch?.stop();
     await this.faces?.stop();
+    await this.spool.stop();
     this.store.audit.append({ kind: "stopped", actor: "service" });
     clearTimeout(this.restartTimer);
     this.carried.close();

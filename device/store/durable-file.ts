@@ -39,10 +39,14 @@ export function replaceDurably(path: string, text: string, mode: number): void {
   syncFolder(dirname(path));
 }
 
-/** Makes the file; EEXIST when it is there already, and then it is left as it was. */
-export function createDurably(path: string, text: string, mode: number): void {
+/**
+ * Makes the file; EEXIST when it is there already, and then it is left as it was. `prepare`: what is still to be done to
+ * it, at its temporary path, before it is there.
+ */
+export function createDurably(path: string, text: string, mode: number, prepare?: (temporary: string) => void): void {
   const temporary = writeBeside(path, text, mode);
   try {
+    prepare?.(temporary);
     linkSync(temporary, path);
   } finally {
     rmSync(temporary, { force: true });

@@ -1,15 +1,9 @@
-// One sidetoned per data folder: `lock` names the process that has it, by id and start time, so that a number which the
-// kernel has given away again is not taken for it. The lock of a dead process is taken over.
+// One sidetoned per data folder: `lock` names the process that has it. The lock of a dead process is taken over.
 import { readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { SidetoneError } from "../base/errors.js";
 import { createDurably } from "./durable-file.js";
-
-interface Holder {
-  pid: number;
-  /** What the kernel says of the process's start; "" where it says nothing. */
-  startedAt: string;
-}
+import { type Holder, isAlive, ownHolder } from "./process-holder.js";
 
 /** More takers at once than this are not waited for. */
 const MAX_ATTEMPTS = 5;
@@ -26,8 +20,7 @@ export class FolderLock {
   /** Throws SidetoneError `data-in-use` while another process has the folder; else file system errors. */
   static take(dataFolder: string): FolderLock {
     const path = join(dataFolder, "lock");
-    const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? "" };
-    const text = `${JSON.stringify(own)}\n`;
+    const text = `${JSON.stringify(ownHolder())}\n`;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       if (create(path, text)) return new FolderLock(path, text);
       const found = readLock(path);
@@ -86,31 +79,6 @@ function parseHolder(text: string): Holder | undefined {
     // A lock that was cut off by a power failure has no living holder.
   }
   return undefined;
-}
-
-function isAlive(holder: Holder): boolean {
-  const startedAt = startOf(holder.pid);
-  if (startedAt !== undefined || holder.startedAt !== "") return startedAt === holder.startedAt;
-  try {
-    process.kill(holder.pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-/** Boot and start time of a living process in the kernel's words (proc(5)); undefined when it is gone or cannot be seen. */
-function startOf(pid: number): string | undefined {
-  try {
-    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    const status = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field, the name in brackets, may hold blanks; start time is the 22nd.
-    const fields = status.slice(status.lastIndexOf(")") + 2).split(" ");
-    if (fields[0] === "Z" || fields[0] === "X") return undefined;
-    return `${boot} ${fields[19] ?? ""}`;
-  } catch {
-    return undefined;
-  }
 }
 
 function inUse(dataFolder: string, holder: Holder): SidetoneError {
