@@ -124,8 +124,9 @@ export interface Manifest {
   audio: {
     file: string;
     bytes: number;
-    /** SHA-256 of the file, lower-case hex. */
+    /** Of the file as it is stored, lower-case hex. */
     sha256: string;
+    sha512: string;
     sampleRateHz: number;
     channels: number;
     durationMs: number;

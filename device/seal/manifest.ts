@@ -52,6 +52,7 @@ export function buildManifest(record: CallRecord, sealed: SealedAudio, options: 
       file: `${record.id}.wav`,
       bytes: sealed.bytes,
       sha256: sealed.sha256,
+      sha512: sealed.sha512,
       sampleRateHz: sealed.sampleRateHz,
       channels: sealed.channels,
       durationMs: sealed.durationMs,

@@ -6,8 +6,9 @@ import { closeSync, constants, fchmodSync, fdatasyncSync, openSync, rmSync, writ
 
 export interface WrittenFile {
   bytes: number;
-  /** SHA-256 of the file, lower-case hex. */
+  /** Of the file, lower-case hex. */
   sha256: string;
+  sha512: string;
 }
 
 const FILE_MODE = 0o600;
@@ -16,7 +17,8 @@ export const BLOCK_BYTES = 4096;
 
 export class OutputFile {
   readonly #path: string;
-  readonly #hash = createHash("sha256");
+  readonly #sha256 = createHash("sha256");
+  readonly #sha512 = createHash("sha512");
   /** Through the page cache; -1 = closed. */
   #descriptor: number;
   /** Past the page cache; -1 = not possible here. */
@@ -38,7 +40,8 @@ export class OutputFile {
 
   /** Best given pieces of some hundred kilobytes that begin at an address divisible by BLOCK_BYTES and are as many whole blocks. */
   append(piece: Uint8Array): void {
-    this.#hash.update(piece);
+    this.#sha256.update(piece);
+    this.#sha512.update(piece);
     for (let from = this.#writeBlocks(piece); from < piece.length; ) {
       from += writeSync(this.#descriptor, piece, from, piece.length - from, this.#bytes + from);
     }
@@ -49,7 +52,7 @@ export class OutputFile {
   finish(): WrittenFile {
     fdatasyncSync(this.#descriptor);
     this.#close();
-    return { bytes: this.#bytes, sha256: this.#hash.digest("hex") };
+    return { bytes: this.#bytes, sha256: this.#sha256.digest("hex"), sha512: this.#sha512.digest("hex") };
   }
 
   /** Closes and removes the file. */

@@ -28,8 +28,9 @@ export interface SealedAudio {
   kind: "audio";
   temporaryPath: string;
   bytes: number;
-  /** SHA-256 of the file, lower-case hex. */
+  /** Of the file, lower-case hex. */
   sha256: string;
+  sha512: string;
   sampleRateHz: number;
   channels: 2;
   durationMs: number;

@@ -30,6 +30,7 @@ export interface SilenceFound {
 export interface AudioRead {
   bytes: number;
   sha256: string;
+  sha512: string;
   /** Undefined when the file is no WAV of 16-bit PCM. */
   shape: WavShape | undefined;
   /** By request. */
@@ -59,7 +60,8 @@ export function readAudio(path: string, requestsFor: (shape: WavShape) => readon
     readSync(descriptor, header, 0, header.length, 0);
     const shape = parseHeader(header);
     const scans = (shape ? requestsFor(shape) : []).map((request) => new SilenceScan(request, shape!.channels));
-    const hash = createHash("sha256");
+    const sha256 = createHash("sha256");
+    const sha512 = createHash("sha512");
     const chunk = Buffer.from(new ArrayBuffer(CHUNK_BYTES));
     let at = 0;
     const pass = (end: number, sink?: (bytes: Buffer, at: number) => void): void => {
@@ -67,7 +69,8 @@ export function readAudio(path: string, requestsFor: (shape: WavShape) => readon
         const read = readSync(descriptor, chunk, 0, Math.min(CHUNK_BYTES, end - at), at);
         if (read === 0) return;
         const bytes = chunk.subarray(0, read);
-        hash.update(bytes);
+        sha256.update(bytes);
+        sha512.update(bytes);
         sink?.(bytes, at);
         at += read;
       }
@@ -82,7 +85,8 @@ export function readAudio(path: string, requestsFor: (shape: WavShape) => readon
       });
     }
     pass(size);
-    return { bytes: size, sha256: hash.digest("hex"), shape, silence: scans.map(({ found }) => found) };
+    const hashes = { sha256: sha256.digest("hex"), sha512: sha512.digest("hex") };
+    return { bytes: size, ...hashes, shape, silence: scans.map(({ found }) => found) };
   } finally {
     closeSync(descriptor);
   }

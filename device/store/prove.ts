@@ -91,9 +91,10 @@ function checkAudioFile(read: AudioRead | undefined, { audio }: Manifest, id: Ca
     faults.add(`there is no ${id}.wav beside the manifest`);
     return faults.toCheck("audio", { bytes: 0, seconds: 0 });
   }
-  const { bytes, sha256, shape } = read;
+  const { bytes, sha256, sha512, shape } = read;
   faults.expect(bytes === audio.bytes, `the file has ${bytes} bytes, the manifest says ${audio.bytes}`);
   faults.expect(sha256 === audio.sha256, `its SHA-256 is ${sha256}, the manifest says ${audio.sha256}`);
+  faults.expect(sha512 === audio.sha512, `its SHA-512 is ${sha512}, the manifest says ${audio.sha512}`);
   if (shape === undefined) faults.add("the file is no WAV of 16-bit PCM in one or two channels");
   else checkShape(shape, bytes, audio, faults);
   return faults.toCheck("audio", { bytes, seconds: shape ? round(shape.frames / shape.sampleRateHz) : 0 });

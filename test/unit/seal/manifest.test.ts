@@ -94,7 +94,9 @@ test("the manifest's members are the contract's, in its order", () => {
   expect(Object.keys(manifest).join(" ")).toBe(
     "schema id device sipCallIds startedAt answeredAt endedAt endReason policy policyRule purpose retention audio parties evidence ledger pauses events warnings",
   );
-  expect(Object.keys(manifest.audio).join(" ")).toBe("file bytes sha256 sampleRateHz channels durationMs startsAt");
+  expect(Object.keys(manifest.audio).join(" ")).toBe(
+    "file bytes sha256 sha512 sampleRateHz channels durationMs startsAt",
+  );
   expect(Object.keys(manifest.parties[0]).join(" ")).toBe(
     "role side channel uri number name identifiedBy joinedBy fromMs toMs consent spans closedSpans recordedMs streams",
   );

@@ -34,6 +34,7 @@ function expectWritten(path: string, pieces: readonly Uint8Array[]): void {
   expect(file.finish()).toEqual({
     bytes: whole.length,
     sha256: createHash("sha256").update(whole).digest("hex"),
+    sha512: createHash("sha512").update(whole).digest("hex"),
   });
   expect(readFileSync(path).equals(whole)).toBe(true);
   expect(statSync(path).mode & 0o777).toBe(0o600);

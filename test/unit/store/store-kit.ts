@@ -38,6 +38,7 @@ export function sealedAt(temporaryPath: string, content: string): SealedAudio {
     temporaryPath,
     bytes: content.length,
     sha256: createHash("sha256").update(content).digest("hex"),
+    sha512: createHash("sha512").update(content).digest("hex"),
     sampleRateHz: 8000,
     channels: 2,
     durationMs: 1000,
