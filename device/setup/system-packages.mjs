@@ -28,6 +28,7 @@ export const TEST_TOOLS = [
   { command: "mosquitto_pub", package: "mosquitto-clients" },
   { command: "openssl", package: "openssl" },
   { command: "curl", package: "curl" },
+  { command: "age", package: "age" },
 ];
 
 /** Packages whose command is on none of the folders. */

@@ -11,6 +11,7 @@ const RANK: Record<string, number> = {
   setup: 0,
   base: 0,
   contract: 1,
+  age: 1,
   config: 2,
   capture: 2,
   net: 2,
