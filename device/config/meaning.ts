@@ -5,6 +5,7 @@ import { findAgentFaults } from "./agent-meaning.js";
 import { findApiFaults } from "./api-meaning.js";
 import { findKeyFaults } from "./keys-meaning.js";
 import { findMqttFaults } from "./mqtt-meaning.js";
+import { findRetentionFaults } from "./retention-meaning.js";
 import { findRuleFaults } from "./rule-meaning.js";
 
 export interface MeaningFault {
@@ -22,6 +23,7 @@ export function findMeaningFaults(config: Config): MeaningFault[] {
     ...findKeyFaults(config),
     ...findMqttFaults(config),
     ...findRuleFaults(config),
+    ...findRetentionFaults(config),
     ...headerFaults(config),
   ];
 }

@@ -86,6 +86,20 @@ export const ruleSchema = z.strictObject({
 });
 export type ConsentRule = z.output<typeof ruleSchema>;
 
+/** A century: longer ages are written as no maximum. */
+const MAX_DAYS = 36_500;
+
+export const retentionClassSchema = z.strictObject({
+  name: z.string().regex(LABEL).describe("what rules call it"),
+  minDays: integer(0, MAX_DAYS, 0, "days from the call's end for which nothing deletes the recording", "days"),
+  maxDays: integer(0, MAX_DAYS, 0, "days from the call's end after which it is deleted; 0 = never", "days"),
+  keepManifest: z
+    .boolean()
+    .default(false)
+    .describe("keep the manifest, with its numbers, when the audio goes by age; an erasure removes it all the same"),
+});
+export type RetentionClass = z.output<typeof retentionClassSchema>;
+
 export const configSchema = z.strictObject({
   device: section(
     { id: z.string().max(64).default("").describe("name of this box in manifests and topics; empty = host name") },
@@ -456,6 +470,22 @@ export const configSchema = z.strictObject({
         .describe("keys that are pressed, as RTP events and in the manifest; never within a pause"),
     },
     "Recordings",
+  ),
+  retention: section(
+    {
+      classes: z.array(retentionClassSchema).max(64).default([]).describe("how long recordings stay, by class"),
+      defaultClass: digits(
+        /^(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$/,
+        "",
+        "class of recordings whose rule names none; empty = they are kept for ever",
+      ),
+      lengthenOnly: z
+        .boolean()
+        .default(false)
+        .describe("what a recording was promised when it was made, or since, can be lengthened and never shortened"),
+      sweepMinutes: integer(1, 1440, 60, "time between two searches for what is due", "min"),
+    },
+    "How long recordings are kept",
   ),
   journal: section(
     {

@@ -15,6 +15,7 @@ import type {
   PauseRecord,
   Policy,
 } from "./call-record.js";
+import type { DeletionReason } from "./tombstone.js";
 
 export const MANIFEST_SCHEMA = "sidetone.recording/1";
 
@@ -107,6 +108,17 @@ export interface ManifestParty {
   streams: ManifestStream[];
 }
 
+/** What was in force for a recording when it was made; ages count from `endedAt`, in days of 24 hours. */
+export interface ManifestRetention {
+  /** The class of the rule, else the default class; "" = none: it is kept for ever. */
+  class: string;
+  minDays: number;
+  /** 0 = no maximum. */
+  maxDays: number;
+  /** True: no later configuration shortens this. */
+  lengthenOnly: boolean;
+}
+
 export interface Manifest {
   schema: typeof MANIFEST_SCHEMA;
   id: CallId;
@@ -121,6 +133,8 @@ export interface Manifest {
   purpose: string;
   /** Retention class, "" when no rule names one. */
   retention: string;
+  /** Absent when neither a class nor `retention.lengthenOnly` was configured. */
+  retentionTerms?: ManifestRetention;
   audio: {
     file: string;
     bytes: number;
@@ -178,4 +192,6 @@ export interface CallLogLine {
     codecs: string[];
   }[];
   warnings: string[];
+  /** The recording was deleted, or the call's people erased: then numbers, Call-IDs and `file` are empty here. */
+  deleted?: DeletionReason;
 }

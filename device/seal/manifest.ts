@@ -10,6 +10,7 @@ import {
   MANIFEST_SCHEMA,
   type Manifest,
   type ManifestParty,
+  type ManifestRetention,
   type ManifestStream,
 } from "../contract/manifest.js";
 import { placeOf } from "./audio-reader.js";
@@ -24,6 +25,8 @@ export interface ManifestOptions {
   device: string;
   /** The audit chain's newest durable entry, where there is a chain. */
   audit?: AuditHead | undefined;
+  /** What a recording of this class is promised. */
+  promiseFor?: ((retention: string) => ManifestRetention | undefined) | undefined;
 }
 
 /** A published recording, as the call log needs it. */
@@ -35,6 +38,7 @@ export interface StoredRecording {
 
 export function buildManifest(record: CallRecord, sealed: SealedAudio, options: ManifestOptions): UnsignedManifest {
   const places = placesByChannel(record);
+  const retentionTerms = options.promiseFor?.(record.retention);
   return {
     schema: MANIFEST_SCHEMA,
     id: record.id,
@@ -48,6 +52,7 @@ export function buildManifest(record: CallRecord, sealed: SealedAudio, options: 
     policyRule: record.policyRule,
     purpose: record.purpose,
     retention: record.retention,
+    ...(retentionTerms && { retentionTerms }),
     audio: {
       file: `${record.id}.wav`,
       bytes: sealed.bytes,

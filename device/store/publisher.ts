@@ -18,7 +18,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { CallId } from "../base/ids.js";
 import type { CallRecord } from "../contract/call-record.js";
-import type { Manifest } from "../contract/manifest.js";
+import type { Manifest, ManifestRetention } from "../contract/manifest.js";
 import { buildManifest } from "../seal/manifest.js";
 import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
@@ -37,6 +37,8 @@ export interface PublisherOptions {
   gatherMs: number;
   /** Is told of every recording, and named by every manifest. */
   audit: AuditChain;
+  /** What a recording of a class is promised, for its manifest. */
+  promiseFor?: ((retention: string) => ManifestRetention | undefined) | undefined;
 }
 
 export interface Published {
@@ -171,7 +173,8 @@ export class Publisher {
 
   #sign(group: Ticket[]): SignedManifest[] {
     let previous = this.#chain.head;
-    const options = { device: this.#options.device, audit: this.#audit.head };
+    const { device, promiseFor } = this.#options;
+    const options = { device, audit: this.#audit.head, promiseFor };
     return group.map(({ record, sealed }) => {
       const unsigned = buildManifest(record, sealed, options);
       const signed = signManifest(unsigned, previous, this.#key.privateKey);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { isoUs } from "../base/clock.js";
 import type { CallId, TimeUs } from "../base/ids.js";
 import type { CallRecord } from "../contract/call-record.js";
-import type { CallLogLine } from "../contract/manifest.js";
+import type { CallLogLine, ManifestRetention } from "../contract/manifest.js";
 import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
 import { AuditChain, type AuditOptions } from "./audit-chain.js";
@@ -25,6 +25,8 @@ export interface StoreOptions {
   /** How long a recording waits for others to be published with; only tests give another time. */
   gatherMs?: number;
   audit?: AuditOptions;
+  /** What a recording of a class is promised, for its manifest; by default nothing. */
+  promiseFor?: (retention: string) => ManifestRetention | undefined;
 }
 
 /** How long a recording waits for others to be published with: sealing takes some milliseconds for each. */
@@ -49,6 +51,7 @@ export class RecordingStore {
         files: options.files ?? diskFiles,
         gatherMs: options.gatherMs ?? GATHER_MS,
         audit: this.audit,
+        promiseFor: options.promiseFor,
       });
       this.#log = new CallLog(paths.callsFolder);
       removeLeftovers(paths.partialFolder);
