@@ -1,7 +1,7 @@
 // Notices that a register or the tokens were changed beside the running service, by the command line or by hand: looks at
 // the files' times and sizes now and then. Tells what changed by its hash, never by its content.
-import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
+import { sha256Of } from "./base/sha256.js";
 
 export interface WatchedFile {
   path: string;
@@ -45,7 +45,7 @@ function stampOf(path: string): string {
 
 function hashOf(path: string): string {
   try {
-    return createHash("sha256").update(readFileSync(path)).digest("hex");
+    return sha256Of(readFileSync(path));
   } catch {
     return "";
   }

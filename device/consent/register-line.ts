@@ -1,8 +1,8 @@
 // An entry of the consent register or the agents' register: what its fields may hold, its line in the file (JSON), the
 // form in which its number is compared, and the id by which evidence names it. Entries keep dates and numbers as they
 // were written. Pure; reads and writes no file.
-import { hash } from "node:crypto";
 import type { TimeUs } from "../base/ids.js";
+import { sha256Of } from "../base/sha256.js";
 import { comparableNumber, type NumberRules } from "../call/numbers.js";
 import { isAnonymousForm } from "../sip/identity.js";
 import { readMoment } from "./register-moment.js";
@@ -146,7 +146,7 @@ export function identityOf<Entry extends object>(format: RegisterFormat<Entry>, 
 
 /** Names the entry in evidence: 12 hexadecimal digits of SHA-256, the same before and after a revocation. */
 export function entryId<Entry extends object>(format: RegisterFormat<Entry>, entry: Entry): string {
-  return hash("sha256", identityOf(format, entry), "hex").slice(0, ID_HEX_DIGITS);
+  return sha256Of(identityOf(format, entry)).slice(0, ID_HEX_DIGITS);
 }
 
 /**

@@ -1,6 +1,5 @@
 // The command line of `sidetoned`: what was asked for, as a value, and the text of --help. Refuses what is unknown or
 // contradicts itself in one line. Opens nothing and reads no configuration.
-import { EXIT } from "../base/errors.js";
 import { splitList } from "../config/environment.js";
 import type { ConfigOverrides } from "../config/load.js";
 import { POLICIES } from "../contract/call-record.js";
@@ -18,6 +17,7 @@ import {
 } from "./command-flags.js";
 import { PROVE_USAGE, type ProveCommand, parseProveCommand } from "./prove-report.js";
 import { parseRegisterCommand, REGISTER_USAGE, type RegisterCommand } from "./register-arguments.js";
+import { exitCodesText } from "./text.js";
 import { parseTokenCommand, TOKEN_USAGE, type TokenCommand } from "./token-command.js";
 
 export type Command =
@@ -75,7 +75,7 @@ export function helpText(): string {
     const again = entry.isRepeatable ? " (may be repeated)" : "";
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
-  const exits = `Exit codes: ${EXIT.ok} done, ${EXIT.internal} fault in sidetoned, ${EXIT.usage} bad usage or configuration, ${EXIT.capture} capture unreadable, ${EXIT.storage} nothing could be stored`;
+  const exits = `Exit codes: ${exitCodesText()}`;
   return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 

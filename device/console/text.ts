@@ -1,6 +1,23 @@
 // The words in which the console tells results: reasons, and the counters that a person should know of. Texts only; what
 // they belong to is decided elsewhere.
+import { EXIT, type ExitCode } from "../base/errors.js";
 import type { NoAudioReason } from "../contract/call-record.js";
+
+/** Every exit code of `sidetoned` in few words, for --help. */
+const EXIT_TEXT: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: "done",
+  internal: "own fault",
+  usage: "bad usage or configuration",
+  capture: "capture unreadable",
+  storage: "not stored",
+  unproved: "not proved",
+};
+
+/** "0 done, 1 fault in sidetoned, …" */
+export function exitCodesText(): string {
+  const codes = Object.entries(EXIT) as [keyof typeof EXIT, ExitCode][];
+  return codes.map(([name, code]) => `${code} ${EXIT_TEXT[name]}`).join(", ");
+}
 
 export interface ReasonText {
   /** For a table cell. */

@@ -2,12 +2,12 @@
 // `head.json`. Many entries share one write and one fsync. The order within a group: the lines are written, made durable,
 // then the head says so; what stands behind the head after a power cut may be torn and is cut off at the next start, what the
 // head names and is not there shows for ever as a gap. One chain per data folder, held by its lock. Decides nothing.
-import { createHash } from "node:crypto";
 import { closeSync, constants, fchmodSync, fstatSync, fsync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Clock, isoUs, systemClock } from "../base/clock.js";
 import type { CallId, TimeUs } from "../base/ids.js";
+import { sha256Of } from "../base/sha256.js";
 import {
   AUDIT_HEAD_SCHEMA,
   AUDIT_SCHEMA,
@@ -21,7 +21,6 @@ import { type AuditRepair, resumeAudit } from "./audit-resume.js";
 import type { DeviceKey } from "./device-key.js";
 import { makeFolders, replaceDurably, syncFolder } from "./durable-file.js";
 import { diskFiles } from "./file-layer.js";
-import { sha256Of } from "./signature.js";
 import { signLine } from "./signed-line.js";
 
 /** The file system as the chain needs it; tests put another in its place that fails. */
@@ -374,7 +373,7 @@ function boundedDetail(detail: AuditDetail): AuditDetail {
   const text = JSON.stringify(detail);
   const bytes = Buffer.byteLength(text);
   if (bytes <= MAX_DETAIL_BYTES) return detail;
-  return { omittedBytes: bytes, omittedSha256: createHash("sha256").update(text).digest("hex") };
+  return { omittedBytes: bytes, omittedSha256: sha256Of(text) };
 }
 
 function entryOfRepair(repair: AuditRepair): AuditEntryInput {

@@ -3,9 +3,9 @@
 import type { KeyObject } from "node:crypto";
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { sha256Of } from "../base/sha256.js";
 import type { AuditEntry, AuditHead } from "../contract/audit.js";
 import { auditFolder, listAuditFiles, parseEntry, readHead, readLines } from "./audit-files.js";
-import { sha256Of } from "./signature.js";
 import { isSignedLine } from "./signed-line.js";
 
 /** What was put right, or found missing; stands in the `recovered` entry that follows. */

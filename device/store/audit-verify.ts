@@ -3,9 +3,9 @@
 // manifests that name its entries, and copies of its head elsewhere, are what such a chain would contradict.
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
+import { sha256Of } from "../base/sha256.js";
 import type { AuditHead } from "../contract/audit.js";
 import { auditFolder, type FileLine, listAuditFiles, parseEntry, readHead, readLines } from "./audit-files.js";
-import { sha256Of } from "./signature.js";
 import { isSignedLine } from "./signed-line.js";
 
 export type AuditProblemKind =

@@ -4,10 +4,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CallId, isCallId } from "../base/ids.js";
+import { sha256Of } from "../base/sha256.js";
 import { replaceDurably } from "./durable-file.js";
 import type { FileLayer } from "./file-layer.js";
 import type { RecordingPaths } from "./recording-paths.js";
-import { parseManifest, sha256Of } from "./signature.js";
+import { parseManifest } from "./signature.js";
 
 const CHAIN_SCHEMA = "sidetone.chain/1";
 const HASH_PATTERN = /^[0-9a-f]{64}$/;

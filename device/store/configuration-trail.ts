@@ -1,8 +1,8 @@
 // What the configuration was at the last start, and how it differs now, for the audit chain: settings are kept as hashes, so
 // that neither secrets nor numbers stand in a second place. `audit/configuration.json`.
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { sha256Of } from "../base/sha256.js";
 import type { AuditEntryInput } from "../contract/audit.js";
 import type { Config } from "../contract/config.js";
 import { makeFolders, replaceDurably } from "./durable-file.js";
@@ -37,7 +37,7 @@ export function noteConfiguration(dataFolder: string, config: Config): AuditEntr
     kind: "configuration",
     actor: "service",
     detail: {
-      sha256: hashOf(JSON.stringify(settings)),
+      sha256: sha256Of(JSON.stringify(settings)),
       settings: Object.keys(settings).length,
       // At the first start everything is new.
       changed: isFirst ? [] : changed.slice(0, MAX_PATHS),
@@ -51,7 +51,7 @@ function* settingsOf(value: unknown, path = ""): Iterable<[string, string]> {
     for (const [key, member] of Object.entries(value)) yield* settingsOf(member, path === "" ? key : `${path}.${key}`);
     return;
   }
-  yield [path, hashOf(JSON.stringify(value) ?? "")];
+  yield [path, sha256Of(JSON.stringify(value) ?? "")];
 }
 
 function readTrail(path: string): Record<string, string> {
@@ -61,8 +61,4 @@ function readTrail(path: string): Record<string, string> {
   } catch {
     return {};
   }
-}
-
-function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

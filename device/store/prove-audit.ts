@@ -2,13 +2,13 @@
 // whether the chain as a whole is unbroken is audit-verify.ts's. Never writes.
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
+import { sha256Of } from "../base/sha256.js";
 import type { AuditEntry } from "../contract/audit.js";
 import { MAX_PAUSES } from "../contract/call-record.js";
 import type { Manifest } from "../contract/manifest.js";
 import { auditFolder, listAuditFiles, parseEntry, readLines } from "./audit-files.js";
 import { attemptOr, Faults, type ProofCheck } from "./prove-check.js";
 import { nameParty } from "./prove-consent.js";
-import { sha256Of } from "./signature.js";
 import { isSignedLine } from "./signed-line.js";
 
 /** A recording that the chain enters as published. */

@@ -3,11 +3,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type CallId, isCallId } from "../base/ids.js";
+import { sha256Of } from "../base/sha256.js";
 import type { Manifest } from "../contract/manifest.js";
 import type { AuditTrace, RecordedEntry } from "./prove-audit.js";
 import { Faults, type ProofCheck } from "./prove-check.js";
 import { type RecordingPaths, timeOfCallId } from "./recording-paths.js";
-import { parseManifest, sha256Of } from "./signature.js";
+import { parseManifest } from "./signature.js";
 
 export function checkPrevious(paths: RecordingPaths, { previous }: Manifest, trace: AuditTrace): ProofCheck {
   const faults = new Faults();

@@ -4,6 +4,7 @@ import type { KeyObject } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { CallId } from "../base/ids.js";
+import { sha256Of } from "../base/sha256.js";
 import type { Manifest } from "../contract/manifest.js";
 import {
   type AudioRead,
@@ -19,7 +20,7 @@ import { attempt, attemptOr, Faults, PROOF_SCHEMA, type Proof, type ProofCheck }
 import { checkConsent, checkSpans, nameParty } from "./prove-consent.js";
 import { checkPackets, checkStreams } from "./prove-counts.js";
 import { RecordingPaths } from "./recording-paths.js";
-import { parseManifest, sha256Of, verifyManifest } from "./signature.js";
+import { parseManifest, verifyManifest } from "./signature.js";
 
 /**
  * How far a packet may stand from when it was captured: jitter, and packets that overtook each other. It stands where its

@@ -17,6 +17,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { CallId } from "../base/ids.js";
+import { sha256Of } from "../base/sha256.js";
 import type { CallRecord } from "../contract/call-record.js";
 import type { Manifest, ManifestRetention } from "../contract/manifest.js";
 import { buildManifest } from "../seal/manifest.js";
@@ -27,7 +28,7 @@ import { ManifestChain } from "./chain.js";
 import type { DeviceKey } from "./device-key.js";
 import type { FileLayer } from "./file-layer.js";
 import type { RecordingPaths } from "./recording-paths.js";
-import { parseManifest, type SignedManifest, sha256Of, signManifest } from "./signature.js";
+import { parseManifest, type SignedManifest, signManifest } from "./signature.js";
 
 export interface PublisherOptions {
   /** Name of this box in manifests. */

@@ -2,7 +2,6 @@
 // atomic replacement of the whole file under a lock of its own, so that two writers lose nothing and a reader never sees
 // a half; nothing is ever taken out, a revocation is entered into the entry it ends. Lines that are no entry stay as
 // they are. The service and the command line write; the engine only reads (consent/register.ts).
-import { hash } from "node:crypto";
 import {
   chownSync,
   closeSync,
@@ -20,6 +19,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type Clock, isoUs, systemClock } from "../base/clock.js";
 import { SidetoneError } from "../base/errors.js";
 import type { TimeUs } from "../base/ids.js";
+import { sha256Of } from "../base/sha256.js";
 import type { NumberRules } from "../call/numbers.js";
 import {
   AGENTS_REGISTER,
@@ -267,7 +267,7 @@ class RegisterImage<Entry extends { revokedAt?: string }> {
     this.changes.push({
       register: this.#format.name,
       kind,
-      subject: hash("sha256", registerKey(subject, this.#numbers), "hex"),
+      subject: sha256Of(registerKey(subject, this.#numbers)),
       entry: entryId(this.#format, entry),
       // The first column is the subject.
       fields: Object.fromEntries(all.slice(1).filter((pair): pair is [string, string] => pair[1] !== undefined)),

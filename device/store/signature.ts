@@ -1,7 +1,8 @@
 // A manifest's bytes and what vouches for them. The file is the manifest as one line of JSON, members in the contract's
 // order; the signature (Ed25519, RFC 8032) is over that line without its last member, `signature`. Reads and writes no
 // files.
-import { createHash, type KeyObject, sign, verify } from "node:crypto";
+import { type KeyObject, sign, verify } from "node:crypto";
+import { sha256Of } from "../base/sha256.js";
 import type { Manifest } from "../contract/manifest.js";
 import type { UnsignedManifest } from "../seal/manifest.js";
 
@@ -47,10 +48,6 @@ export function parseManifest(bytes: Buffer): Manifest | undefined {
   } catch {
     return undefined;
   }
-}
-
-export function sha256Of(bytes: Buffer): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
 
 function canonicalBytes(value: object): Buffer {

@@ -1,7 +1,7 @@
 // The API's tokens: `keys/tokens.json`, for the owner only. Keeps the SHA-256 of each secret, never a secret: 256 random
 // bits need no slower hash. Changed by commands while the service runs, which notices within a second. Whatever is wrong
 // with the file, no token is good then.
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import {
   type BigIntStats,
   chmodSync,
@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type Clock, isoUs } from "../base/clock.js";
 import { SidetoneError } from "../base/errors.js";
+import { sha256Of } from "../base/sha256.js";
 import { RIGHTS, type Right } from "../contract/api.js";
 import { makeFolders, replaceDurably, syncFolder } from "./durable-file.js";
 import { FolderLock } from "./folder-lock.js";
@@ -85,7 +86,7 @@ export class TokenStore {
   find(secret: string): Token | undefined {
     this.#refresh();
     if (!SECRET_PATTERN.test(secret)) return undefined;
-    const hash = sha256Of(secret);
+    const hash = Buffer.from(sha256Of(secret), "hex");
     const nowUs = this.#options.clock.nowUs();
     let found: Token | undefined;
     for (const known of this.#known) {
@@ -149,7 +150,7 @@ export class TokenStore {
       rights: RIGHTS.filter((right) => rights.includes(right)),
       createdAt: isoUs(nowUs),
       ...(days !== undefined && { expiresAt: isoUs(nowUs + days * US_PER_DAY) }),
-      sha256: sha256Of(secret).toString("hex"),
+      sha256: sha256Of(secret),
     };
     return { stored, token: withoutHash(stored), secret };
   }
@@ -240,10 +241,6 @@ export class TokenStore {
 /** For the service's start: a token with all rights when the data folder has never had any. Its secret is to be shown once. */
 export function ensureFirstToken(store: TokenStore): string | undefined {
   return store.createFirst();
-}
-
-function sha256Of(secret: string): Buffer {
-  return createHash("sha256").update(secret, "utf8").digest();
 }
 
 function withoutHash({ sha256: _, ...token }: StoredToken): Token {

@@ -1,7 +1,8 @@
 // The command line: every flag in both spellings, and one helpful line for everything that is not understood.
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { SidetoneError } from "../../../device/base/errors.js";
+import { EXIT, SidetoneError } from "../../../device/base/errors.js";
 import { helpText, parseArguments } from "../../../device/console/arguments.js";
 
 const live = { kind: "run", readPaths: [], json: false, overrides: {} };
@@ -102,7 +103,16 @@ describe("helpText", () => {
     for (const name of ["interface", "read", "data", "config", "policy", "agents", "json", "help", "version"]) {
       expect(text).toMatch(new RegExp(`^  --${name}\\b`, "m"));
     }
-    expect(text).toMatch(/Exit codes: 0 done, 1 .*, 2 .*, 3 .*, 4 /);
+    const line = /^Exit codes: (.*)$/m.exec(text)?.[1] ?? "";
+    const listed = line.split(", ").map((part) => /^(\d+) \S/.exec(part)?.[1]);
+    expect(listed).toEqual(Object.values(EXIT).map(String));
+    expect(Math.max(...text.split("\n").map((one) => one.length))).toBeLessThanOrEqual(120);
     expect(text).toMatch(/^[\n\x20-\x7e]+\n$/);
+  });
+
+  it("lists the exit codes that the README documents", () => {
+    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+    const paragraph = /^Exit codes: [\s\S]*?\n\n/m.exec(readme)?.[0] ?? "";
+    for (const code of Object.values(EXIT)) expect(paragraph).toMatch(new RegExp(`(: |· )${code} \\S`));
   });
 });

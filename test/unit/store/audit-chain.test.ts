@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { sha256Of } from "../../../device/base/sha256.js";
 import { AUDIT_KINDS, auditEntryOf } from "../../../device/contract/audit.js";
 import type { AuditedEvent } from "../../../device/contract/engine-messages.js";
 import { openDeviceKey } from "../../../device/store/device-key.js";
-import { sha256Of } from "../../../device/store/signature.js";
 import { isSignedLine, parseLine, signLine } from "../../../device/store/signed-line.js";
 import {
   auditFile,

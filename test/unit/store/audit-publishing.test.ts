@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { sha256Of } from "../../../device/base/sha256.js";
 import { RecordingStore, type StoreOptions } from "../../../device/store/recordings.js";
-import { sha256Of } from "../../../device/store/signature.js";
 import { failingDisk, linesOf, problemsOf, readAudit } from "./audit-kit.js";
 import { callOf, dyingFiles, filesBelow, makeFolder, publish, readChain, removeFolder } from "./store-kit.js";
 

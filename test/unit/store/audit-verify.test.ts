@@ -4,8 +4,8 @@ import { appendFileSync, cpSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { sha256Of } from "../../../device/base/sha256.js";
 import { verifyAudit } from "../../../device/store/audit-verify.js";
-import { sha256Of } from "../../../device/store/signature.js";
 import { signLine } from "../../../device/store/signed-line.js";
 import { auditFile, editLines, linesOf, makeChain, NOVEMBER_US, openChain, problemsOf } from "./audit-kit.js";
 import { makeFolder, publicKeyOf, removeFolder } from "./store-kit.js";
