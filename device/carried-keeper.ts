@@ -4,6 +4,7 @@ import { systemClock } from "./base/clock.js";
 import type { CallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
 import { CarriedCalls } from "./carried-calls.js";
+import type { AlarmDesk } from "./contract/alarms.js";
 import type { CarriedCall, CarriedPause, CarriedState } from "./contract/engine-messages.js";
 import { CarriedFile } from "./store/carried-file.js";
 
@@ -14,12 +15,14 @@ export class CarriedKeeper {
   private calls = new CarriedCalls();
   private readonly file: CarriedFile | undefined;
   private readonly logger: Logger;
+  private readonly alarms: AlarmDesk;
   private timer: NodeJS.Timeout | undefined;
 
   /** What is carried through a replay has no meaning beyond it. */
-  constructor(dataFolder: string, isLive: boolean, logger: Logger) {
+  constructor(dataFolder: string, isLive: boolean, logger: Logger, alarms: AlarmDesk) {
     this.file = isLive ? new CarriedFile(dataFolder) : undefined;
     this.logger = logger;
+    this.alarms = alarms;
   }
 
   /** To be called once the data folder is ours. */
@@ -69,7 +72,9 @@ export class CarriedKeeper {
     this.timer = undefined;
     try {
       this.file?.write(this.calls.state(systemClock.nowUs()));
+      this.alarms.clear("carried-unwritable");
     } catch (error) {
+      this.alarms.raise("carried-unwritable", { reason: messageOf(error) });
       this.logger.error("carried.json cannot be written: a restart would not know of pauses and refusals", {
         message: messageOf(error),
       });

@@ -207,11 +207,15 @@ class Engine {
     const { user, system } = process.cpuUsage();
     return {
       atUs: this.recorder.packetTimeUs,
-      sources: [...this.files, ...this.live.map((source) => ({ name: source.name, ...source.counters() }))],
+      sources: [
+        ...this.files,
+        ...this.live.map((source) => ({ name: source.name, ...source.counters(), fault: source.standingFault })),
+      ],
       counts: { ...this.recorder.exportCounters(), "call.unreported": this.unreported },
       encapsulations: this.recorder.encapsulations(),
       tlsEndpoints: this.recorder.tlsEndpoints(),
       activeCalls: this.recorder.table.size,
+      isJournalFailing: this.recorder.journal.isFailing,
       rssBytes: process.memoryUsage.rss(),
       cpuUs: user + system,
     };

@@ -5,9 +5,11 @@ import { ApiFace } from "./api/face.js";
 import { systemClock } from "./base/clock.js";
 import { SidetoneError } from "./base/errors.js";
 import type { Logger } from "./base/logger.js";
+import { ALARM_CODES } from "./contract/alarms.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
 import type { AuditedEvent } from "./contract/engine-messages.js";
+import type { AlarmBook } from "./health/alarms.js";
 import { MqttFace } from "./mqtt/face.js";
 import { ensureFirstToken, TokenStore } from "./store/tokens.js";
 
@@ -17,6 +19,7 @@ export interface FacesOptions {
   device: string;
   dataFolder: string;
   desk: CommandDesk;
+  alarms: AlarmBook;
   /** A token was made at the first start: shown once, and to whoever stands before the terminal only. */
   showFirstToken(secret: string): void;
   logger: Logger;
@@ -30,14 +33,20 @@ export class Faces {
 
   constructor(options: FacesOptions) {
     this.options = options;
-    const { config, device, desk, logger } = options;
+    const { config, device, desk, alarms, logger } = options;
     this.mqtt = new MqttFace({ config: config.mqtt, device, desk, logger });
+    alarms.listen({
+      raised: (alarm) => this.mqtt.setAlarm(alarm.code, alarm),
+      cleared: ({ code }) => this.mqtt.setAlarm(code, undefined),
+    });
   }
 
   start(): Promise<void> {
+    const standing = new Map(this.options.alarms.standing.map((alarm) => [alarm.code, alarm]));
+    for (const code of ALARM_CODES) this.mqtt.setAlarm(code, standing.get(code));
     this.started = Promise.all([
-      this.attempt("MQTT", () => this.mqtt.start()),
-      this.attempt("the HTTP API", () => this.startApi()),
+      this.attempt("MQTT", "mqtt-off", () => this.mqtt.start()),
+      this.attempt("the HTTP API", "api-off", () => this.startApi()),
     ]).then(() => {});
     return this.started;
   }
@@ -68,11 +77,13 @@ export class Faces {
     logger.info("the API listens", { address });
   }
 
-  private async attempt(name: string, start: () => Promise<void>): Promise<void> {
+  private async attempt(name: string, alarm: "api-off" | "mqtt-off", start: () => Promise<void>): Promise<void> {
     try {
       await start();
+      this.options.alarms.clear(alarm);
     } catch (error) {
       if (!(error instanceof SidetoneError)) throw error;
+      this.options.alarms.raise(alarm, { reason: error.message });
       this.options.logger.error(`${name} is off: ${error.message}`, { code: error.code });
     }
   }

@@ -8,6 +8,7 @@ import { EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import { makeLogger } from "./base/logger.js";
 import { describeConfig, explainConfig } from "./config/explain.js";
 import { loadConfig } from "./config/load.js";
+import { alarmsText } from "./console/alarms-command.js";
 import { type Command, helpText, parseArguments } from "./console/arguments.js";
 import { runAuditCommand } from "./console/audit-command.js";
 import { runPolicyTest } from "./console/policy-report.js";
@@ -45,6 +46,9 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       process.stdout.write(runPolicyTest(config, command.call, command.json));
       return EXIT.ok;
     }
+    case "alarms":
+      process.stdout.write(alarmsText(command.command));
+      return EXIT.ok;
     case "audit":
       return runAuditCommand(command.command, settingsFor(command.command).dataFolder, write);
     case "prove":

@@ -3,6 +3,8 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { alarmVoice } from "./alarm-voice.js";
+import { AlarmWatch } from "./alarm-watch.js";
 import { systemClock } from "./base/clock.js";
 import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import { makeCallId } from "./base/ids.js";
@@ -17,11 +19,13 @@ import type { CallLogLine } from "./contract/manifest.js";
 import { EngineProcess } from "./engine-process.js";
 import { Faces } from "./faces.js";
 import { FileWatch } from "./file-watch.js";
+import { AlarmBook, type AlarmBookState } from "./health/alarms.js";
 import { listRuns } from "./journal/recovery.js";
 import { CallKeeper } from "./keeper.js";
 import { recoverOldRun } from "./recovery.js";
 import { SealPool } from "./seal/pool.js";
 import { spoolKinds } from "./spool.js";
+import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
 import { RecordingStore } from "./store/recordings.js";
 import { SpoolKeeper } from "./store/spool-keeper.js";
@@ -68,6 +72,8 @@ export class Service {
   private readonly desk: EngineDesk;
   private readonly device: string;
   private readonly carried: CarriedKeeper;
+  private readonly alarms: AlarmBook;
+  private readonly alarmWatch: AlarmWatch;
   private faces: Faces | undefined;
   private watch: FileWatch | undefined;
   private spool!: SpoolKeeper;
@@ -88,7 +94,10 @@ export class Service {
     this.journalRoot = join(options.dataFolder, "journal");
     this.registerFolder = join(options.dataFolder, "registers");
     this.device = options.config.device.id || hostname();
-    this.carried = new CarriedKeeper(options.dataFolder, options.capture.kind === "live", options.logger);
+    this.alarms = this.openAlarms();
+    this.alarmWatch = new AlarmWatch(this.alarms, systemClock);
+    const isLive = options.capture.kind === "live";
+    this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
     this.desk = new EngineDesk((message) => this.engine?.send(message) ?? false);
   }
 
@@ -97,7 +106,13 @@ export class Service {
     const { config, dataFolder, logger } = this.options;
     this.store = RecordingStore.open(dataFolder, {
       device: this.device,
-      audit: { onFault: (message) => logger.error(message) },
+      audit: {
+        onFault: (message) => {
+          logger.error(message);
+          this.alarms.raise("audit-unwritable", { reason: message });
+        },
+        onRecovery: () => this.alarms.clear("audit-unwritable"),
+      },
     });
     this.auditStart();
     this.spool = new SpoolKeeper({
@@ -168,6 +183,24 @@ export class Service {
     );
   }
 
+  /** What stands is said, and entered where it concerns the proof; a replay's alarms are gone with it. */
+  private openAlarms(): AlarmBook {
+    const { capture, dataFolder, logger } = this.options;
+    if (capture.kind !== "live") return new AlarmBook({ clock: systemClock });
+    const keep = (state: AlarmBookState): void => {
+      // Before the store is open the folder is not ours; on a disk that takes nothing the alarm itself says so.
+      if (this.store === undefined) return;
+      try {
+        writeAlarms(dataFolder, state);
+      } catch {
+        logger.debug("alarms.json cannot be written");
+      }
+    };
+    const book = new AlarmBook({ clock: systemClock, before: readAlarms(dataFolder), keep });
+    book.listen(alarmVoice(logger, (entry) => this.store.audit.append(entry)));
+    return book;
+  }
+
   private auditStart(): void {
     const { audit } = this.store;
     const { config, capture, dataFolder } = this.options;
@@ -185,6 +218,7 @@ export class Service {
       device: this.device,
       dataFolder,
       desk: this.desk,
+      alarms: this.alarms,
       showFirstToken,
       logger,
     });
@@ -214,7 +248,8 @@ export class Service {
       case "ready":
         if (message.interfaces.length === 0) break;
         logger.info("capturing", { interfaces: message.interfaces.join(",") });
-        warnWithoutAgents(this.options.config, logger);
+        if (warnsWithoutAgents(this.options.config, logger)) this.alarms.raise("no-agents");
+        this.alarmWatch.engineReady();
         this.faces ??= this.startFaces();
         break;
       case "command-result":
@@ -271,11 +306,14 @@ export class Service {
     const before = this.counters;
     this.counters = counters;
     this.faces?.showCalls(counters.activeCalls);
+    let dropped = 0;
     for (const source of counters.sources) {
       const known = before?.sources.find((candidate) => candidate.name === source.name);
       const drops = source.kernelDrops - (known?.kernelDrops ?? 0);
       if (drops > 0) this.options.logger.warn("kernel dropped packets", { interface: source.name, packets: drops });
+      dropped += Math.max(0, drops);
     }
+    this.alarmWatch.note(counters, dropped);
   }
 
   private noteFault(code: ErrorCode, message: string): void {
@@ -294,6 +332,7 @@ export class Service {
     }
     const isLive = this.options.capture.kind === "live";
     this.options.logger.error("the engine stopped unexpectedly; its journal is being recovered", { how });
+    this.alarmWatch.engineLost(how);
     this.store.audit.append({ kind: "engine-lost", actor: "service", detail: { how } });
     void this.keeper
       .idle()
@@ -322,12 +361,13 @@ export class Service {
 }
 
 /** A box that nobody told who the agents are records nothing under most policies: better said at the start. */
-function warnWithoutAgents(config: Config, logger: Logger): void {
+function warnsWithoutAgents(config: Config, logger: Logger): boolean {
   const { policy } = config.consent;
-  if (namesAgents(config) || policy === "both-parties" || policy === "none") return;
+  if (namesAgents(config) || policy === "both-parties" || policy === "none") return false;
   logger.warn("no agents are configured, so nothing will be recorded: name them with --agents or agents.match", {
     policy,
   });
+  return true;
 }
 
 /** A new run's folder must outlive a power cut as well as what is written into it. */

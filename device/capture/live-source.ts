@@ -88,6 +88,11 @@ export class LiveSource {
     };
   }
 
+  /** What `takeFault` told last, "" while all is well. */
+  get standingFault(): string {
+    return this.#reported;
+  }
+
   /** The filter in the kernel, "" = none. */
   get filter(): string {
     return this.#filter;

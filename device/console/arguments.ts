@@ -3,6 +3,7 @@
 import { splitList } from "../config/environment.js";
 import type { ConfigOverrides } from "../config/load.js";
 import { POLICIES } from "../contract/call-record.js";
+import { ALARMS_USAGE, type AlarmsCommand, parseAlarmsCommand } from "./alarms-command.js";
 import { AUDIT_USAGE, type AuditCommand, parseAuditCommand } from "./audit-command.js";
 import { type PolicyCommand, parsePolicyCommand } from "./call-description.js";
 import {
@@ -25,6 +26,7 @@ export type Command =
   | { kind: "version" }
   | { kind: "explain-config"; json: boolean }
   | (PolicyCommand & { overrides: ConfigOverrides })
+  | { kind: "alarms"; command: AlarmsCommand }
   | { kind: "audit"; command: AuditCommand }
   | { kind: "prove"; command: ProveCommand }
   | { kind: "register"; command: RegisterCommand }
@@ -62,7 +64,7 @@ const FLAGS: readonly Flag[] = [
 const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
        sidetoned policy test --call TEXT [--json]
-       sidetoned register, token, audit, prove: see below
+       sidetoned register, token, audit, prove, alarms: see below
 
 Records SIP calls off a mirror port, or out of capture files.
 `;
@@ -76,13 +78,14 @@ export function helpText(): string {
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
   const exits = `Exit codes: ${exitCodesText()}`;
-  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 
 /** Throws SidetoneError usage with one line. `argv` is without the program's name. */
 export function parseArguments(argv: readonly string[]): Command {
   const [first, ...rest] = argv;
   if (first === "token") return { kind: "token", command: parseTokenCommand(rest) };
+  if (first === "alarms") return { kind: "alarms", command: parseAlarmsCommand(rest) };
   if (first === "audit") return { kind: "audit", command: parseAuditCommand(rest) };
   if (first === "prove") return { kind: "prove", command: parseProveCommand(rest) };
   if (first === "register") return { kind: "register", command: parseRegisterCommand(rest) };

@@ -36,6 +36,7 @@ export const AUDIT_KINDS = {
   "hold-lifted": "a legal hold was lifted",
   retention: "the retention classes in force are others than before",
   "call-log": "lines of a day's call log lost their numbers: the file's SHA-256 since",
+  alarm: "a critical alarm was raised or cleared",
   lost: "entries could not be written for so long that they had to be given up: how many",
 } as const;
 export type AuditKind = keyof typeof AUDIT_KINDS;

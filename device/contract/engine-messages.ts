@@ -45,6 +45,8 @@ export interface SourceCounters {
   /** Lost in the kernel (ps_drop) and at the interface (ps_ifdrop), as libpcap reports them. */
   kernelDrops: number;
   interfaceDrops: number;
+  /** What keeps a live source from delivering at the moment, one line; "" or absent = nothing. */
+  fault?: string;
 }
 
 /** One stack of encapsulations in which datagrams or segments came. */
@@ -90,6 +92,8 @@ export interface EngineCounters {
   /** Where signalling may be that cannot be read, in the order of first sight; at most 256. */
   tlsEndpoints: TlsEndpointStatus[];
   activeCalls: number;
+  /** The last write of the journal failed. */
+  isJournalFailing: boolean;
   rssBytes: number;
   cpuUs: number;
 }

@@ -53,6 +53,10 @@ export class BlockQueue {
     this.#pool = new BlockPool(options.blockBytes, options.maxBlocks);
   }
 
+  get isFailing(): boolean {
+    return this.#isFailing;
+  }
+
   get isEmpty(): boolean {
     return this.#waiting.length === 0 && this.#open.oldest === undefined;
   }

@@ -97,6 +97,11 @@ export class JournalWriter {
     );
   }
 
+  /** The disk refused what was written last. */
+  get isFailing(): boolean {
+    return this.#queue.isFailing;
+  }
+
   /** A call's journal; nothing is written until something is appended. Throws when the id is in use. */
   begin(id: CallId): CallJournal {
     if (this.#openCalls.has(id) || this.#endedCalls.has(id)) throw new Error(`the journal has a call ${id} already`);

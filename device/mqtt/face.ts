@@ -2,6 +2,7 @@
 // its parts together and owns the order of start and stop. Trouble with the broker never reaches the recorder.
 import { type Clock, systemClock } from "../base/clock.js";
 import type { Logger } from "../base/logger.js";
+import type { AlarmCode, StandingAlarm } from "../contract/alarms.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
 import type { AuditedEvent } from "../contract/engine-messages.js";
@@ -80,6 +81,12 @@ export class MqttFace {
   /** Retained; the newest of each name stands, and is published again after each connect. */
   setState<Name extends keyof RetainedStates>(name: Name, state: RetainedStates[Name]): void {
     if (this.isOn) this.outbox.setState(this.topics.retained(name), JSON.stringify(state));
+  }
+
+  /** Retained while it stands; undefined empties it, at the broker too, which may have it from an earlier run. */
+  setAlarm(code: AlarmCode, alarm: StandingAlarm | undefined): void {
+    if (!this.isOn) return;
+    this.outbox.setState(this.topics.alarm(code), alarm === undefined ? "" : JSON.stringify(alarm));
   }
 
   /** Never retained. While the broker is away events wait in memory, the newest thousand of them. */

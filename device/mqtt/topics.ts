@@ -1,5 +1,6 @@
 // The topic names of one box, `sidetone/<device>/…`, and which topics a response may go to. Names from outside (the
 // device's, a requester's) are made harmless or refused here; MQTT 5 §4.7 says what a topic name may hold.
+import type { AlarmCode } from "../contract/alarms.js";
 import { MQTT_ROOT, type MqttEventKind, type RetainedStates } from "../contract/mqtt.js";
 
 const MAX_LEVEL_CHARACTERS = 64;
@@ -25,6 +26,10 @@ export class Topics {
 
   retained(name: keyof RetainedStates): string {
     return `${this.base}/${name}`;
+  }
+
+  alarm(code: AlarmCode): string {
+    return `${this.base}/alarm/${code}`;
   }
 
   event(kind: MqttEventKind): string {

@@ -39,6 +39,8 @@ export interface AuditOptions {
   maxWaiting?: number;
   /** The disk refuses the chain: once until it takes it again. One line. */
   onFault?: (message: string) => void;
+  /** It takes it again. */
+  onRecovery?: () => void;
   disk?: AuditDisk;
 }
 
@@ -86,6 +88,7 @@ export class AuditChain {
   readonly #gatherMs: number;
   readonly #maxWaiting: number;
   readonly #onFault: (message: string) => void;
+  readonly #onRecovery: () => void;
   readonly #disk: AuditDisk;
   readonly #waiting: Waiting[] = [];
   /** Recordings whose entry is in the chain or on its way, by their manifest's SHA-256. */
@@ -112,7 +115,7 @@ export class AuditChain {
   private constructor(
     dataFolder: string,
     key: DeviceKey,
-    { clock, gatherMs, maxWaiting, onFault, disk }: AuditOptions,
+    { clock, gatherMs, maxWaiting, onFault, onRecovery, disk }: AuditOptions,
     state: { head: AuditHead; month: string; recorded: Set<string> },
   ) {
     this.#dataFolder = dataFolder;
@@ -121,6 +124,7 @@ export class AuditChain {
     this.#gatherMs = gatherMs ?? GATHER_MS;
     this.#maxWaiting = maxWaiting ?? MAX_WAITING;
     this.#onFault = onFault ?? (() => {});
+    this.#onRecovery = onRecovery ?? (() => {});
     this.#disk = disk ?? REAL_DISK;
     this.#durable = state.head;
     this.#month = state.month;
@@ -185,7 +189,7 @@ export class AuditChain {
         this.#settle(group);
       }
       this.#writeHeadNow();
-      this.#isFaulty = false;
+      this.#recovered();
       return true;
     } catch (error) {
       this.#fault(error);
@@ -228,7 +232,7 @@ export class AuditChain {
     if (group !== undefined) await this.#makeDurable(group);
     try {
       await this.#writeHead();
-      this.#isFaulty = false;
+      this.#recovered();
     } catch (error) {
       this.#fault(error);
     }
@@ -338,6 +342,12 @@ export class AuditChain {
     const { seq, sha256 } = this.#durable;
     const body = { schema: AUDIT_HEAD_SCHEMA, seq, sha256, at: isoUs(this.#clock.nowUs()) };
     return Buffer.concat([signLine(body, this.#key.privateKey), LINE_END]);
+  }
+
+  #recovered(): void {
+    if (!this.#isFaulty) return;
+    this.#isFaulty = false;
+    this.#onRecovery();
   }
 
   #fault(error: unknown): void {

@@ -110,6 +110,27 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
     expect(log.lines).toEqual([expect.stringMatching(/^info: MQTT: connected/)]);
   });
 
+  it("keeps an alarm at the broker while it stands, and empties what an earlier run has left there", async () => {
+    const broker = await startBroker();
+    const url = `mqtt://127.0.0.1:${broker.port}`;
+    const standing = { code: "disk-full", severity: "critical", title: "Disk full", remedy: "Free space." } as const;
+    const alarm = { ...standing, since: "2026-11-28T00:00:00.000000Z", count: 1, detail: { freeMegabytes: 3 } };
+    const first = await startFace({ url });
+    first.face.setAlarm("disk-full", alarm);
+    const admin = keep(await broker.subscribe("sidetone/box/alarm/+"));
+    expect(await admin.next("sidetone/box/alarm/disk-full")).toEqual(alarm);
+    await first.face.stop();
+    const second = await startFace({ url });
+    const late = keep(await broker.subscribe("sidetone/box/alarm/+"));
+    expect(await late.next("sidetone/box/alarm/disk-full")).toEqual(alarm);
+    second.face.setAlarm("disk-full", undefined);
+    await waitUntil("the alarm to be emptied", () => late.received.find(({ payload }) => payload === ""));
+    const later = keep(await broker.subscribe("#"));
+    broker.publish("marker", "1");
+    await later.next("marker");
+    expect(later.on("sidetone/box/alarm/disk-full")).toEqual([]);
+  });
+
   it("leaves the last will when its process is killed", async () => {
     const broker = await startBroker();
     const admin = keep(await broker.subscribe("sidetone/#"));

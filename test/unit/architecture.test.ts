@@ -24,6 +24,7 @@ const RANK: Record<string, number> = {
   store: 7,
   console: 8,
   api: 8,
+  health: 8,
   mqtt: 8,
 };
 /** Value types that a neighbour of the same rank hands over. */

@@ -1,0 +1,32 @@
+// The alarm catalogue: complete, in the words it promises, and the README's table is made from it.
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { alarmsMarkdown, alarmsText, parseAlarmsCommand } from "../../../device/console/alarms-command.js";
+import { ALARM_CODES, ALARM_SEVERITIES, ALARMS, type AlarmMeaning } from "../../../device/contract/alarms.js";
+
+it("says of every alarm what it means and what an installer can do, in one sentence each", () => {
+  for (const code of ALARM_CODES) {
+    const alarm: AlarmMeaning = ALARMS[code];
+    // As in topics, file names and URLs.
+    expect(code).toMatch(/^[a-z]+(?:-[a-z]+)*$/);
+    expect(ALARM_SEVERITIES).toContain(alarm.severity);
+    expect(alarm.title.length, code).toBeLessThanOrEqual(24);
+    expect(alarm.meaning, code).toMatch(/^[a-z'\d][^|\n]+[^.]$/);
+    expect(alarm.remedy, code).toMatch(/^[A-Z][^|\n]+\.$/);
+    expect(alarm.clears, code).toMatch(/^[a-z][^|\n]+[^.]$/);
+  }
+});
+
+it("stands in the README as it is (compare with alarmsMarkdown)", () => {
+  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+  expect(readme).toContain(alarmsMarkdown());
+});
+
+it("is printed by sidetoned alarms, for people and for programs", () => {
+  const text = alarmsText(parseAlarmsCommand([]));
+  for (const code of ALARM_CODES) expect(text).toContain(`${code} (${ALARMS[code].severity}): ${ALARMS[code].title}\n`);
+  const { alarms } = JSON.parse(alarmsText(parseAlarmsCommand(["--json"]))) as { alarms: { code: string }[] };
+  expect(alarms.map(({ code }) => code)).toEqual(ALARM_CODES);
+  expect(() => parseAlarmsCommand(["now"])).toThrow("now: unexpected argument after alarms");
+  expect(() => parseAlarmsCommand(["--jsn"])).toThrow("--jsn: unknown flag of alarms");
+});
