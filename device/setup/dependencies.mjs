@@ -1,11 +1,10 @@
 // node_modules: whether it is what package-lock.json asks for and was compiled for this Node, and `npm ci` when not.
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { areLoadable, compileEnvironment, uncompiledPackages } from "./native-packages.mjs";
 import { digest, readJson, readStamp, runStep, SetupFault, say, writeStamp } from "./step.mjs";
 
 const stampPath = (root) => join(root, "node_modules/.sidetone-stamp.json");
-const pcapBinding = (root) => join(root, "node_modules/pcap/build/Release/pcap_binding.node");
 
 /** Changes whenever node_modules must be installed anew: the lock file, or what native code is compiled for. */
 export function dependencyKey(lockText, versions = process.versions, platform = process.platform, arch = process.arch) {
@@ -30,14 +29,13 @@ export function isLockSatisfied(lock, installed) {
 
 /** Whether node_modules fits. Adopts what `npm install` by hand has made, if it fits as well. */
 export function isInstalled(root) {
-  if (!existsSync(pcapBinding(root))) return false;
+  if (uncompiledPackages(root).length > 0) return false;
   const lockText = readFileSync(join(root, "package-lock.json"), "utf8");
   const key = dependencyKey(lockText);
   if (readStamp(stampPath(root)) === key) return true;
   const installed = readJson(join(root, "node_modules/.package-lock.json"));
   if (!isLockSatisfied(JSON.parse(lockText), installed)) return false;
-  const probe = spawnSync(process.execPath, ["-e", "require('pcap')"], { cwd: root, stdio: "ignore" });
-  if (probe.status !== 0) return false;
+  if (!areLoadable(root)) return false;
   writeStamp(stampPath(root), key);
   return true;
 }
@@ -49,11 +47,14 @@ export function installDependencies(root) {
   const options = ["ci", "--include=dev", "--no-audit", "--no-fund"];
   const npmScript = process.env.npm_execpath ?? "";
   const isNpm = /^npm-cli\.[cm]?js$/.test(basename(npmScript)) && existsSync(npmScript);
-  if (isNpm) runStep("npm ci", process.execPath, [npmScript, ...options], { cwd: root });
-  else runStep("npm ci", "npm", options, { cwd: root });
-  if (!existsSync(pcapBinding(root))) {
+  const where = { cwd: root, environment: compileEnvironment() };
+  if (isNpm) runStep("npm ci", process.execPath, [npmScript, ...options], where);
+  else runStep("npm ci", "npm", options, where);
+  const uncompiled = uncompiledPackages(root);
+  if (uncompiled.length > 0) {
+    const names = uncompiled.join(" ");
     throw new SetupFault(
-      "npm installed pcap without compiling it; allow its install script (npm rebuild pcap) and try again",
+      `npm installed ${names} without compiling; allow the install scripts (npm rebuild ${names}) and try again`,
     );
   }
   writeStamp(stampPath(root), dependencyKey(readFileSync(join(root, "package-lock.json"), "utf8")));

@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { EXIT_USAGE, runStep, SetupFault, say } from "./step.mjs";
 
-/** What compiling the `pcap` package needs. */
+/** What compiling the native npm packages needs. */
 export const BUILD_TOOLS = [
   { command: "python3", package: "python3" },
   { command: "make", package: "make" },

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 const repository = join(import.meta.dirname, "../../..");
@@ -23,6 +23,9 @@ const { nodeProblem, parseTask } = await import(join(repository, "device/setup.m
 const { sourceKey } = await import(join(repository, "device/setup/build.mjs"));
 const { dependencyKey, isLockSatisfied } = await import(join(repository, "device/setup/dependencies.mjs"));
 const { withLock } = await import(join(repository, "device/setup/lock.mjs"));
+const { areLoadable, compileEnvironment, NATIVE_PACKAGES, uncompiledPackages } = await import(
+  join(repository, "device/setup/native-packages.mjs")
+);
 const { exitCodeOf, userFolder } = await import(join(repository, "device/setup/program.mjs"));
 const { SetupFault, shorten } = await import(join(repository, "device/setup/step.mjs"));
 const { BUILD_TOOLS, installCommand, missingPackages, TEST_TOOLS } = await import(
@@ -137,6 +140,32 @@ describe("decisions", () => {
   });
 });
 
+describe("native packages", () => {
+  it("are compiled and load here", () => {
+    expect(uncompiledPackages(repository)).toEqual([]);
+    expect(areLoadable(repository)).toBe(true);
+  });
+
+  it("are named when their native code is missing, and do not load when it is none", () => {
+    const binding = join(folder, "node_modules", NATIVE_PACKAGES[0].binding);
+    mkdirSync(dirname(binding), { recursive: true });
+    writeFileSync(binding, "");
+    expect(uncompiledPackages(folder)).toEqual(["better-sqlite3"]);
+    expect(areLoadable(folder)).toBe(false);
+  });
+
+  it("are compiled from their sources, with the headers beside Node if they are that Node's", () => {
+    const execPath = join(folder, "bin/node");
+    const fromSource = { npm_config_build_from_source: "true", JOBS: "max" };
+    expect(compileEnvironment(execPath, "v20.20.2")).toEqual(fromSource);
+    mkdirSync(join(folder, "include/node"), { recursive: true });
+    const lines = ["MAJOR_VERSION 20", "MINOR_VERSION 20", "PATCH_VERSION 2"].map((text) => `#define NODE_${text}\n`);
+    writeFileSync(join(folder, "include/node/node_version.h"), lines.join(""));
+    expect(compileEnvironment(execPath, "v20.20.2")).toEqual({ ...fromSource, npm_config_nodedir: folder });
+    expect(compileEnvironment(execPath, "v20.20.1")).toEqual(fromSource);
+  });
+});
+
 describe("withLock", () => {
   const patience = { graceMs: 0, timeoutMs: 0 };
   const lock = (): string => join(folder, "lock");
@@ -179,13 +208,15 @@ describe("withLock", () => {
 function makePackage(main: string): string {
   const root = join(folder, "package");
   mkdirSync(join(root, "dist/device"), { recursive: true });
-  mkdirSync(join(root, "node_modules/pcap/build/Release"), { recursive: true });
   cpSync(join(repository, "device/setup.mjs"), join(root, "device/setup.mjs"));
   cpSync(join(repository, "device/setup"), join(root, "device/setup"), { recursive: true });
   writeFileSync(join(root, "package.json"), '{"type":"module"}');
   writeFileSync(join(root, "package-lock.json"), "{}");
   writeFileSync(join(root, "tsconfig.json"), "{}");
-  writeFileSync(join(root, "node_modules/pcap/build/Release/pcap_binding.node"), "");
+  for (const { binding } of NATIVE_PACKAGES) {
+    mkdirSync(dirname(join(root, "node_modules", binding)), { recursive: true });
+    writeFileSync(join(root, "node_modules", binding), "");
+  }
   writeFileSync(join(root, "node_modules/.sidetone-stamp.json"), JSON.stringify({ key: dependencyKey("{}") }));
   writeFileSync(join(root, "dist/device/main.js"), main);
   writeFileSync(join(root, "dist/.sidetone-stamp.json"), JSON.stringify({ key: sourceKey(root) }));
