@@ -50,7 +50,7 @@ interface Flag {
 
 const FLAGS: readonly Flag[] = [
   flag("interface", "NAME", "capture live on this interface; else the configured ones, else all that are up", true),
-  flag("read", "FILE", "replay a pcap or pcapng file (- is stdin), store its calls, print a summary and end", true),
+  flag("read", "FILE", "replay a pcap or pcapng file (- is stdin), store its calls, print a summary, end", true),
   flag("data", "DIR", "data folder (default /var/lib/sidetone when writable, else ./data)"),
   flag("config", "FILE", "configuration (default /etc/sidetone/sidetone.yaml if it exists)"),
   flag("policy", "NAME", `what is recorded: ${POLICIES.join(", ")}`),

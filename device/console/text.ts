@@ -13,7 +13,7 @@ const EXIT_TEXT: Readonly<Record<keyof typeof EXIT, string>> = {
   unproved: "not proved",
 };
 
-/** "0 done, 1 fault in sidetoned, …" */
+/** "0 done, 1 own fault, …" */
 export function exitCodesText(): string {
   const codes = Object.entries(EXIT) as [keyof typeof EXIT, ExitCode][];
   return codes.map(([name, code]) => `${code} ${EXIT_TEXT[name]}`).join(", ");
