@@ -26,11 +26,22 @@ export class CallKeeper {
   private readonly pool: SealPool;
   private readonly logger: Logger;
   private readonly maxLines: number;
+  private readonly recipients: readonly string[];
   private readonly pending = new Set<Promise<boolean>>();
 
-  /** `maxLines`: call log lines kept in memory, for the summary of a replay. */
-  constructor(store: RecordingStore, pool: SealPool, logger: Logger, maxLines: number) {
+  /**
+   * `maxLines`: call log lines kept in memory, for the summary of a replay. `recipients`: to whom recordings are encrypted;
+   * none = they are in clear.
+   */
+  constructor(
+    store: RecordingStore,
+    pool: SealPool,
+    logger: Logger,
+    maxLines: number,
+    recipients: readonly string[] = [],
+  ) {
     this.maxLines = maxLines;
+    this.recipients = recipients;
     this.store = store;
     this.pool = pool;
     this.logger = logger;
@@ -87,6 +98,7 @@ export class CallKeeper {
       position: journal.position,
       temporaryPath: this.store.temporaryPathFor(record),
       record,
+      ...(this.recipients.length > 0 && { recipients: this.recipients }),
     });
     this.sealCpuUs += outcome.cpuUs;
     if (outcome.sealed.kind === "no-audio") {

@@ -46,12 +46,12 @@ export function parseRecipient(text: string): Recipient | string {
   return isUsable(recipient) ? recipient : "is a point of small order: what is encrypted to it is open to everybody";
 }
 
-/** Of a text that `parseRecipient` takes; throws SidetoneError config-invalid otherwise. */
+/** The recipient of a text that `parseRecipient` has taken before. */
 export function requireRecipient(text: string): Recipient {
-  const recipient = parseRecipient(text);
-  if (typeof recipient === "string")
-    throw new SidetoneError("config-invalid", `encryption.recipients: one ${recipient}`);
-  return recipient;
+  const decoded = decodeBech32(text);
+  if (decoded?.word !== RECIPIENT_WORD || decoded.bytes.length !== KEY_BYTES)
+    throw new SidetoneError("config-invalid", "encryption.recipients holds something that is no recipient of age");
+  return recipientOf(decoded.bytes);
 }
 
 /** Names a recipient without showing it: 16 hex digits of the SHA-256 of its text. */

@@ -48,6 +48,20 @@ export interface ManifestStream {
   mos: number;
 }
 
+/** Of an encrypted recording: its file's bytes and hashes are of the age file, these are of the WAV in it. */
+export interface AudioEncryption {
+  format: "age";
+  /** Fingerprints of the public keys whose holders can open it: 16 hex digits of the SHA-256 of `age1...`. */
+  recipients: string[];
+  plainBytes: number;
+  plainSha256: string;
+}
+
+/** The name of a recording's audio file. */
+export function audioFileName(id: CallId, isEncrypted: boolean): string {
+  return isEncrypted ? `${id}.wav.age` : `${id}.wav`;
+}
+
 /** Who sent the first INVITE, and who was called. */
 export type CallSide = "originator" | "answerer";
 
@@ -146,6 +160,8 @@ export interface Manifest {
     durationMs: number;
     /** The time of sample 0. */
     startsAt: string;
+    /** Absent when the file is a WAV in clear. */
+    encryption?: AudioEncryption;
   };
   /** The first on the left channel, the first on the right, then whoever came later in the order of coming. */
   parties: [ManifestParty, ManifestParty, ...ManifestParty[]];

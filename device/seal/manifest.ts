@@ -5,6 +5,7 @@ import type { Side, TimeUs } from "../base/ids.js";
 import type { AuditHead } from "../contract/audit.js";
 import type { CallRecord, StreamRecord } from "../contract/call-record.js";
 import {
+  audioFileName,
   type CallLogLine,
   type CallSide,
   MANIFEST_SCHEMA,
@@ -54,7 +55,7 @@ export function buildManifest(record: CallRecord, sealed: SealedAudio, options: 
     retention: record.retention,
     ...(retentionTerms && { retentionTerms }),
     audio: {
-      file: `${record.id}.wav`,
+      file: audioFileName(record.id, sealed.encryption !== undefined),
       bytes: sealed.bytes,
       sha256: sealed.sha256,
       sha512: sealed.sha512,
@@ -62,6 +63,7 @@ export function buildManifest(record: CallRecord, sealed: SealedAudio, options: 
       channels: sealed.channels,
       durationMs: sealed.durationMs,
       startsAt: isoUs(sealed.startsAtUs),
+      ...(sealed.encryption && { encryption: sealed.encryption }),
     },
     parties: describeParties(record, sealed),
     evidence: record.evidence.map(({ id, atUs, kind, effect, detail }) => ({

@@ -1,5 +1,6 @@
 // One sealing job from its journal to a file at its temporary path: what a sealing thread does with each job, in the memory
 // that it keeps from one to the next. Synchronous; knows nothing of threads.
+import { requireRecipient } from "../age/keys.js";
 import { BlockMemory } from "../journal/block-memory.js";
 import { CallReader } from "../journal/reader.js";
 import { type SealOutcome, sealAudio } from "./seal.js";
@@ -23,7 +24,9 @@ export class CallSealer {
   seal(job: SealJob): SealOutcome {
     const reader = CallReader.open(job.folder, job.position, job.record.id, this.#blocks);
     try {
-      const sealed = sealAudio(reader, job.record, { temporaryPath: job.temporaryPath, memory: this.#memory });
+      const { temporaryPath, recipients = [] } = job;
+      const options = { temporaryPath, memory: this.#memory, recipients: recipients.map(requireRecipient) };
+      const sealed = sealAudio(reader, job.record, options);
       const blocks = reader.damagedBlocks;
       if (blocks > 0) sealed.warnings.push({ code: "journal-damaged", detail: { blocks } });
       return sealed;

@@ -9,8 +9,10 @@ export interface SealJob {
   folder: string;
   position: JournalPosition;
   record: CallRecord;
-  /** Where the WAV is written; the folder exists. */
+  /** Where the recording is written; the folder exists. */
   temporaryPath: string;
+  /** To whom it is encrypted (`age1...`); absent = it is a WAV in clear. */
+  recipients?: readonly string[];
 }
 
 export interface SealResult {

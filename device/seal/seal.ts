@@ -1,26 +1,29 @@
 // Turns a finished call's admitted packets into one stereo WAV file at a temporary path: survey, then place, decode,
 // write, hash. Synchronous, for a worker thread; memory does not grow with the call's length. Never publishes, signs or
 // decides what may be recorded: whatever it is given has passed the gate.
+import type { Recipient } from "../age/keys.js";
 import type { Side, TimeUs } from "../base/ids.js";
 import type { CallRecord, NoAudioReason, WarningRecord } from "../contract/call-record.js";
-import type { SampleExtent } from "../contract/manifest.js";
+import type { AudioEncryption, SampleExtent } from "../contract/manifest.js";
 import { AudioReader } from "./audio-reader.js";
 import { leftSide } from "./channels.js";
 import { recordingRateHz } from "./codec-registry.js";
-import { BLOCK_BYTES, type WrittenFile } from "./output-file.js";
+import { BLOCK_BYTES } from "./output-file.js";
 import type { RecordSource } from "./record-source.js";
 import { type Channel, SampleWindow } from "./sample-window.js";
 import { SealMemory } from "./seal-memory.js";
 import type { SealedStream, SealStream } from "./seal-stream.js";
 import { storageFault } from "./storage-fault.js";
 import { type CallTimeline, surveyTimeline } from "./timeline.js";
-import { type WavOptions, WavWriter } from "./wav.js";
+import { type WavOptions, WavWriter, type WrittenAudio } from "./wav.js";
 
-export interface SealOptions extends WavOptions {
+export interface SealOptions extends Pick<WavOptions, "maxRiffBytes"> {
   /** Where the WAV is written; the folder exists. Whatever stands there is replaced. */
   temporaryPath: string;
   /** Kept by a sealing thread from call to call. */
   memory?: SealMemory;
+  /** To whom the recording is encrypted; empty = to nobody, it is a WAV in clear. */
+  recipients?: readonly Recipient[];
 }
 
 /** A recording that waits at `temporaryPath` to be published. */
@@ -31,6 +34,7 @@ export interface SealedAudio {
   /** Of the file, lower-case hex. */
   sha256: string;
   sha512: string;
+  encryption?: AudioEncryption;
   sampleRateHz: number;
   channels: 2;
   durationMs: number;
@@ -103,11 +107,13 @@ function writeRecording(
   record: CallRecord,
   sampleRateHz: number,
   options: SealOptions,
-): WrittenFile {
+): WrittenAudio {
   const { frames } = timeline;
   const memory = options.memory ?? new SealMemory();
   const format = { sampleRateHz, channels: CHANNELS, frames };
-  const writer = new WavWriter(options.temporaryPath, format, options);
+  const { recipients = [] } = options;
+  const encrypted = recipients.length > 0 ? { encrypt: { recipients, staging: memory.staging } } : {};
+  const writer = new WavWriter(options.temporaryPath, format, { ...options, ...encrypted });
   try {
     const write = (interleaved: Int16Array): void => writer.write(interleaved);
     const reachFrames = Math.ceil((REACH_SECONDS * sampleRateHz) / FRAMES_PER_BLOCK) * FRAMES_PER_BLOCK;

@@ -1,7 +1,9 @@
-// A WAV file written in one go: header first (npm `wavefile` makes it), then interleaved 16-bit PCM, hashed on the way. RIFF (Microsoft/IBM 1991,
-// Multimedia Programming Interface), RF64 beyond 4 GiB (EBU Tech 3306 §3). The length is known before the first sample.
+// A WAV file written in one go: header first (npm `wavefile` makes it), then interleaved 16-bit PCM, encrypted where that is
+// asked for, hashed on the way. RIFF (Microsoft/IBM 1991, Multimedia Programming Interface), RF64 beyond 4 GiB (EBU Tech 3306
+// §3). The length is known before the first sample.
 import { createRequire } from "node:module";
 import { endianness } from "node:os";
+import { EncryptedFile, type EncryptedFileOptions, type WrittenEncryptedFile } from "./encrypted-file.js";
 import { OutputFile, type WrittenFile } from "./output-file.js";
 
 // Not imported: for an import Node goes through the minified file in search of its exports, which takes a sealing thread
@@ -30,7 +32,11 @@ const SIZE_IN_DS64 = 0xffffffff;
 export interface WavOptions {
   /** Longest file, less 8 bytes, that is still RIFF; what the format can say unless a test wants less. */
   maxRiffBytes?: number;
+  /** Without it the file is written in clear. */
+  encrypt?: EncryptedFileOptions;
 }
+
+export type WrittenAudio = WrittenFile | WrittenEncryptedFile;
 
 /** The bytes before the first sample; RIFF when the sizes fit its 32 bits, else RF64. */
 export function wavHeader(format: WavFormat, options: WavOptions = {}): Buffer {
@@ -72,7 +78,7 @@ function rf64Header(riff: Buffer, dataBytes: number, frames: number): Buffer {
 export class WavWriter {
   /** The bytes before the first sample, as whole frames; they are the first to be written. */
   readonly header: Int16Array;
-  readonly #file: OutputFile;
+  readonly #file: OutputFile | EncryptedFile;
   readonly #expectedBytes: number;
 
   /** Replaces whatever stands at `path`; only the owner may read the file. */
@@ -80,7 +86,7 @@ export class WavWriter {
     if (endianness() !== "LE") throw new Error("WAV samples are written as they lie in memory: little endian only");
     this.header = new Int16Array(new Uint8Array(wavHeader(format, options)).buffer);
     this.#expectedBytes = this.header.byteLength + format.frames * format.channels * BYTES_PER_SAMPLE;
-    this.#file = new OutputFile(path);
+    this.#file = options.encrypt ? new EncryptedFile(path, options.encrypt) : new OutputFile(path);
   }
 
   /** Appends the header, then interleaved samples, in pieces as `OutputFile.append` likes them. */
@@ -89,7 +95,7 @@ export class WavWriter {
   }
 
   /** Makes the file durable and closes it; throws when it has not exactly the length that its header says. */
-  finish(): WrittenFile {
+  finish(): WrittenAudio {
     const { bytes } = this.#file;
     if (bytes !== this.#expectedBytes) throw new Error(`WAV of ${bytes} bytes, its header says ${this.#expectedBytes}`);
     return this.#file.finish();

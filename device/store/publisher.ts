@@ -44,7 +44,7 @@ export interface PublisherOptions {
 
 export interface Published {
   manifest: Manifest;
-  /** The WAV's path below the data folder, as the call log has it. */
+  /** The audio file's path below the data folder, as the call log has it. */
   file: string;
   wavPath: string;
 }
@@ -191,8 +191,12 @@ export class Publisher {
     const firstMade = await this.#files.makeFolder(day);
     for (const folder of this.#foldersUpTo(firstMade === undefined ? day : dirname(firstMade), day))
       changed.add(folder);
-    const wavPath = join(this.#paths.dataFolder, this.#paths.relativeWav(id, startedAtUs));
-    await this.#files.rename(sealed.temporaryPath, wavPath);
+    const isEncrypted = sealed.encryption !== undefined;
+    const audioPath = join(this.#paths.dataFolder, this.#paths.relativeAudio(id, startedAtUs, isEncrypted));
+    // An attempt that was cut off before its manifest had its name, under a configuration that did otherwise.
+    const otherPath = join(this.#paths.dataFolder, this.#paths.relativeAudio(id, startedAtUs, !isEncrypted));
+    if (existsSync(otherPath)) await this.#files.remove(otherPath);
+    await this.#files.rename(sealed.temporaryPath, audioPath);
     await this.#files.rename(this.#paths.temporaryManifest(id), this.#paths.manifest(id, startedAtUs));
     // From here on the manifest can be read: whatever fails now, the next one follows it.
     this.#chain.published(signed.sha256);
@@ -210,7 +214,8 @@ export class Publisher {
   }
 
   #describe(record: CallRecord, manifest: Manifest): Published {
-    const file = this.#paths.relativeWav(record.id, record.startedAtUs);
+    const isEncrypted = manifest.audio.encryption !== undefined;
+    const file = this.#paths.relativeAudio(record.id, record.startedAtUs, isEncrypted);
     return { manifest, file, wavPath: join(this.#paths.dataFolder, file) };
   }
 }

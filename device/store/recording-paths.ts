@@ -2,6 +2,7 @@
 // network ever becomes part of one.
 import { join, resolve } from "node:path";
 import { type CallId, callIdToBytes, isCallId, type TimeUs } from "../base/ids.js";
+import { audioFileName } from "../contract/manifest.js";
 
 const TIME_BYTES = 6;
 /** Last moment that has a four-digit year. */
@@ -39,9 +40,9 @@ export class RecordingPaths {
     return join(this.dayFolder(startedAtUs), `${checked(id)}.json`);
   }
 
-  /** Of a recording's WAV, below the data folder. */
-  relativeWav(id: CallId, startedAtUs: TimeUs): string {
-    return join(dayBelowData(startedAtUs), `${checked(id)}.wav`);
+  /** Of a recording's audio, below the data folder. */
+  relativeAudio(id: CallId, startedAtUs: TimeUs, isEncrypted: boolean): string {
+    return join(dayBelowData(startedAtUs), audioFileName(checked(id), isEncrypted));
   }
 }
 
