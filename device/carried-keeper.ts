@@ -7,27 +7,32 @@ import { CarriedCalls } from "./carried-calls.js";
 import type { AlarmDesk } from "./contract/alarms.js";
 import type { CarriedCall, CarriedPause, CarriedState } from "./contract/engine-messages.js";
 import { CarriedFile } from "./store/carried-file.js";
+import type { DeviceKey } from "./store/device-key.js";
 
 /** The changes of a moment are written together, after so long. */
 const GATHER_MS = 50;
 
 export class CarriedKeeper {
   private calls = new CarriedCalls();
-  private readonly file: CarriedFile | undefined;
+  private readonly dataFolder: string;
+  private readonly isLive: boolean;
+  private file: CarriedFile | undefined;
   private readonly logger: Logger;
   private readonly alarms: AlarmDesk;
   private timer: NodeJS.Timeout | undefined;
 
   /** What is carried through a replay has no meaning beyond it. */
   constructor(dataFolder: string, isLive: boolean, logger: Logger, alarms: AlarmDesk) {
-    this.file = isLive ? new CarriedFile(dataFolder) : undefined;
+    this.dataFolder = dataFolder;
+    this.isLive = isLive;
     this.logger = logger;
     this.alarms = alarms;
   }
 
-  /** To be called once the data folder is ours. */
-  read(): void {
-    if (!this.file) return;
+  /** To be called once the data folder is ours, and its key is known. */
+  read(key: DeviceKey): void {
+    if (!this.isLive) return;
+    this.file = new CarriedFile(this.dataFolder, key);
     try {
       this.calls = new CarriedCalls(this.file.read());
     } catch (error) {

@@ -121,7 +121,7 @@ export class Service {
       onFault: (message) => logger.warn(message),
     });
     this.spool.start();
-    this.carried.read();
+    this.carried.read(this.store.key);
     this.pool = new SealPool({ workers: config.seal.workers });
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
     this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines);
@@ -205,8 +205,10 @@ export class Service {
     const { audit } = this.store;
     const { config, capture, dataFolder } = this.options;
     audit.append({ kind: "started", actor: "service", detail: { capture: capture.kind, node: process.version } });
-    const entry = noteConfiguration(dataFolder, config);
-    if (entry) audit.append(entry);
+    noteConfiguration(dataFolder, config, (entry) => {
+      audit.append(entry);
+      audit.flushNow();
+    });
   }
 
   /** Once capture works: before that there is nothing to command. */

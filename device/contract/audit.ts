@@ -37,6 +37,8 @@ export const AUDIT_KINDS = {
   retention: "the retention classes in force are others than before",
   "call-log": "lines of a day's call log lost their numbers: the file's SHA-256 since",
   alarm: "a critical alarm was raised or cleared",
+  witnessed:
+    "what files hold that are not signed themselves: their length and SHA-256; of a call log, of its first bytes",
   lost: "entries could not be written for so long that they had to be given up: how many",
 } as const;
 export type AuditKind = keyof typeof AUDIT_KINDS;

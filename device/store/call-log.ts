@@ -1,5 +1,7 @@
 // The call log: `calls/YYYY-MM-DD.jsonl`, one line for every call, with or without audio, by the day of its start. Lines
-// are only ever appended, each in one write; a line that a power cut tore stays behind on a line of its own.
+// are only ever appended, each in one write; a line that a power cut tore stays behind on a line of its own. Knows the hash of
+// what it has written, so that the audit chain can vouch for it.
+import { createHash, type Hash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type CallId, isCallId } from "../base/ids.js";
@@ -17,12 +19,31 @@ const MAX_DAYS = 8;
 /** Calls remembered per day's file, the newest. */
 const MAX_IDS = 65_536;
 const NEWLINE = 0x0a;
+const CHUNK_BYTES = 256 * 1024;
 const ID_MEMBER = /"id":"([0-9A-Z]{26})"/;
+
+/** A day's file, as far as it was looked at or written. */
+interface Day {
+  inode: bigint;
+  /** Calls that are in it. */
+  ids: Set<string>;
+  /** Of its first `bytes` bytes, which are all that it had. */
+  hash: Hash;
+  bytes: number;
+  /** Written to since `takeGrown`. */
+  hasGrown: boolean;
+}
+
+/** What a day's file holds: its first `bytes` bytes never change. */
+export interface GrownDay {
+  path: string;
+  bytes: number;
+  sha256: string;
+}
 
 export class CallLog {
   readonly #folder: string;
-  /** By file: calls that are in it, as far as they were looked at or written. */
-  readonly #logged = new Map<string, Set<string>>();
+  readonly #days = new Map<string, Day>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -31,12 +52,12 @@ export class CallLog {
   /** Whether an earlier run, or this one, has logged the call that began at `startedAt` (ISO 8601). */
   has(id: CallId, startedAt: string): boolean {
     const path = this.#pathFor(startedAt);
-    const known = this.#logged.get(path);
-    if (known) return known.has(id);
+    const known = this.#days.get(path);
+    if (known) return known.ids.has(id);
     if (!existsSync(path)) return false;
     const descriptor = openSync(path, "a+", 0o600);
     try {
-      return this.#begin(path, descriptor).has(id);
+      return this.#begin(path, descriptor).ids.has(id);
     } finally {
       closeSync(descriptor);
     }
@@ -47,19 +68,38 @@ export class CallLog {
     const path = this.#pathFor(line.startedAt);
     const descriptor = this.#open(path);
     try {
-      const logged = this.#logged.get(path) ?? this.#begin(path, descriptor);
-      if (logged.has(line.id)) return false;
-      writeWhole(descriptor, Buffer.from(`${JSON.stringify(line)}\n`, "utf8"));
-      if (logged.size >= MAX_IDS) logged.delete(logged.values().next().value!);
-      logged.add(line.id);
+      const day = this.#known(path, descriptor) ?? this.#begin(path, descriptor);
+      const { ids } = day;
+      if (ids.has(line.id)) return false;
+      grow(day, descriptor, Buffer.from(`${JSON.stringify(line)}\n`, "utf8"));
+      if (ids.size >= MAX_IDS) ids.delete(ids.values().next().value!);
+      ids.add(line.id);
       return true;
     } catch (error) {
       // Whatever was written of the line, the next one looks at the file's end again.
-      this.#logged.delete(path);
+      this.#days.delete(path);
       throw error;
     } finally {
       closeSync(descriptor);
     }
+  }
+
+  /** The files that were written to since the last call. */
+  takeGrown(): GrownDay[] {
+    const grown: GrownDay[] = [];
+    for (const [path, day] of this.#days) {
+      if (!day.hasGrown) continue;
+      day.hasGrown = false;
+      grown.push({ path, bytes: day.bytes, sha256: day.hash.copy().digest("hex") });
+    }
+    return grown;
+  }
+
+  /** What is known of a file, unless it was changed by somebody else. */
+  #known(path: string, descriptor: number): Day | undefined {
+    const day = this.#days.get(path);
+    const { ino, size } = fstatSync(descriptor, { bigint: true });
+    return day?.inode === ino && BigInt(day.bytes) === size ? day : undefined;
   }
 
   #open(path: string): number {
@@ -77,13 +117,33 @@ export class CallLog {
   }
 
   /** Looks at what is there: which calls an earlier run logged, and whether its last line was torn. */
-  #begin(path: string, descriptor: number): Set<string> {
+  #begin(path: string, descriptor: number): Day {
     const tail = readTail(descriptor);
-    if (tail.length > 0 && tail.at(-1) !== NEWLINE) writeWhole(descriptor, Buffer.from("\n"));
-    const logged = idsIn(tail);
-    if (this.#logged.size >= MAX_DAYS) this.#logged.delete(this.#logged.keys().next().value!);
-    this.#logged.set(path, logged);
-    return logged;
+    const { ino } = fstatSync(descriptor, { bigint: true });
+    const day: Day = { inode: ino, ids: idsIn(tail), hash: createHash("sha256"), bytes: 0, hasGrown: false };
+    hashWhole(day, descriptor);
+    if (tail.length > 0 && tail.at(-1) !== NEWLINE) grow(day, descriptor, Buffer.from("\n"));
+    this.#days.delete(path);
+    // One that has grown and was not asked for yet is remembered longer.
+    const useless = [...this.#days].find(([, { hasGrown }]) => !hasGrown)?.[0];
+    if (this.#days.size >= MAX_DAYS) this.#days.delete(useless ?? this.#days.keys().next().value!);
+    this.#days.set(path, day);
+    return day;
+  }
+}
+
+function grow(day: Day, descriptor: number, bytes: Buffer): void {
+  writeWhole(descriptor, bytes);
+  day.hash.update(bytes);
+  day.bytes += bytes.length;
+  day.hasGrown = true;
+}
+
+function hashWhole(day: Day, descriptor: number): void {
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  for (let read = -1; read !== 0; day.bytes += read) {
+    read = readSync(descriptor, chunk, 0, CHUNK_BYTES, day.bytes);
+    day.hash.update(chunk.subarray(0, read));
   }
 }
 

@@ -1,16 +1,20 @@
 // What calls in progress must not lose, `carried.json`, for the owner only: whatever dies, the next start must not record what
-// was to stay out. Names calls by their Call-IDs.
+// was to stay out. Names calls by their Call-IDs. One line that is signed as those of the audit chain are: what somebody else
+// has changed does not count.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { CarriedState } from "../contract/engine-messages.js";
+import type { DeviceKey } from "./device-key.js";
 import { replaceDurably } from "./durable-file.js";
+import { isSignedLine, signLine } from "./signed-line.js";
 
 const SCHEMA = "sidetone.carried/1";
 
 const source = z.enum(["dtmf", "sip-header", "recordpref", "api", "mqtt", "panel", "default"]);
 const pause = z.object({ endsUs: z.number(), source, by: z.string(), reason: z.string() });
 const fileSchema = z.object({
+  signature: z.string(),
   schema: z.literal(SCHEMA),
   calls: z.array(
     z.object({
@@ -25,30 +29,35 @@ const fileSchema = z.object({
 
 export class CarriedFile {
   private readonly path: string;
+  private readonly key: DeviceKey;
   private written = "";
 
-  constructor(dataFolder: string) {
+  constructor(dataFolder: string, key: DeviceKey) {
     this.path = join(dataFolder, "carried.json");
+    this.key = key;
   }
 
-  /** Throws SyntaxError or ZodError for a damaged file, else the file system's errors. */
+  /** Throws Error for a damaged file, else the file system's errors. */
   read(): CarriedState {
-    let text: string;
+    let bytes: Buffer;
     try {
-      text = readFileSync(this.path, "utf8");
+      bytes = readFileSync(this.path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return { calls: [] };
       throw error;
     }
-    const { schema: _, ...state } = fileSchema.parse(JSON.parse(text));
+    const { schema: _, signature: __, ...state } = fileSchema.parse(JSON.parse(bytes.toString("utf8")));
+    if (!isSignedLine(bytes.subarray(0, -1), this.key.publicKey))
+      throw new Error("it is not what this box has written");
     return state;
   }
 
   /** Durable when it returns. Throws the file system's errors. */
   write(state: CarriedState): void {
-    const text = `${JSON.stringify({ schema: SCHEMA, ...state })}\n`;
-    if (text === this.written) return;
-    replaceDurably(this.path, text, 0o600);
-    this.written = text;
+    const line = signLine({ schema: SCHEMA, ...state }, this.key.privateKey).toString("utf8");
+    // The same state has the same signature (RFC 8032).
+    if (line === this.written) return;
+    replaceDurably(this.path, `${line}\n`, 0o600);
+    this.written = line;
   }
 }

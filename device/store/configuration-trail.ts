@@ -19,9 +19,14 @@ interface Trail {
 
 /**
  * The entry for the audit chain when the configuration in force is another than at the last start (or there was none),
- * else undefined. Throws the file system's errors.
+ * else undefined. `enter` is given it before the file is written: killed in between, the next start enters it again, and the
+ * file never holds what the chain does not know. Throws the file system's errors.
  */
-export function noteConfiguration(dataFolder: string, config: Config): AuditEntryInput | undefined {
+export function noteConfiguration(
+  dataFolder: string,
+  config: Config,
+  enter: (entry: AuditEntryInput) => void = () => {},
+): AuditEntryInput | undefined {
   const folder = join(dataFolder, "audit");
   const path = join(folder, "configuration.json");
   const settings = Object.fromEntries(settingsOf(config));
@@ -30,10 +35,8 @@ export function noteConfiguration(dataFolder: string, config: Config): AuditEntr
     .filter((name) => settings[name] !== before[name])
     .sort();
   if (changed.length === 0) return undefined;
-  makeFolders(folder);
-  replaceDurably(path, `${JSON.stringify({ schema: SCHEMA, settings } satisfies Trail)}\n`, 0o600);
   const isFirst = Object.keys(before).length === 0;
-  return {
+  const entry: AuditEntryInput = {
     kind: "configuration",
     actor: "service",
     detail: {
@@ -44,6 +47,10 @@ export function noteConfiguration(dataFolder: string, config: Config): AuditEntr
       more: isFirst ? 0 : Math.max(0, changed.length - MAX_PATHS),
     },
   };
+  enter(entry);
+  makeFolders(folder);
+  replaceDurably(path, `${JSON.stringify({ schema: SCHEMA, settings } satisfies Trail)}\n`, 0o600);
+  return entry;
 }
 
 function* settingsOf(value: unknown, path = ""): Iterable<[string, string]> {

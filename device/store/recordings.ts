@@ -10,9 +10,10 @@ import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
 import { AuditChain, type AuditOptions } from "./audit-chain.js";
 import { CallLog } from "./call-log.js";
-import { openDeviceKey } from "./device-key.js";
+import { type DeviceKey, openDeviceKey } from "./device-key.js";
 import { makeFolders } from "./durable-file.js";
 import { diskFiles, type FileLayer } from "./file-layer.js";
+import { FileWitness } from "./file-witness.js";
 import { FolderLock } from "./folder-lock.js";
 import { type Published, Publisher } from "./publisher.js";
 import { RecordingPaths, timeOfCallId } from "./recording-paths.js";
@@ -35,15 +36,19 @@ const GATHER_MS = 100;
 export class RecordingStore {
   /** What happens on this box is entered here. */
   readonly audit: AuditChain;
+  /** The box's, for what else it writes and signs. */
+  readonly key: DeviceKey;
   readonly #paths: RecordingPaths;
   readonly #lock: FolderLock;
   readonly #publisher: Publisher;
   readonly #log: CallLog;
+  readonly #witness: FileWitness;
 
   private constructor(paths: RecordingPaths, lock: FolderLock, options: StoreOptions) {
     this.#paths = paths;
     this.#lock = lock;
-    const key = openDeviceKey(paths.dataFolder);
+    this.key = openDeviceKey(paths.dataFolder);
+    const { key } = this;
     this.audit = AuditChain.open(paths.dataFolder, key, options.audit);
     try {
       this.#publisher = new Publisher(paths, key, {
@@ -54,6 +59,8 @@ export class RecordingStore {
         promiseFor: options.promiseFor,
       });
       this.#log = new CallLog(paths.callsFolder);
+      this.#witness = new FileWitness(paths.dataFolder, this.audit, this.#log);
+      this.#witness.open();
       removeLeftovers(paths.partialFolder);
     } catch (error) {
       this.audit.close();
@@ -101,7 +108,7 @@ export class RecordingStore {
   /** Appends to the call log, unless an earlier run did. Throws SidetoneError `seal-failed`. */
   recordCall(line: CallLogLine): void {
     try {
-      this.#log.append(line);
+      if (this.#log.append(line)) this.#witness.logGrew();
     } catch (error) {
       throw storageFault("seal-failed", `cannot log call ${line.id}`, error);
     }
@@ -118,6 +125,7 @@ export class RecordingStore {
 
   /** Writes what the audit chain has still to write, and gives the data folder back. Nothing may be being published. */
   close(): void {
+    this.#witness.close();
     this.audit.close();
     this.#lock.release();
   }

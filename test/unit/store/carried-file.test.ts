@@ -4,13 +4,17 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CarriedState } from "../../../device/contract/engine-messages.js";
 import { CarriedFile } from "../../../device/store/carried-file.js";
+import { type DeviceKey, openDeviceKey } from "../../../device/store/device-key.js";
+import { signLine } from "../../../device/store/signed-line.js";
 import { makeFolder, removeFolder } from "../../fakes/program.js";
 
 let folder: string;
 let path: string;
+let key: DeviceKey;
 beforeEach(() => {
   folder = makeFolder();
   path = join(folder, "carried.json");
+  key = openDeviceKey(folder);
 });
 afterEach(() => removeFolder(folder));
 
@@ -25,15 +29,15 @@ const STATE: CarriedState = {
 
 describe("carried.json", () => {
   it("holds nothing before it is written, and what was written from then on", () => {
-    expect(new CarriedFile(folder).read()).toEqual({ calls: [] });
-    new CarriedFile(folder).write(STATE);
-    expect(new CarriedFile(folder).read()).toEqual(STATE);
+    expect(new CarriedFile(folder, key).read()).toEqual({ calls: [] });
+    new CarriedFile(folder, key).write(STATE);
+    expect(new CarriedFile(folder, key).read()).toEqual(STATE);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ schema: "sidetone.carried/1" });
   });
 
   it("is written when something has changed, and not otherwise", () => {
-    const file = new CarriedFile(folder);
+    const file = new CarriedFile(folder, key);
     file.write(STATE);
     const first = statSync(path).ino;
     file.write(STATE);
@@ -50,7 +54,19 @@ describe("carried.json", () => {
       '{"schema":"sidetone.carried/1","calls":[{"sipCallIds":[],"refusals":["rule"],"isStopped":false}]}',
     ],
   ])("%s is refused", (_, text) => {
-    writeFileSync(path, text);
-    expect(() => new CarriedFile(folder).read()).toThrow();
+    const isWhole = text.endsWith("}");
+    writeFileSync(path, isWhole ? `${signLine(JSON.parse(text) as object, key.privateKey)}\n` : text);
+    expect(() => new CarriedFile(folder, key).read()).toThrow();
+  });
+
+  it("is refused when any byte of it is another than was written", () => {
+    new CarriedFile(folder, key).write(STATE);
+    const bytes = readFileSync(path);
+    for (let at = 0; at < bytes.length - 1; at++) {
+      const changed = Buffer.from(bytes);
+      changed[at] = changed[at]! ^ 1;
+      writeFileSync(path, changed);
+      expect(() => new CarriedFile(folder, key).read(), `byte ${at}`).toThrow();
+    }
   });
 });

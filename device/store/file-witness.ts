@@ -1,0 +1,152 @@
+// Has the audit chain say what files hold that are not signed themselves: registers and tokens whole, a day's call log up to
+// a length. Each time the store is opened and closed, and some seconds after the call log has grown. What stands in a file and
+// not in the chain was then written within the last seconds before a crash, or by somebody else.
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, fsync, fsyncSync, openSync, readdirSync, readSync } from "node:fs";
+import { join, relative } from "node:path";
+import { promisify } from "node:util";
+import type { AuditEntryInput } from "../contract/audit.js";
+import type { AuditChain } from "./audit-chain.js";
+import type { CallLog, GrownDay } from "./call-log.js";
+
+/** Longest time that lines of the call log stand there before the chain vouches for them. */
+const GATHER_MS = 5000;
+/** Files that any command may replace as a whole. */
+const REPLACED = ["keys/tokens.json", "registers/consent.jsonl", "registers/agents.jsonl"];
+/** Newest days of the call log that are looked at when the store is opened: a crash may have kept the last lines from the chain. */
+const MAX_DAYS = 8;
+const DAY_PATTERN = /^\d{4}-\d\d-\d\d\.jsonl$/;
+const CHUNK_BYTES = 256 * 1024;
+
+/** Of a call log the first `bytes` bytes, of other files all. */
+export interface WitnessedFile {
+  /** Below the data folder. */
+  file: string;
+  bytes: number;
+  /** "" when there is none. */
+  sha256: string;
+}
+
+const fsyncLater = promisify(fsync);
+
+export class FileWitness {
+  readonly #dataFolder: string;
+  readonly #audit: AuditChain;
+  readonly #log: CallLog;
+  /** By file, what the chain was last told. */
+  readonly #told = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(dataFolder: string, audit: AuditChain, log: CallLog) {
+    this.#dataFolder = dataFolder;
+    this.#audit = audit;
+    this.#log = log;
+  }
+
+  /** Of everything that is there, and of a register that is not though registers were made. Throws file system errors. */
+  open(): void {
+    const days = listDays(join(this.#dataFolder, "calls")).slice(-MAX_DAYS);
+    const found = [...REPLACED, ...days.map((name) => `calls/${name}`)].flatMap((file) => this.#look(file));
+    const hasRegisters = existsSync(join(this.#dataFolder, "registers"));
+    this.#tell(found.filter(({ file, sha256 }) => sha256 !== "" || (hasRegisters && file.startsWith("registers/"))));
+  }
+
+  /** The call log has grown. */
+  logGrew(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      // A disk that refuses is asked again when the log grows, or is closed.
+      this.#tellGrown().catch(() => {});
+    }, GATHER_MS).unref();
+  }
+
+  /** Of what has changed since. The audit chain is still open. */
+  close(): void {
+    clearTimeout(this.#timer);
+    const grown = this.#log.takeGrown().filter(({ path }) => isMadeDurable(path));
+    const replaced = REPLACED.flatMap((file) => this.#look(file));
+    const news = replaced.filter(({ file, sha256 }) => sha256 !== "" || this.#told.has(file));
+    this.#tell([...news, ...grown.map((day) => this.#witnessed(day))]);
+  }
+
+  /** The lines are durable before the chain says that they are there. */
+  async #tellGrown(): Promise<void> {
+    const grown = this.#log.takeGrown();
+    for (const { path } of grown) {
+      const descriptor = openSync(path, "r");
+      await fsyncLater(descriptor).finally(() => closeSync(descriptor));
+    }
+    this.#tell(grown.map((day) => this.#witnessed(day)));
+  }
+
+  #witnessed({ path, bytes, sha256 }: GrownDay): WitnessedFile {
+    return { file: relative(this.#dataFolder, path), bytes, sha256 };
+  }
+
+  /** None when it cannot be read: that is no reason not to record. */
+  #look(file: string): WitnessedFile[] {
+    try {
+      return [{ file, ...hashFile(join(this.#dataFolder, file)) }];
+    } catch {
+      return [];
+    }
+  }
+
+  #tell(files: readonly WitnessedFile[]): void {
+    const news = files.filter(({ file, bytes, sha256 }) => this.#told.get(file) !== `${bytes} ${sha256}`);
+    if (news.length === 0) return;
+    for (const { file, bytes, sha256 } of news) this.#told.set(file, `${bytes} ${sha256}`);
+    this.#audit.append(entryOf(news));
+  }
+}
+
+/** What the disk refuses, the chain is not told: the next start finds it. */
+function isMadeDurable(path: string): boolean {
+  try {
+    const descriptor = openSync(path, "r");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function entryOf(files: readonly WitnessedFile[]): AuditEntryInput {
+  return {
+    kind: "witnessed",
+    actor: "service",
+    detail: { files: files.map(({ file, bytes, sha256 }) => ({ file, bytes, sha256 })) },
+  };
+}
+
+function listDays(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => DAY_PATTERN.test(name))
+    .sort();
+}
+
+function hashFile(path: string): Omit<WitnessedFile, "file"> {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { bytes: 0, sha256: "" };
+    throw error;
+  }
+  try {
+    const hash = createHash("sha256");
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    let bytes = 0;
+    for (let read = -1; read !== 0; bytes += read) {
+      read = readSync(descriptor, chunk, 0, CHUNK_BYTES, bytes);
+      hash.update(chunk.subarray(0, read));
+    }
+    return { bytes, sha256: hash.digest("hex") };
+  } finally {
+    closeSync(descriptor);
+  }
+}
