@@ -165,9 +165,9 @@ function evidenceOf({ trunk, user, media, registered, link, objection }: SideWei
   return [user, media, registered, ...link].filter((text) => text !== "").join("; ");
 }
 
-/** Name, MAC and VLAN give way to a trunk without a word: a whole office may share them. */
-function contradictionsOf({ trunk, user, media, registered, objection }: SideWeight, side: Side): AgentContradiction[] {
-  const evidence = [user, media, registered].filter((text) => text !== "").join("; ");
+function contradictionsOf(weight: SideWeight, side: Side): AgentContradiction[] {
+  const { trunk, user, link, objection } = weight;
+  const evidence = [strongEvidence(weight), ...link].filter((text) => text !== "").join("; ");
   const name = side === 0 ? "originator" : "answerer";
   const found: AgentContradiction[] = [];
   if (trunk !== "" && evidence !== "")
@@ -177,13 +177,18 @@ function contradictionsOf({ trunk, user, media, registered, objection }: SideWei
   return found;
 }
 
-/** `trunks.otherSideIsAgent`: exactly one side is outside, without contradiction, and nobody has evidence of its own. */
+/** What says that it is the agent in person, not only that it is like an agent's phone: a whole office may share a VLAN. */
+function strongEvidence({ user, media, registered }: SideWeight): string {
+  return [user, media, registered].filter((text) => text !== "").join("; ");
+}
+
+/** `trunks.otherSideIsAgent`: exactly one side is outside, not contradicted by more than its kind of phone, and nobody has evidence of its own. */
 function addOtherSide(evidence: [string, string], weights: readonly [SideWeight, SideWeight]): void {
   if (evidence[0] !== "" || evidence[1] !== "") return;
   for (const side of [0, 1] as const) {
     const [own, other] = [weights[side], weights[otherSide(side)]];
     if (own.trunk !== "" || own.objection !== "" || other.trunk === "") continue;
-    if (contradictionsOf(other, otherSide(side)).length > 0) continue;
+    if (strongEvidence(other) !== "" || other.objection !== "") continue;
     evidence[side] = `trunks.otherSideIsAgent, other side ${other.trunk}`;
   }
 }

@@ -155,9 +155,16 @@ describe("the phone itself", () => {
       evidence: [evidence, ""],
       byAddressOnly: [false, false],
     });
-    // A trunk beats it, without a word: a whole office may share a VLAN.
-    for (const outside of [{ from: [OUTSIDE] }, { media: [OUTSIDE] }, { users: ["+4990012345"] }])
-      expect(judge(identifier, { ...facts, ...outside })).toMatchObject({ agent: undefined, contradictions: [] });
+    // A trunk beats it, and the record says so.
+    for (const outside of [{ from: [OUTSIDE] }, { media: [OUTSIDE] }, { users: ["+4990012345"] }]) {
+      const verdict = judge(identifier, { ...facts, ...outside });
+      expect(verdict).toMatchObject({ agent: undefined, contradictory: true });
+      const [trunk] = verdict.outside;
+      expect(verdict.contradictions).toEqual([
+        { code: "agent-on-trunk", detail: { side: "originator", agent: evidence, trunk } },
+      ]);
+      expect(trunk).toMatch(/^trunks.match /);
+    }
     expect(judge(identifier, facts, { from: [OUTSIDE], ...facts, media: [OUTSIDE] }).agent).toBe(0);
   });
 
