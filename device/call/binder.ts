@@ -6,12 +6,23 @@ import type { Endpoint, EndpointTable } from "./endpoints.js";
 import { type Binding, DESTINATION_AT, type Flow, SOURCE_AT, Trust } from "./flow.js";
 import { ACTIVE_WITHIN_US, isAnswerTo, isBusyElsewhere, latchOn, unsettleLatched } from "./latch.js";
 import type { Leg } from "./leg.js";
-import { type Claim, carries, claimOf, exactSenders, type FlowPacket, isOwnPlace, ownersOf } from "./senders.js";
+import {
+  type Claim,
+  carries,
+  claimOf,
+  exactSenders,
+  type FlowPacket,
+  isOwnPlace,
+  isPlaceOf,
+  ownersOf,
+} from "./senders.js";
 
 /** Calls that one flow may feed; further ones get nothing of it. */
 const MAX_BINDINGS = 64;
 /** Flows per leg besides the negotiated one: more come from somebody who sends to its address from everywhere. */
 const MAX_FLOWS_PER_LEG = 64;
+/** How long after somebody has left that party's packets may still arrive. */
+const ON_THE_WAY_US = 1_000_000;
 /** A flow that is not accepted is judged again after this time. */
 const TRY_AGAIN_US = 200_000;
 
@@ -32,7 +43,7 @@ export class FlowBinder {
 
   /** Binds the packet's flow anew; bindings to the same leg keep their streams. Returns whether it is bound to any leg. */
   bind(packet: FlowPacket): boolean {
-    const { flow, atUs } = packet;
+    const { flow, ssrc, atUs } = packet;
     flow.triedVersion = this.endpoints.version;
     flow.triedSharedVersion = this.endpoints.sharedVersion;
     flow.tryAgainAtUs = Number.POSITIVE_INFINITY;
@@ -43,7 +54,11 @@ export class FlowBinder {
       exact.length > 0
         ? exact.map((leg) => ({ leg, trust: Trust.exact }))
         : (this.judgeByDestination(packet, source, destination) ?? this.judgeBySource(packet, source) ?? []);
-    this.assign(flow, judged, atUs);
+    this.assign(
+      flow,
+      judged.map((one) => (isOfFormerParty(one.leg, flow, ssrc, atUs) ? { leg: one.leg, trust: Trust.changed } : one)),
+      atUs,
+    );
     return flow.bindings.length > 0;
   }
 
@@ -154,6 +169,17 @@ export class FlowBinder {
     leg.flows.delete(least);
     return true;
   }
+}
+
+/**
+ * Does the packet come from where somebody else on the leg was described, who has left? Packets on their way, and the
+ * stream of a sender that has not heard of it, are not of who speaks now.
+ */
+export function isOfFormerParty(leg: Leg, flow: Flow, ssrc: number, atUs: TimeUs): boolean {
+  const place = leg.formerPlaces.findLast(({ audio }) => isPlaceOf(audio, flow));
+  if (place === undefined || place.party === leg.party || isOwnPlace(leg, flow)) return false;
+  if (atUs - place.leftAtUs <= ON_THE_WAY_US) return true;
+  return flow.bindingOf(leg)?.streams.some((one) => one.ssrc === ssrc && one.party === place.party) ?? false;
 }
 
 /** What goes on of a call that is over is nobody's; the flow's next packet may be the next call's. */

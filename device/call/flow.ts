@@ -73,6 +73,12 @@ export class Flow implements WordKeyed {
     return this.triedVersion !== version || nowUs >= this.tryAgainAtUs;
   }
 
+  /** However sure its bindings were, they are judged again with the next packet. */
+  bindAnew(): void {
+    this.triedVersion = -1;
+    this.triedSharedVersion = -1;
+  }
+
   portAt(at: EndAt): number {
     const ports = this.key[PORTS_AT]!;
     return at === SOURCE_AT ? ports >>> 16 : ports & 0xffff;

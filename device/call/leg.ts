@@ -1,7 +1,7 @@
 // One side of one dialog: where it receives media, which flows carry its own audio, who speaks on it, and the gate that
 // audio must pass. Plain state; the rules are in call-table.ts, binder.ts and halves.ts.
 import { type AddressWords, isUnspecified } from "../base/address.js";
-import { otherSide, type Side } from "../base/ids.js";
+import { otherSide, type Side, type TimeUs } from "../base/ids.js";
 import type { CodecMapping } from "../contract/call-record.js";
 import { staticCodec } from "../sip/payload-types.js";
 import type { MediaDescription } from "../sip/sdp-types.js";
@@ -28,6 +28,8 @@ export class Leg {
   identity: Omit<PartyIdentity, "number"> | undefined;
   /** Who spoke here before, by origin and identity. */
   readonly formerParties = new Map<string, Party>();
+  /** Where parties that are no longer on the leg were described, and when they left; bounded by succession.ts. */
+  readonly formerPlaces: { audio: MediaDescription; party: Party; leftAtUs: TimeUs }[] = [];
   /** Source a flow was accepted from without a negotiated address (RFC 7362 latching), or undefined. */
   latchedSource: Int32Array | undefined;
   /** Flows that carry this side's audio. */

@@ -6,7 +6,7 @@ import { type Datagram, KEY_WORDS } from "../net/datagram.js";
 import { makeRtpView, type RtpView, readRtp } from "../rtp/packet.js";
 import { Arrival } from "../rtp/stream-statistics.js";
 import { WordTable } from "../rtp/word-table.js";
-import type { FlowBinder } from "./binder.js";
+import { type FlowBinder, isOfFormerParty } from "./binder.js";
 import type { Call } from "./call.js";
 import type { EndpointTable } from "./endpoints.js";
 import { type Binding, Flow, Trust } from "./flow.js";
@@ -286,7 +286,8 @@ export class MediaPath {
       stream.blocked = ENCRYPTED;
     } else if (binding.trust === Trust.changed) {
       stream.blocked = SOURCE_CHANGED;
-      call.warn("source-changed", { source: stream.source });
+      if (!isOfFormerParty(leg, flow, stream.ssrc, stream.lastAtUs))
+        call.warn("source-changed", { source: stream.source });
     } else if (agent.agent === leg.side && agent.byAddressOnly[leg.side] && !this.agents.addressIsAgent(flow.key)) {
       stream.blocked = SOURCE_CHANGED;
       call.warn("agent-source-outside-match", { source: stream.source });
@@ -317,9 +318,12 @@ export class MediaPath {
     }
   }
 
-  /** Another party's packets are another stream, whatever their SSRC. */
+  /** Another party's packets are another stream, whatever their SSRC, and may come from another place. */
   private judgeBinding(flow: Flow, binding: Binding): void {
-    if (binding.current && binding.current.party !== binding.leg.party) binding.current = undefined;
+    if (binding.current && binding.current.party !== binding.leg.party) {
+      binding.current = undefined;
+      flow.bindAnew();
+    }
     if (binding.current) this.judge(flow, binding);
   }
 

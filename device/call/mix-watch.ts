@@ -3,6 +3,7 @@
 // at one place that talks in more calls than a phone can join is a telephone system: there only a call that was on hold
 // before can have been joined.
 import { formatAddress } from "../base/address.js";
+import { isAnonymousForm } from "../sip/identity.js";
 import type { Call } from "./call.js";
 import type { Leg } from "./leg.js";
 
@@ -96,7 +97,8 @@ function talkingAgent(leg: Leg): string | undefined {
   return `${dialog.address(leg.sessionSide).user} ${address ? formatAddress(address) : ""}`;
 }
 
-/** Two halves of one call that are not known as such have the same number on their far side. */
+/** Two halves of one call that are not known as such have the same number on their far side; "" is nobody's number. */
 function peerOf(leg: Leg): string {
-  return leg.dialog.address(leg.other.sessionSide).user;
+  const { user, host } = leg.dialog.address(leg.other.sessionSide);
+  return isAnonymousForm(user, host) ? "" : user;
 }

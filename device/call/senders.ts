@@ -140,6 +140,11 @@ export function isHome({ audio, latchedSource }: Leg, flow: Flow, at: EndAt): bo
 
 /** Is the flow's source what the leg describes: its address and port, or a candidate (RFC 8839)? */
 export function isOwnPlace({ audio }: Leg, flow: Flow): boolean {
+  return isPlaceOf(audio, flow);
+}
+
+/** Is the flow's source what a description names? */
+export function isPlaceOf(audio: MediaDescription | undefined, flow: Flow): boolean {
   if (audio === undefined || audio.port === 0) return false;
   const port = flow.portAt(SOURCE_AT);
   const isThere = (place: { address: ArrayLike<number>; port: number }): boolean =>

@@ -39,9 +39,11 @@ export function changeDescription(
     (isDoubtful || !isSameSpeaker(leg, origin, audio.address));
   const former = leg.party;
   const formerKey = speakerKey(leg);
+  const formerAudio = leg.audio;
   leg.audio = audio;
   leg.origin = origin;
   if (isSucceeded) succeed(leg, formerKey, atUs);
+  if (leg.party !== former && formerAudio) notePlace(leg, formerAudio, former, atUs);
   if (isDoubtful) guard.takeRefusals(leg.call, leg.party, former, atUs);
 }
 
@@ -104,6 +106,11 @@ function succeed(leg: Leg, formerKey: string, atUs: TimeUs): void {
     for (const relay of other.legs) if (relay.nearest === leg) relay.party = party;
   }
   if (!leg.call.parties.includes(party)) leg.call.addParty(party);
+}
+
+function notePlace({ formerPlaces }: Leg, audio: MediaDescription, party: Party, leftAtUs: TimeUs): void {
+  if (formerPlaces.length >= MAX_FORMER) formerPlaces.shift();
+  formerPlaces.push({ audio, party, leftAtUs });
 }
 
 /**

@@ -171,10 +171,10 @@ export class CallConsent {
       if (!this.mayCount(dialog, speaker, statement)) continue;
       for (const { leg, party } of statement.about) {
         if (leg.side === dialog.agent.agent) continue;
-        // What waited may be older than what the other half of the call has said since: it lifts no refusal.
-        const isLifting =
-          effect === "granted" && this.consentOf(party).isRefusedBy(source, purpose ?? this.terms.purpose);
-        if (!isLifting) this.apply(party, atUs, statement, evidence);
+        // What waited may be older than what the other half of the call has said since: that is not lifted by it.
+        const refusal = this.consentOf(party).refusedBy(source, purpose ?? this.terms.purpose);
+        if (effect !== "granted" || refusal === undefined || this.log.isBefore(refusal, evidence))
+          this.apply(party, atUs, statement, evidence);
       }
     }
   }

@@ -25,6 +25,12 @@ export class EvidenceLog {
     return id;
   }
 
+  /** Was the one piece of evidence heard before the other? False where it is not known. */
+  isBefore(id: string, otherId: string): boolean {
+    const atUs = (wanted: string): TimeUs | undefined => this.entries.find((entry) => entry.id === wanted)?.atUs;
+    return (atUs(id) ?? Number.NaN) < (atUs(otherId) ?? Number.NaN);
+  }
+
   /** Takes over another call's evidence under new ids; returns old id → new id. */
   adopt(other: EvidenceLog): Map<string, string> {
     const renamed = new Map<string, string>();

@@ -36,10 +36,10 @@ export class ConsentLedger {
     return standing !== undefined && (standing.effect === "granted") === (effect === "granted");
   }
 
-  /** Has this kind of source refused? */
-  isRefusedBy(source: EvidenceSource): boolean {
+  /** Id of the evidence by which this kind of source has refused; undefined while it has not. */
+  refusedBy(source: EvidenceSource): string | undefined {
     const standing = this.statements.get(source);
-    return standing !== undefined && standing.effect !== "granted";
+    return standing?.effect === "granted" ? undefined : standing?.evidence;
   }
 
   /** What a kind of source has said no longer applies (its subject turned out to be somebody else, its time is over). */

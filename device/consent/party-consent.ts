@@ -32,8 +32,9 @@ export class PartyConsent {
     return (this.ledgers.get(purpose) ?? this.seeded()).refusals().map(({ source }) => source);
   }
 
-  isRefusedBy(source: EvidenceSource, purpose: string): boolean {
-    return (this.ledgers.get(purpose) ?? this.seeded()).isRefusedBy(source);
+  /** Id of the evidence by which a kind of source has refused; undefined while it has not. */
+  refusedBy(source: EvidenceSource, purpose: string): string | undefined {
+    return (this.ledgers.get(purpose) ?? this.seeded()).refusedBy(source);
   }
 
   /** Would the statement say again what stands already? */

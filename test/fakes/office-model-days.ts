@@ -10,10 +10,10 @@ import { onTheWire, type Sighting, type WireFaults } from "./office-model-wire.j
 const MAX_OPERATIONS = 10;
 /** All that is left out: see Reach. */
 const REACH: Reach = {
-  resentSayings: false,
+  resentSayings: true,
   outsideForks: false,
-  sayingsAmongAgents: false,
-  namelessCallers: false,
+  sayingsAmongAgents: true,
+  namelessCallers: true,
   transfersBehindPbx: false,
 };
 

@@ -52,6 +52,10 @@ describe("an agent in several conversations at once", () => {
     },
   );
 
+  it("with callers who name no number: they may be anybody, and all are mixed", async () => {
+    expect(await areMixed(["anonymous", "anonymous"])).toEqual([true, true]);
+  });
+
   it("more than a phone can join is a telephone system: who came after that is not mixed", async () => {
     const callers = Array.from({ length: 30 }, (_, i) => `030${1000 + i}`);
     // The first four were taken for a phone's, until the fifth.

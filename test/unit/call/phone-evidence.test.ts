@@ -85,7 +85,12 @@ describe("a trunk that looks like an agent's phone", () => {
       { macs: ["00:04:13"] },
       "agents.macs 00:04:13 on 00:04:13:aa:bb:cc",
     ],
-    ["by its VLAN", () => inVlans(makeCall(), { caller: 20, callee: 30 }), { vlans: [20] }, "agents.vlans 20 on VLAN 20"],
+    [
+      "by its VLAN",
+      () => inVlans(makeCall(), { caller: 20, callee: 30 }),
+      { vlans: [20] },
+      "agents.vlans 20 on VLAN 20",
+    ],
     [
       "by its name",
       () => makeCall({ headers: outsideIsSnom }),

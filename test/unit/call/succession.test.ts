@@ -52,6 +52,35 @@ function callerSide({ records: [record] }: Recorded): { ssrc: string; recorded: 
 }
 
 describe("another origin on the caller's leg", () => {
+  it.each([
+    ["whose stream goes on", 30],
+    ["of whom nothing was heard before", 99],
+  ])("is not taken for the caller who came back: packets on their way of a stranger %s", async (_, from) => {
+    const stranger = rtpStream({
+      source: "198.51.100.99:36000",
+      destination: AGENT_RTP,
+      from: "caller",
+      startUs: ANSWER_US + 1_010_000,
+      packets: 110,
+      ssrc: 77,
+      isLost: (i) => i < from,
+      payload: toneSource(600),
+    });
+    const call = makeCall({
+      caller: { isLost: (i) => i >= 50 && i < 160, ssrc: 55 },
+      headers: { invite: [["X-Recording-Consent", "granted"]] },
+      midCall: [
+        reinvite(1000, { address: "198.51.100.99", port: 36_000, sessionId: 9 }),
+        reinvite(3000, { port: 30_100 }),
+      ],
+    });
+    const result = await recordFrames(mergeCalls(call, stranger), officeConfig(), folder);
+    const strangers = callerSide(result).filter(({ ssrc }) => ssrc === "0x0000004d");
+    expect(strangers.map(({ recorded }) => recorded)).toEqual(strangers.map(() => 0));
+    expect(strangers.reduce((sum, { discarded }) => sum + discarded, 0)).toBe(110 - from);
+    expect(result.records[0]!.warnings).toEqual([]);
+  });
+
   it("is somebody without consent; the caller comes back with its own", async () => {
     const frames = callWith(
       [

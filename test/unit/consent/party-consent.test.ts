@@ -225,7 +225,7 @@ function play(step: Step, { consent, model }: Pair, pairs: readonly Pair[], evid
 function told(consent: PartyConsent, purpose: string) {
   return {
     state: consent.stateFor(purpose),
-    refusedBy: SOURCES.filter((source) => consent.isRefusedBy(source, purpose)),
+    refusedBy: SOURCES.filter((source) => consent.refusedBy(source, purpose) !== undefined),
     repeated: EFFECTS.map((effect) => SOURCES.filter((source) => consent.repeats(source, effect, purpose))),
   };
 }
