@@ -86,6 +86,10 @@ class Engine {
     this.send({ type: "command-result", id, result: this.recorder.command(command) });
   }
 
+  setRoom(takesNewCalls: boolean): void {
+    this.recorder.setRoom(takesNewCalls);
+  }
+
   reloadRegisters(): void {
     this.recorder.reloadRegisters();
   }
@@ -252,6 +256,9 @@ function main(): void {
         break;
       case "command":
         engine?.command(message);
+        break;
+      case "room":
+        engine?.setRoom(message.takesNewCalls);
         break;
       case "registers-changed":
         engine?.reloadRegisters();

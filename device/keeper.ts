@@ -1,15 +1,19 @@
 // Keeps finished calls: seals those with audio, publishes them, logs every call. One owner for "is this call stored",
-// used for calls that just ended and for recovered ones alike.
+// used for calls that just ended and for recovered ones alike. What the disk refuses waits and is tried again (keep-queue.ts).
 import type { Logger } from "./base/logger.js";
+import type { AlarmDesk } from "./contract/alarms.js";
 import type { CallRecord } from "./contract/call-record.js";
 import type { JournalPosition } from "./contract/engine-messages.js";
 import type { CallLogLine } from "./contract/manifest.js";
+import { KeepQueue, type Outcome } from "./keep-queue.js";
 import { buildCallLogLine } from "./seal/manifest.js";
 import type { SealPool } from "./seal/pool.js";
 import type { RecordingStore } from "./store/recordings.js";
 
 /** Calls being stored at once; beyond it a call stays in the journal for the next start. */
 const MAX_PENDING = 20_000;
+/** How a message of a refusal by the file system ends (seal/storage-fault.ts). */
+const REFUSED_BY_DISK = /\(E[A-Z0-9]+\)$/;
 
 export interface JournalPlace {
   folder: string;
@@ -27,11 +31,14 @@ export class CallKeeper {
   private readonly logger: Logger;
   private readonly maxLines: number;
   private readonly recipients: readonly string[];
-  private readonly pending = new Set<Promise<boolean>>();
+  private readonly pending = new Set<Promise<Outcome>>();
+  private readonly alarms: AlarmDesk | undefined;
+  /** Absent: what cannot be stored stays in the journal for the next start. */
+  private readonly queue: KeepQueue | undefined;
 
   /**
    * `maxLines`: call log lines kept in memory, for the summary of a replay. `recipients`: to whom recordings are encrypted;
-   * none = they are in clear.
+   * none = they are in clear. With `alarms` what cannot be stored is tried again, and said there.
    */
   constructor(
     store: RecordingStore,
@@ -39,12 +46,31 @@ export class CallKeeper {
     logger: Logger,
     maxLines: number,
     recipients: readonly string[] = [],
+    alarms?: AlarmDesk,
   ) {
     this.maxLines = maxLines;
     this.recipients = recipients;
     this.store = store;
     this.pool = pool;
     this.logger = logger;
+    this.alarms = alarms;
+    if (alarms)
+      this.queue = new KeepQueue({ changed: () => this.showWaiting(), gaveUp: (id) => this.leaveInJournal(id) });
+  }
+
+  /** Calls that wait to be tried again. */
+  get waiting(): number {
+    return this.queue?.size ?? 0;
+  }
+
+  /** The disk takes writes again. */
+  tryAgain(): void {
+    this.queue?.nudge();
+  }
+
+  /** Nothing is tried again from now on: what waits is for the next start. */
+  giveUp(): void {
+    this.queue?.close();
   }
 
   /**
@@ -52,30 +78,48 @@ export class CallKeeper {
    * again, or a recording that was deleted since would come back.
    */
   async recover(record: CallRecord, journal: JournalPlace): Promise<boolean> {
-    return this.store.isLogged(record) || this.keep(record, journal);
+    return this.queue?.find(record.id) ?? (this.store.isLogged(record) || this.keep(record, journal));
   }
 
   /** True when the call is stored (or needs no more than its log line): its journal may go. */
-  keep(record: CallRecord, journal: JournalPlace | undefined): Promise<boolean> {
+  async keep(record: CallRecord, journal: JournalPlace | undefined): Promise<boolean> {
     if (this.pending.size >= MAX_PENDING) {
       this.failures++;
       this.logger.error("too many calls wait to be stored; this one stays in the journal for the next start", {
         id: record.id,
       });
-      return Promise.resolve(false);
-    }
-    const work = this.keepNow(record, journal).catch((error: unknown) => {
-      this.failures++;
-      const message = error instanceof Error ? error.message : String(error);
-      this.logger.error("a recording could not be stored; its journal is kept for the next start", {
-        id: record.id,
-        message,
-      });
       return false;
+    }
+    const outcome = await this.attempt(record, journal);
+    if (outcome === "kept" || !this.queue) return outcome === "kept";
+    const again = (): Promise<Outcome> => this.attempt(record, journal);
+    return this.queue.add(record.id, outcome === "fault" ? 1 : 0, again);
+  }
+
+  private attempt(record: CallRecord, journal: JournalPlace | undefined): Promise<Outcome> {
+    const work = this.keepNow(record, journal).catch(async (error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      // What was sealed and could not be published takes room that the disk may not have.
+      await this.store.discard(record);
+      if (!this.queue) this.failures++;
+      const then = this.queue ? "its journal is kept, and it is tried again" : "its journal is kept for the next start";
+      this.logger.error(`a recording could not be stored; ${then}`, { id: record.id, message });
+      return REFUSED_BY_DISK.test(message) ? "disk" : "fault";
     });
     this.pending.add(work);
     void work.finally(() => this.pending.delete(work));
     return work;
+  }
+
+  private leaveInJournal(id: string): void {
+    this.failures++;
+    this.logger.error("a recording could not be stored; its journal is kept for the next start", { id });
+    this.showWaiting();
+  }
+
+  private showWaiting(): void {
+    if (this.waiting + this.failures === 0) this.alarms?.clear("seal-failed");
+    else this.alarms?.raise("seal-failed", { waiting: this.waiting, forNextStart: this.failures });
   }
 
   /** Resolves when nothing is being stored. */
@@ -83,15 +127,15 @@ export class CallKeeper {
     while (this.pending.size > 0) await Promise.all(this.pending);
   }
 
-  private async keepNow(record: CallRecord, journal: JournalPlace | undefined): Promise<boolean> {
+  private async keepNow(record: CallRecord, journal: JournalPlace | undefined): Promise<"kept"> {
     const earlier = this.store.find(record);
     if (earlier) {
       this.log(buildCallLogLine(record, earlier));
-      return true;
+      return "kept";
     }
     if (record.noAudio !== undefined || journal === undefined) {
       this.log(buildCallLogLine({ ...record, noAudio: record.noAudio ?? "journal-lost" }, undefined));
-      return true;
+      return "kept";
     }
     const outcome = await this.pool.seal({
       folder: journal.folder,
@@ -106,11 +150,11 @@ export class CallKeeper {
       this.log(
         buildCallLogLine({ ...record, noAudio: reason, warnings: [...record.warnings, ...warnings] }, undefined),
       );
-      return true;
+      return "kept";
     }
     const published = await this.store.publish(record, outcome.sealed);
     this.log(buildCallLogLine(record, published));
-    return true;
+    return "kept";
   }
 
   private log(line: CallLogLine): void {

@@ -137,6 +137,11 @@ export class Recorder {
     return this.guard.command(command, this.nowUs);
   }
 
+  /** Whether there is room for recordings that have not begun. In force with the next packet. */
+  setRoom(takesNewCalls: boolean): void {
+    this.guard.setRoom(takesNewCalls, this.nowUs);
+  }
+
   /** The registers have changed. */
   reloadRegisters(): void {
     this.registers = this.readRegisters();

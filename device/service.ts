@@ -124,7 +124,8 @@ export class Service {
     this.carried.read(this.store.key);
     this.pool = new SealPool({ workers: config.seal.workers });
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
-    this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines);
+    const alarms = this.options.capture.kind === "live" ? this.alarms : undefined;
+    this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines, [], alarms);
     const oldRuns = listRuns(this.journalRoot);
     const ended = new Promise<void>((resolve) => {
       this.settle = resolve;
@@ -352,6 +353,7 @@ export class Service {
 
   /** The engine has left: what is still in its journal (nothing, unless sealing failed) is for the next start. */
   private async finishRun(journalFolder: string): Promise<void> {
+    this.keeper.giveUp();
     await this.keeper.idle();
     await this.recover([journalFolder]);
     this.settle();

@@ -120,6 +120,7 @@ function noAudioReason(call: Call, report: GuardReport): NoAudioReason {
   const refusedFor = (reason: DiscardReason) =>
     call.streams.some((stream) => stream.discardedBy[DISCARD_REASONS.indexOf(reason)]! > 0);
   if (report.closedReason) return report.closedReason;
+  if (refusedFor("disk-full")) return "disk-full";
   if (refusedFor("encrypted")) return "encrypted";
   if (refusedFor("journal")) return "journal-lost";
   return refusedFor("consent") ? "no-consent" : "no-media";

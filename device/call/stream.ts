@@ -28,6 +28,7 @@ export const DISCARD_REASONS: readonly DiscardReason[] = [
   "digits",
   "echo",
   "erased",
+  "disk-full",
 ];
 export type DiscardCode = number;
 /** The code (1…) of a reason; 0 means admitted. */

@@ -94,6 +94,8 @@ export class CallConsent {
   /** Gates of dialogs that went over to another call. */
   readonly pastGates: Gate[] = [];
   readonly closed = new Set<Dialog>();
+  /** A gate was open: the recording has begun. */
+  hasBegun = false;
   /** Evidence id of "this party is the agent", noted once. */
   readonly agentEvidence = new Map<Party, string>();
   /** Evidence id of a policy that needs no consent, noted once. */
@@ -251,6 +253,7 @@ export class CallConsent {
     for (const [party, id] of other.agentEvidence) this.agentEvidence.set(party, renamed(id));
     for (const dialog of other.closed) this.closed.add(dialog);
     this.headers ??= other.headers;
+    this.hasBegun ||= other.hasBegun;
     this.pastGates.push(...other.pastGates);
     for (const statement of other.waiting) this.waiting.push({ ...statement, evidence: renamed(statement.evidence) });
     this.pauses.join(other.pauses);

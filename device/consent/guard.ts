@@ -71,6 +71,7 @@ export class ConsentGuard implements CallGuard, KeyListener {
   private readonly book: PauseBook;
   private readonly carried: Carried;
   private nextRegisterCheckUs = 0;
+  private takesNewCalls = true;
 
   constructor(config: Config, edges: GuardEdges) {
     this.config = config;
@@ -165,6 +166,13 @@ export class ConsentGuard implements CallGuard, KeyListener {
 
   /** The registers were read anew, or time has passed: calls in progress are compared with them. */
   registersChanged(atUs: TimeUs): void {
+    for (const call of this.calls.keys()) this.judge(call, atUs);
+  }
+
+  /** Whether the disk has room for recordings that have not begun; those in progress go on. */
+  setRoom(takesNewCalls: boolean, atUs: TimeUs): void {
+    if (takesNewCalls === this.takesNewCalls) return;
+    this.takesNewCalls = takesNewCalls;
     for (const call of this.calls.keys()) this.judge(call, atUs);
   }
 
@@ -448,9 +456,13 @@ export class ConsentGuard implements CallGuard, KeyListener {
       sampledOut: own.isSampled === false,
       agentUnregistered: this.onFile.isUnregistered(role === "agent" ? leg.party : undefined, atUs),
       echoes: this.ears.echoes(leg.call),
+      diskFull: !this.takesNewCalls && !own.hasBegun,
     });
     if (refused) gate.shut(atUs, refused, refused === "early-media");
-    else gate.open(atUs, this.evidenceFor(own, leg, role, caller, atUs), policy === "both-parties", leg.party);
+    else {
+      gate.open(atUs, this.evidenceFor(own, leg, role, caller, atUs), policy === "both-parties", leg.party);
+      own.hasBegun = true;
+    }
   }
 
   /** Id of the evidence on which a leg's gate opens. */

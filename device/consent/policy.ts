@@ -23,11 +23,13 @@ export interface GateFacts {
   agentUnregistered: boolean;
   /** The caller is heard in the agent's own stream. */
   echoes: boolean;
+  /** The disk has no room for further recordings, and this call's has not begun. */
+  diskFull: boolean;
 }
 
 /** undefined = admit; else why not. */
 export function judgeGate(facts: GateFacts): DiscardReason | undefined {
-  return judgeMoment(facts) ?? judgePolicy(facts) ?? judgeAgent(facts) ?? judgePhase(facts);
+  return judgeMoment(facts) ?? judgePolicy(facts) ?? judgeAgent(facts) ?? judgePhase(facts) ?? judgeDisk(facts);
 }
 
 /** Whatever policy and consent allow: nothing of anybody is taken. */
@@ -59,6 +61,11 @@ function judgeAgent(facts: GateFacts): DiscardReason | undefined {
   if (facts.role === "caller") return undefined;
   if (facts.agentUnregistered) return "agent-not-registered";
   return facts.echoes && facts.consent !== "granted" && facts.policy !== "both-parties" ? "echo" : undefined;
+}
+
+/** Asked last: only of what would be recorded it can be said that it is not for want of space. */
+function judgeDisk({ diskFull }: GateFacts): DiscardReason | undefined {
+  return diskFull ? "disk-full" : undefined;
 }
 
 function judgePhase(facts: GateFacts): DiscardReason | undefined {

@@ -72,6 +72,10 @@ export const NO_AUDIO_TEXT: Readonly<Record<NoAudioReason, ReasonText>> = {
     short: "not started",
     sentence: "recording is on demand and the agent did not start it; see consent.onDemand",
   },
+  "disk-full": {
+    short: "disk full",
+    sentence: "the disk was full when the call began; free space, or see disk.atLimit",
+  },
   erased: { short: "erased", sentence: "what was recorded was erased when consent was withdrawn" },
 };
 

@@ -39,6 +39,7 @@ export type NoAudioReason =
   | "sampled-out"
   | "agent-not-registered"
   | "not-started"
+  | "disk-full"
   | "erased";
 
 /** Why the gate, or the path before it, refused packets of a stream. */
@@ -59,6 +60,7 @@ export type DiscardReason =
   | "agent-not-registered"
   | "digits"
   | "echo"
+  | "disk-full"
   | "erased";
 
 export interface CodecMapping {

@@ -32,6 +32,8 @@ export type ServiceToEngine =
     }
   /** `id` comes back with the result. */
   | { type: "command"; id: number; command: CallCommand }
+  /** Whether the disk has room for recordings that have not begun; those in progress go on. */
+  | { type: "room"; takesNewCalls: boolean }
   /** The registers have changed: read them again. */
   | { type: "registers-changed" }
   /** The call's recording is stored (or the call left none): its journal may go. */

@@ -70,6 +70,10 @@ function writeBeside(path: string, text: string, mode: number): string {
     fchmodSync(descriptor, mode);
     writeFileSync(descriptor, text);
     fsyncSync(descriptor);
+  } catch (error) {
+    // On a full disk half a file would lie there until another process of the same number comes by.
+    rmSync(temporary, { force: true });
+    throw error;
   } finally {
     closeSync(descriptor);
   }

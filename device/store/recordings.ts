@@ -1,6 +1,7 @@
 // Owns what is on disk: recordings with their manifests, the chain through them, the audit chain and the call log. Takes
 // what sealing left at a temporary path and publishes it; never looks into audio, never decides what is kept.
 import { existsSync, readdirSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isoUs } from "../base/clock.js";
 import type { CallId, TimeUs } from "../base/ids.js";
@@ -103,6 +104,12 @@ export class RecordingStore {
    */
   publish(record: CallRecord, sealed: SealedAudio): Promise<Published> {
     return this.#publisher.publish(record, sealed);
+  }
+
+  /** Removes what an attempt that failed has left at temporary paths. What the disk does not let go stays for the next start. */
+  async discard(record: CallRecord): Promise<void> {
+    for (const path of [this.#paths.temporaryWav(record.id), this.#paths.temporaryManifest(record.id)])
+      await rm(path, { force: true }).catch(() => {});
   }
 
   /** Appends to the call log, unless an earlier run did. Throws SidetoneError `seal-failed`. */

@@ -4,7 +4,14 @@ import { POLICIES } from "../../../device/contract/call-record.js";
 
 const ROLES = ["agent", "caller", "unknown"] as const;
 /** Nothing beside policy, role and consent stands in the way. */
-const FREE = { paused: false, stopped: false, sampledOut: false, agentUnregistered: false, echoes: false };
+const FREE = {
+  paused: false,
+  stopped: false,
+  sampledOut: false,
+  agentUnregistered: false,
+  echoes: false,
+  diskFull: false,
+};
 const CONSENTS = ["unknown", "granted", "refused", "withdrawn"] as const;
 
 describe("judgeGate", () => {
@@ -48,5 +55,7 @@ describe("judgeGate", () => {
     expect(judgeGate({ ...open, answered: false })).toBe("early-media");
     expect(judgeGate({ ...open, answered: false, keepsEarlyMedia: true })).toBeUndefined();
     expect(judgeGate({ ...open, ended: true })).toBe("ended");
+    expect(judgeGate({ ...open, diskFull: true })).toBe("disk-full");
+    expect(judgeGate({ ...open, diskFull: true, paused: true })).toBe("paused");
   });
 });

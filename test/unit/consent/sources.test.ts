@@ -36,6 +36,7 @@ async function play(
 ): Promise<Outcome> {
   const run = new RecorderRun(folder, officeConfig({ consent, ...more }));
   const due = Object.entries(during).map(([ms, act]) => ({ atUs: at(Number(ms)), act }));
+  due.sort((a, b) => a.atUs - b.atUs);
   for (const frame of makeCall({ hasEvents: true, ...options })) {
     while (due[0] && frame.atUs >= due[0].atUs) due.shift()!.act(run);
     run.feed([frame as TimedFrame]);
@@ -368,6 +369,29 @@ describe("on demand", () => {
     expect(recordedMs(outcome, CALLER)).toBe(0);
     const never = await play({}, { onDemand: { mode: "start-stopped" } });
     expect(never.record.noAudio).toBe("not-started");
+  });
+});
+
+describe("a disk without room", () => {
+  it("begins no recording, lets those in progress go on, and begins with the next packet when there is room again", async () => {
+    const during = {
+      400: (run: RecorderRun) => run.recorder.setRoom(false),
+      900: (run: RecorderRun) => run.recorder.setRoom(true),
+    };
+    const inProgress = await play({}, {}, {}, during);
+    expect(inProgress.record.parties[AGENT].closedSpans).toEqual([]);
+    const before = await play({}, {}, {}, { [-900]: (run) => run.recorder.setRoom(false), ...during });
+    expect(spans(before, AGENT)[0]![0]).toBeCloseTo(900, -2);
+    expect(before.record.parties[AGENT].closedSpans.map(({ reason }) => reason)).toEqual(["disk-full"]);
+    expect(before.record.parties[CALLER].closedSpans.map(({ reason }) => reason)).not.toContain("disk-full");
+  });
+
+  it("says why nothing of the call was recorded", async () => {
+    const { record } = await play({}, {}, {}, { [-900]: (run) => run.recorder.setRoom(false) });
+    expect(record.noAudio).toBe("disk-full");
+    const agent = record.streams.find(({ party }) => party === AGENT)!;
+    expect(agent.discardedBy["disk-full"]).toBeGreaterThan(0);
+    expect(record.parties[AGENT].spans).toEqual([]);
   });
 });
 
