@@ -78,7 +78,8 @@ export class CallKeeper {
    * again, or a recording that was deleted since would come back.
    */
   async recover(record: CallRecord, journal: JournalPlace): Promise<boolean> {
-    return this.queue?.find(record.id) ?? (this.store.isLogged(record) || this.keep(record, journal));
+    const queued = this.queue?.find(record.id);
+    return queued ?? (this.store.isLogged(record) || this.store.isDeleted(record) || this.keep(record, journal));
   }
 
   /** True when the call is stored (or needs no more than its log line): its journal may go. */

@@ -35,7 +35,8 @@ export const AUDIT_KINDS = {
   hold: "a legal hold was made: what it covers stays, whatever its age",
   "hold-lifted": "a legal hold was lifted",
   retention: "the retention classes in force are others than before",
-  "call-log": "lines of a day's call log lost their numbers: the file's SHA-256 since",
+  "call-log":
+    "lines of a day's call log lost their numbers: its length and SHA-256 since; what was witnessed of it before is over",
   alarm: "a critical alarm was raised or cleared",
   witnessed:
     "what files hold that are not signed themselves: their length and SHA-256; of a call log, of its first bytes",

@@ -39,6 +39,8 @@ export interface GrownDay {
   path: string;
   bytes: number;
   sha256: string;
+  /** Of the file that holds them: another one has taken its place otherwise. */
+  inode: bigint;
 }
 
 export class CallLog {
@@ -90,7 +92,8 @@ export class CallLog {
     for (const [path, day] of this.#days) {
       if (!day.hasGrown) continue;
       day.hasGrown = false;
-      grown.push({ path, bytes: day.bytes, sha256: day.hash.copy().digest("hex") });
+      const { bytes, inode } = day;
+      grown.push({ path, bytes, sha256: day.hash.copy().digest("hex"), inode });
     }
     return grown;
   }

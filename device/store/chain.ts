@@ -7,7 +7,8 @@ import { type CallId, isCallId } from "../base/ids.js";
 import { sha256Of } from "../base/sha256.js";
 import { replaceDurably } from "./durable-file.js";
 import type { FileLayer } from "./file-layer.js";
-import type { RecordingPaths } from "./recording-paths.js";
+import { type RecordingPaths, TOMBSTONE_SUFFIX } from "./recording-paths.js";
+import { parseTombstone } from "./retention/tombstone.js";
 import { parseManifest } from "./signature.js";
 
 const CHAIN_SCHEMA = "sidetone.chain/1";
@@ -105,13 +106,12 @@ function rebuildHead(paths: RecordingPaths): string {
   const followed = new Set<string>();
   let days = 0;
   for (const day of newestDays(paths)) {
-    const names = readdirSync(day).filter((name) => name.endsWith(".json"));
+    const names = readdirSync(day).filter((name) => name.endsWith(".json") || name.endsWith(TOMBSTONE_SUFFIX));
     for (const name of names) {
-      const bytes = readFileSync(join(day, name));
-      const manifest = parseManifest(bytes);
-      if (manifest === undefined) continue;
-      endedAtByHash.set(sha256Of(bytes), String(manifest.endedAt));
-      followed.add(manifest.previous);
+      const link = readLink(join(day, name));
+      if (link === undefined) continue;
+      endedAtByHash.set(link.sha256, link.endedAt);
+      followed.add(link.previous);
     }
     if (names.length > 0 && ++days === REBUILD_DAYS) break;
   }
@@ -121,6 +121,17 @@ function rebuildHead(paths: RecordingPaths): string {
     if (head === "" || endedAt > endedAtByHash.get(head)!) head = hash;
   }
   return head;
+}
+
+/** A manifest's place in the chain, or that of a deleted one by its tombstone. */
+function readLink(path: string): { sha256: string; previous: string; endedAt: string } | undefined {
+  const bytes = readFileSync(path);
+  if (path.endsWith(TOMBSTONE_SUFFIX)) {
+    const tombstone = parseTombstone(bytes);
+    return tombstone && { sha256: tombstone.manifest, previous: tombstone.previous, endedAt: tombstone.endedOn };
+  }
+  const manifest = parseManifest(bytes);
+  return manifest && { sha256: sha256Of(bytes), previous: manifest.previous, endedAt: String(manifest.endedAt) };
 }
 
 /** Folders of days, the newest first. */

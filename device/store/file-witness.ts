@@ -2,7 +2,7 @@
 // a length. Each time the store is opened and closed, and some seconds after the call log has grown. What stands in a file and
 // not in the chain was then written within the last seconds before a crash, or by somebody else.
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fsync, fsyncSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, existsSync, fsync, fsyncSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import type { AuditEntryInput } from "../contract/audit.js";
@@ -63,7 +63,7 @@ export class FileWitness {
   /** Of what has changed since. The audit chain is still open. */
   close(): void {
     clearTimeout(this.#timer);
-    const grown = this.#log.takeGrown().filter(({ path }) => isMadeDurable(path));
+    const grown = this.#log.takeGrown().filter((day) => isMadeDurable(day.path) && isStillThere(day));
     const replaced = REPLACED.flatMap((file) => this.#look(file));
     const news = replaced.filter(({ file, sha256 }) => sha256 !== "" || this.#told.has(file));
     this.#tell([...news, ...grown.map((day) => this.#witnessed(day))]);
@@ -76,7 +76,7 @@ export class FileWitness {
       const descriptor = openSync(path, "r");
       await fsyncLater(descriptor).finally(() => closeSync(descriptor));
     }
-    this.#tell(grown.map((day) => this.#witnessed(day)));
+    this.#tell(grown.filter(isStillThere).map((day) => this.#witnessed(day)));
   }
 
   #witnessed({ path, bytes, sha256 }: GrownDay): WitnessedFile {
@@ -98,6 +98,11 @@ export class FileWitness {
     for (const { file, bytes, sha256 } of news) this.#told.set(file, `${bytes} ${sha256}`);
     this.#audit.append(entryOf(news));
   }
+}
+
+/** Lines may have lost their people meanwhile: then the chain has the hash of the new file already. */
+function isStillThere({ path, inode }: GrownDay): boolean {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino === inode;
 }
 
 /** What the disk refuses, the chain is not told: the next start finds it. */

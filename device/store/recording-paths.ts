@@ -4,6 +4,8 @@ import { join, resolve } from "node:path";
 import { type CallId, callIdToBytes, isCallId, type TimeUs } from "../base/ids.js";
 import { audioFileName } from "../contract/manifest.js";
 
+/** No reader of manifests takes a tombstone for one. */
+export const TOMBSTONE_SUFFIX = ".deleted";
 const TIME_BYTES = 6;
 /** Last moment that has a four-digit year. */
 const LAST_US = Date.UTC(9999, 11, 31) * 1000;
@@ -15,6 +17,10 @@ export class RecordingPaths {
   readonly partialFolder: string;
   readonly callsFolder: string;
   readonly chainFile: string;
+  /** What retention has to remember. */
+  readonly retentionFolder: string;
+  /** Deletions that are being carried out. */
+  readonly deletingFile: string;
 
   constructor(dataFolder: string) {
     this.dataFolder = resolve(dataFolder);
@@ -22,6 +28,8 @@ export class RecordingPaths {
     this.partialFolder = join(this.recordingsFolder, ".partial");
     this.callsFolder = join(this.dataFolder, "calls");
     this.chainFile = join(this.dataFolder, "chain.json");
+    this.retentionFolder = join(this.dataFolder, "retention");
+    this.deletingFile = join(this.retentionFolder, "deleting.json");
   }
 
   temporaryWav(id: CallId): string {
@@ -38,6 +46,11 @@ export class RecordingPaths {
 
   manifest(id: CallId, startedAtUs: TimeUs): string {
     return join(this.dayFolder(startedAtUs), `${checked(id)}.json`);
+  }
+
+  /** What stands in a deleted recording's place. */
+  tombstone(id: CallId, startedAtUs: TimeUs): string {
+    return join(this.dayFolder(startedAtUs), `${checked(id)}${TOMBSTONE_SUFFIX}`);
   }
 
   /** Of a recording's audio, below the data folder. */

@@ -11,6 +11,7 @@ import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
 import { AuditChain, type AuditOptions } from "./audit-chain.js";
 import { CallLog } from "./call-log.js";
+import { redactLine } from "./call-log-redaction.js";
 import { type DeviceKey, openDeviceKey } from "./device-key.js";
 import { makeFolders } from "./durable-file.js";
 import { diskFiles, type FileLayer } from "./file-layer.js";
@@ -18,6 +19,7 @@ import { FileWitness } from "./file-witness.js";
 import { FolderLock } from "./folder-lock.js";
 import { type Published, Publisher } from "./publisher.js";
 import { RecordingPaths, timeOfCallId } from "./recording-paths.js";
+import { type DeletionOptions, RecordingDeletion } from "./retention/deletion.js";
 
 export interface StoreOptions {
   /** Name of this box in manifests. */
@@ -29,6 +31,10 @@ export interface StoreOptions {
   audit?: AuditOptions;
   /** What a recording of a class is promised, for its manifest; by default nothing. */
   promiseFor?: (retention: string) => ManifestRetention | undefined;
+  /** Of deleting; only tests give others than the disk's. */
+  deletionFiles?: FileLayer;
+  /** Told of every recording that is deleted, as `DeletionOptions.forget`. */
+  forget?: NonNullable<DeletionOptions["forget"]>;
 }
 
 /** How long a recording waits for others to be published with: sealing takes some milliseconds for each. */
@@ -37,17 +43,20 @@ const GATHER_MS = 100;
 export class RecordingStore {
   /** What happens on this box is entered here. */
   readonly audit: AuditChain;
+  /** Deletes what may be deleted; who may is not decided here. */
+  readonly deletion: RecordingDeletion;
+  /** Where everything lies, for what works on the store beside it. */
+  readonly paths: RecordingPaths;
   /** The box's, for what else it writes and signs. */
   readonly key: DeviceKey;
-  readonly #paths: RecordingPaths;
   readonly #lock: FolderLock;
   readonly #publisher: Publisher;
   readonly #log: CallLog;
   readonly #witness: FileWitness;
 
   private constructor(paths: RecordingPaths, lock: FolderLock, options: StoreOptions) {
-    this.#paths = paths;
     this.#lock = lock;
+    this.paths = paths;
     this.key = openDeviceKey(paths.dataFolder);
     const { key } = this;
     this.audit = AuditChain.open(paths.dataFolder, key, options.audit);
@@ -62,6 +71,8 @@ export class RecordingStore {
       this.#log = new CallLog(paths.callsFolder);
       this.#witness = new FileWitness(paths.dataFolder, this.audit, this.#log);
       this.#witness.open();
+      const { deletionFiles: files, forget } = options;
+      this.deletion = new RecordingDeletion({ paths, key, audit: this.audit, files, forget });
       removeLeftovers(paths.partialFolder);
     } catch (error) {
       this.audit.close();
@@ -85,12 +96,12 @@ export class RecordingStore {
 
   /** Where the call's WAV is to be written. */
   temporaryPathFor(record: CallRecord): string {
-    return this.#paths.temporaryWav(record.id);
+    return this.paths.temporaryWav(record.id);
   }
 
   /** Whether the call's recording is published. `startedAtUs` is that of its record; by default the ULID's own time. */
   has(id: CallId, startedAtUs: TimeUs = timeOfCallId(id)): boolean {
-    return existsSync(this.#paths.manifest(id, startedAtUs));
+    return existsSync(this.paths.manifest(id, startedAtUs));
   }
 
   /** The call's recording, if it is published. */
@@ -108,14 +119,21 @@ export class RecordingStore {
 
   /** Removes what an attempt that failed has left at temporary paths. What the disk does not let go stays for the next start. */
   async discard(record: CallRecord): Promise<void> {
-    for (const path of [this.#paths.temporaryWav(record.id), this.#paths.temporaryManifest(record.id)])
+    for (const path of [this.paths.temporaryWav(record.id), this.paths.temporaryManifest(record.id)])
       await rm(path, { force: true }).catch(() => {});
+  }
+
+  /** Whether the call's recording was deleted. */
+  isDeleted({ id, startedAtUs }: CallRecord): boolean {
+    return existsSync(this.paths.tombstone(id, startedAtUs));
   }
 
   /** Appends to the call log, unless an earlier run did. Throws SidetoneError `seal-failed`. */
   recordCall(line: CallLogLine): void {
     try {
-      if (this.#log.append(line)) this.#witness.logGrew();
+      // It may have been deleted between its publication and this.
+      const isDeleted = existsSync(this.paths.tombstone(line.id, Date.parse(line.startedAt) * 1000));
+      if (this.#log.append(isDeleted ? redactLine(line, "request") : line)) this.#witness.logGrew();
     } catch (error) {
       throw storageFault("seal-failed", `cannot log call ${line.id}`, error);
     }
