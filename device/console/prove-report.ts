@@ -1,5 +1,6 @@
 // `sidetoned prove`: what was asked for, as a value, and what was found, in words for a person and as data for a program. What
 // is checked, and how, is store/prove.ts's.
+import { readIdentities } from "../age/keys.js";
 import { EXIT, type ExitCode } from "../base/errors.js";
 import { type CallId, isCallId } from "../base/ids.js";
 import { proveRecording } from "../store/prove.js";
@@ -21,27 +22,34 @@ export interface ProveCommand extends CommonFlags {
   id: CallId;
   /** The box's public key where it is not to be taken from the data folder. */
   keyFile?: string;
+  /** Opens an encrypted recording, in memory. */
+  identityFile?: string;
 }
 
 /** For --help: every line ends with a newline. */
-export const PROVE_USAGE = `Usage: sidetoned prove ID [--key FILE] [--json] [--data DIR] [--config FILE]
+export const PROVE_USAGE = `Usage: sidetoned prove ID [--key FILE] [--identity FILE] [--json] [--data DIR] [--config FILE]
 `;
 
 /** `argv` is what follows `prove`. Throws SidetoneError usage with one line. */
 export function parseProveCommand(argv: readonly string[]): ProveCommand {
-  const { values, positionals } = readFlags(argv, { ...COMMON_FLAGS, key: "FILE" }, { command: "prove" });
+  const { values, positionals } = readFlags(
+    argv,
+    { ...COMMON_FLAGS, key: "FILE", identity: "FILE" },
+    { command: "prove" },
+  );
   const [id, extra] = positionals;
   if (id === undefined) throw usage("prove needs the id of a recording: sidetoned prove ID");
   refuseArgument(extra, "prove ID");
   const upper = id.toUpperCase();
   if (!isCallId(upper)) throw usage(`${printable(id)}: not the id of a recording (26 characters)`);
-  return { id: upper, ...given(values, { keyFile: "key" }), ...commonFlags(values) };
+  return { id: upper, ...given(values, { keyFile: "key", identityFile: "identity" }), ...commonFlags(values) };
 }
 
 /** EXIT.ok = proved, EXIT.unproved = not. Throws SidetoneError usage for an unknown id or a key that cannot be read. */
 export function runProveCommand(command: ProveCommand, dataFolder: string, write: (text: string) => void): ExitCode {
   const publicKey = readPublicKey(dataFolder, command.keyFile);
-  const proof = proveRecording(dataFolder, command.id, publicKey);
+  const identities = command.identityFile === undefined ? [] : readIdentities(command.identityFile);
+  const proof = proveRecording(dataFolder, command.id, publicKey, identities);
   if (proof === undefined) throw usage(`there is no recording ${command.id} in ${printable(dataFolder)}`);
   write(command.json ? `${JSON.stringify(proof)}\n` : formatProof(proof));
   return proof.proved ? EXIT.ok : EXIT.unproved;
@@ -52,13 +60,16 @@ export function formatProof({ id, proved, checks }: Proof): string {
   const titles = checks.map(titleOf);
   const width = Math.max(...titles.map((title) => title.length));
   const lines = checks.flatMap((check, i) => {
-    const head = `  ${check.passed ? "ok  " : "FAIL"}  ${titles[i]!.padEnd(width)}  ${FIGURES[check.name](check.figures)}`;
+    const head = `  ${check.passed ? "ok  " : check.needsKey ? "key " : "FAIL"}  ${titles[i]!.padEnd(width)}  ${FIGURES[check.name](check.figures)}`;
     return [head.trimEnd(), ...check.faults.map((fault) => `          ${plainLine(fault)}`)];
   });
   const failed = checks.filter(({ passed }) => !passed).length;
+  const locked = checks.filter(({ needsKey }) => needsKey).length;
   const verdict = proved
     ? `Proved: all ${checks.length} checks hold.`
-    : `NOT PROVED: ${failed} of ${checks.length} checks fail.`;
+    : failed > locked
+      ? `NOT PROVED: ${failed - locked} of ${checks.length} checks fail.`
+      : `NOT PROVED WITHOUT A KEY: ${checks.length - locked} of ${checks.length} checks hold, ${locked} need --identity FILE.`;
   return `Recording ${id}\n${lines.join("\n")}\n${verdict}\n`;
 }
 

@@ -1,7 +1,9 @@
 // Reads a recording's WAV once, in constant memory: its size, hash and format, and whether the samples that should be digital
 // silence are. Reads RIFF and RF64 headers on its own (EBU Tech 3306 §3), independent of what writes them. Never writes.
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import type { Identity } from "../age/keys.js";
+import { AgeFileError, AgeReader, type ByteSource, withFileBytes } from "../age/reader.js";
+import { SidetoneError } from "../base/errors.js";
 
 /** Frames fromFrame … toFrame − 1. */
 export interface FrameRange {
@@ -37,6 +39,11 @@ export interface AudioRead {
   silence: SilenceFound[];
 }
 
+/** What was found in an age file: what is encrypted in it, or why that is not known. */
+export interface EncryptedAudioRead extends AudioRead {
+  content: { bytes: number; sha256: string } | "locked" | "damaged";
+}
+
 /** Samples of a channel that should be silent. Ranges are in order and do not overlap. */
 export interface SilenceRequest {
   channel: number;
@@ -51,45 +58,72 @@ const FORMAT_PCM = 1;
 const BYTES_PER_SAMPLE = 2;
 const SIZE_IN_DS64 = 0xffffffff;
 
+type RequestsFor = (shape: WavShape) => readonly SilenceRequest[];
+
 /** `requestsFor` is asked once the format is known. Throws file system errors. */
-export function readAudio(path: string, requestsFor: (shape: WavShape) => readonly SilenceRequest[]): AudioRead {
-  const descriptor = openSync(path, "r");
-  try {
-    const { size } = fstatSync(descriptor);
-    const header = Buffer.alloc(Math.min(HEADER_BYTES, size));
-    readSync(descriptor, header, 0, header.length, 0);
-    const shape = parseHeader(header);
-    const scans = (shape ? requestsFor(shape) : []).map((request) => new SilenceScan(request, shape!.channels));
-    const sha256 = createHash("sha256");
-    const sha512 = createHash("sha512");
-    const chunk = Buffer.from(new ArrayBuffer(CHUNK_BYTES));
-    let at = 0;
-    const pass = (end: number, sink?: (bytes: Buffer, at: number) => void): void => {
-      while (at < end) {
-        const read = readSync(descriptor, chunk, 0, Math.min(CHUNK_BYTES, end - at), at);
-        if (read === 0) return;
-        const bytes = chunk.subarray(0, read);
-        sha256.update(bytes);
-        sha512.update(bytes);
-        sink?.(bytes, at);
-        at += read;
-      }
-    };
-    if (shape) {
-      const frameBytes = shape.channels * BYTES_PER_SAMPLE;
-      pass(shape.dataAt);
-      pass(Math.min(size, shape.dataAt + shape.dataBytes), (bytes, from) => {
-        const frame = (from - shape.dataAt) / frameBytes;
-        const samples = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1);
-        for (const scan of scans) scan.take(samples, frame);
-      });
+export function readAudio(path: string, requestsFor: RequestsFor): AudioRead {
+  return withFileBytes(path, (source) => scanAudio(source, requestsFor));
+}
+
+/**
+ * The same of an encrypted recording: size and hashes are of the file as it is stored; the audio is read, in memory, if one
+ * of the identities opens it. Throws SidetoneError usage when there are identities and none does.
+ */
+export function readEncryptedAudio(
+  path: string,
+  requestsFor: RequestsFor,
+  identities: readonly Identity[],
+): EncryptedAudioRead {
+  return withFileBytes(path, (source) => {
+    const { bytes, sha256, sha512 } = scanAudio(source, () => []);
+    const stored = { bytes, sha256, sha512, shape: undefined, silence: [] };
+    if (identities.length === 0) return { ...stored, content: "locked" };
+    try {
+      const content = scanAudio(new AgeReader(source, identities), requestsFor);
+      const { shape, silence } = content;
+      return { ...stored, shape, silence, content: { bytes: content.bytes, sha256: content.sha256 } };
+    } catch (error) {
+      if (!(error instanceof AgeFileError)) throw error;
+      if (error.fault === "not-for-these-keys")
+        throw new SidetoneError("usage", `--identity: ${path} cannot be opened: ${error.message}`);
+      return { ...stored, content: "damaged" };
     }
-    pass(size);
-    const hashes = { sha256: sha256.digest("hex"), sha512: sha512.digest("hex") };
-    return { bytes: size, ...hashes, shape, silence: scans.map(({ found }) => found) };
-  } finally {
-    closeSync(descriptor);
+  });
+}
+
+function scanAudio(source: ByteSource, requestsFor: RequestsFor): AudioRead {
+  const { size } = source;
+  const header = Buffer.alloc(Math.min(HEADER_BYTES, size));
+  source.read(header, 0, header.length, 0);
+  const shape = parseHeader(header);
+  const scans = (shape ? requestsFor(shape) : []).map((request) => new SilenceScan(request, shape!.channels));
+  const sha256 = createHash("sha256");
+  const sha512 = createHash("sha512");
+  const chunk = Buffer.from(new ArrayBuffer(CHUNK_BYTES));
+  let at = 0;
+  const pass = (end: number, sink?: (bytes: Buffer, at: number) => void): void => {
+    while (at < end) {
+      const read = source.read(chunk, 0, Math.min(CHUNK_BYTES, end - at), at);
+      if (read === 0) return;
+      const bytes = chunk.subarray(0, read);
+      sha256.update(bytes);
+      sha512.update(bytes);
+      sink?.(bytes, at);
+      at += read;
+    }
+  };
+  if (shape) {
+    const frameBytes = shape.channels * BYTES_PER_SAMPLE;
+    pass(shape.dataAt);
+    pass(Math.min(size, shape.dataAt + shape.dataBytes), (bytes, from) => {
+      const frame = (from - shape.dataAt) / frameBytes;
+      const samples = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1);
+      for (const scan of scans) scan.take(samples, frame);
+    });
   }
+  pass(size);
+  const hashes = { sha256: sha256.digest("hex"), sha512: sha512.digest("hex") };
+  return { bytes: size, ...hashes, shape, silence: scans.map(({ found }) => found) };
 }
 
 /** Ranges of [0, frames) that are in none of the others. */

@@ -30,6 +30,8 @@ export interface ProofCheck {
   figures: Figures;
   /** What is wrong, the first ones; empty when it passed. */
   faults: string[];
+  /** It asks for audio that is encrypted, and no key was given: it did not pass, nor was anything found wrong. */
+  needsKey?: true;
 }
 
 export interface Proof {
@@ -40,6 +42,12 @@ export interface Proof {
 }
 
 const MAX_FAULTS = 8;
+
+/** The check cannot be made without a recipient's key. */
+export function needKey(name: CheckName, figures: Figures, subject = ""): ProofCheck {
+  const faults = ["the recording is encrypted: give a recipient's secret key with --identity FILE"];
+  return { name, subject, passed: false, figures, faults, needsKey: true };
+}
 
 /** Gathers the faults of one check. */
 export class Faults {

@@ -3,20 +3,23 @@
 import type { KeyObject } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Identity } from "../age/keys.js";
 import type { CallId } from "../base/ids.js";
 import { sha256Of } from "../base/sha256.js";
-import type { Manifest } from "../contract/manifest.js";
+import { audioFileName, type Manifest } from "../contract/manifest.js";
 import {
   type AudioRead,
   complement,
+  type EncryptedAudioRead,
   type FrameRange,
   readAudio,
+  readEncryptedAudio,
   type SilenceRequest,
   type WavShape,
 } from "./prove-audio.js";
 import { checkHead, checkLedger, checkPaused, checkRecorded, traceRecording } from "./prove-audit.js";
 import { checkNext, checkPrevious, locateManifest } from "./prove-chain.js";
-import { attempt, attemptOr, Faults, PROOF_SCHEMA, type Proof, type ProofCheck } from "./prove-check.js";
+import { attempt, attemptOr, Faults, needKey, PROOF_SCHEMA, type Proof, type ProofCheck } from "./prove-check.js";
 import { checkConsent, checkSpans, nameParty } from "./prove-consent.js";
 import { checkPackets, checkStreams } from "./prove-counts.js";
 import { RecordingPaths } from "./recording-paths.js";
@@ -28,24 +31,41 @@ import { parseManifest, verifyManifest } from "./signature.js";
  */
 const TOLERANCE_MS = 500;
 const CHANNELS = ["left", "right"] as const;
+/** Of the shortest header of a WAV. */
+const HEADER_BYTES = 44;
 
-/** Undefined when there is no recording of that id. Throws file system errors. */
-export function proveRecording(dataFolder: string, id: CallId, publicKey: KeyObject): Proof | undefined {
+/**
+ * Undefined when there is no recording of that id. `identities` open one that is encrypted; without any, what needs its audio
+ * is not proved. Throws file system errors, and SidetoneError usage when there are identities and none of them opens it.
+ */
+export function proveRecording(
+  dataFolder: string,
+  id: CallId,
+  publicKey: KeyObject,
+  identities: readonly Identity[] = [],
+): Proof | undefined {
   const paths = new RecordingPaths(dataFolder);
   const path = locateManifest(paths, id);
   if (path === undefined) return undefined;
   const bytes = readFileSync(path);
-  const checks = checkAll(paths, id, path, bytes, publicKey);
+  const checks = checkAll(paths, id, path, bytes, publicKey, identities);
   return { schema: PROOF_SCHEMA, id, proved: checks.every(({ passed }) => passed), checks };
 }
 
-function checkAll(paths: RecordingPaths, id: CallId, path: string, bytes: Buffer, publicKey: KeyObject): ProofCheck[] {
+function checkAll(
+  paths: RecordingPaths,
+  id: CallId,
+  path: string,
+  bytes: Buffer,
+  publicKey: KeyObject,
+  identities: readonly Identity[],
+): ProofCheck[] {
   const manifest = parseManifest(bytes);
   const signature = checkSignature(bytes, id, publicKey);
   if (manifest === undefined) return [signature];
   const sha256 = sha256Of(bytes);
   const trace = traceRecording(paths.dataFolder, manifest, sha256, publicKey);
-  const read = readIfThere(join(dirname(path), `${id}.wav`), manifest);
+  const read = readIfThere(dirname(path), id, manifest, identities);
   return [
     signature,
     attempt("audio", () => checkAudioFile(read, manifest, id)),
@@ -60,7 +80,7 @@ function checkAll(paths: RecordingPaths, id: CallId, path: string, bytes: Buffer
       attempt("packets", () => checkPackets(manifest.parties[place]!, nameParty(manifest, place))),
     ),
     ...CHANNELS.map((name, channel) => attempt("silence", () => checkSilence(read, channel, name))),
-    attempt("extents", () => checkExtents(manifest, read?.shape)),
+    attempt("extents", () => checkExtents(manifest, read && framesOf(read, manifest))),
     attempt("pauses", () => checkPauses(manifest, read)),
     attempt("consent", () => checkConsent(manifest)),
     attempt("spans", () => checkSpans(manifest)),
@@ -72,9 +92,29 @@ function manifestParties({ parties }: Manifest): Manifest["parties"][number][] {
   return Array.isArray(parties) ? parties : [];
 }
 
-function readIfThere(wavPath: string, manifest: Manifest): AudioRead | undefined {
-  if (!existsSync(wavPath)) return undefined;
-  return readAudio(wavPath, (shape) => attemptOr([], () => silenceRequests(manifest, shape)));
+type Read = AudioRead | EncryptedAudioRead;
+
+function readIfThere(
+  folder: string,
+  id: CallId,
+  manifest: Manifest,
+  identities: readonly Identity[],
+): Read | undefined {
+  const isEncrypted = manifest.audio?.encryption !== undefined;
+  const path = join(folder, audioFileName(id, isEncrypted));
+  if (!existsSync(path)) return undefined;
+  const requestsFor = (shape: WavShape): SilenceRequest[] => attemptOr([], () => silenceRequests(manifest, shape));
+  return isEncrypted ? readEncryptedAudio(path, requestsFor, identities) : readAudio(path, requestsFor);
+}
+
+function isLocked(read: Read | undefined): boolean {
+  return read !== undefined && "content" in read && read.content === "locked";
+}
+
+/** Samples in the file; of one that cannot be read here, as many as its signed length and duration speak of. */
+function framesOf(read: Read, { audio }: Manifest): number {
+  if (!isLocked(read)) return read.shape?.frames ?? 0;
+  return Math.floor((audio.encryption!.plainBytes - HEADER_BYTES) / (audio.channels * Int16Array.BYTES_PER_ELEMENT));
 }
 
 function checkSignature(bytes: Buffer, id: CallId, publicKey: KeyObject): ProofCheck {
@@ -85,20 +125,35 @@ function checkSignature(bytes: Buffer, id: CallId, publicKey: KeyObject): ProofC
   return faults.toCheck("signature", { bytes: bytes.length });
 }
 
-function checkAudioFile(read: AudioRead | undefined, { audio }: Manifest, id: CallId): ProofCheck {
+function checkAudioFile(read: Read | undefined, { audio }: Manifest, id: CallId): ProofCheck {
   const faults = new Faults();
-  faults.expect(audio.file === `${id}.wav`, `the manifest is of a file ${JSON.stringify(audio.file)}`);
+  const name = audioFileName(id, audio.encryption !== undefined);
+  faults.expect(audio.file === name, `the manifest is of a file ${JSON.stringify(audio.file)}`);
   if (read === undefined) {
-    faults.add(`there is no ${id}.wav beside the manifest`);
+    faults.add(`there is no ${name} beside the manifest`);
     return faults.toCheck("audio", { bytes: 0, seconds: 0 });
   }
   const { bytes, sha256, sha512, shape } = read;
   faults.expect(bytes === audio.bytes, `the file has ${bytes} bytes, the manifest says ${audio.bytes}`);
   faults.expect(sha256 === audio.sha256, `its SHA-256 is ${sha256}, the manifest says ${audio.sha256}`);
   faults.expect(sha512 === audio.sha512, `its SHA-512 is ${sha512}, the manifest says ${audio.sha512}`);
+  const plainBytes = "content" in read ? checkContent(read, audio, faults) : bytes;
+  // What is in it cannot be told without a key; that it is what was signed can.
+  if (isLocked(read)) return faults.toCheck("audio", { bytes, seconds: round(audio.durationMs / 1000) });
   if (shape === undefined) faults.add("the file is no WAV of 16-bit PCM in one or two channels");
-  else checkShape(shape, bytes, audio, faults);
+  else checkShape(shape, plainBytes, audio, faults);
   return faults.toCheck("audio", { bytes, seconds: shape ? round(shape.frames / shape.sampleRateHz) : 0 });
+}
+
+/** Returns the length of what is encrypted. */
+function checkContent({ content }: EncryptedAudioRead, audio: Manifest["audio"], faults: Faults): number {
+  if (content === "damaged") faults.add("what is encrypted in the file was changed or cut off");
+  if (typeof content === "string") return 0;
+  const { plainBytes, plainSha256 } = audio.encryption!;
+  const { bytes, sha256 } = content;
+  faults.expect(bytes === plainBytes, `${bytes} bytes are encrypted in the file, the manifest says ${plainBytes}`);
+  faults.expect(sha256 === plainSha256, `the SHA-256 of what is in it is ${sha256}, the manifest says ${plainSha256}`);
+  return bytes;
 }
 
 function checkShape(shape: WavShape, bytes: number, audio: Manifest["audio"], faults: Faults): void {
@@ -150,7 +205,8 @@ function pausedFrames({ pauses }: Manifest, { sampleRateHz, frames }: WavShape):
   ).filter((range) => range.toFrame > range.fromFrame);
 }
 
-function checkSilence(read: AudioRead | undefined, channel: number, name: string): ProofCheck {
+function checkSilence(read: Read | undefined, channel: number, name: string): ProofCheck {
+  if (isLocked(read)) return needKey("silence", { samples: 0, audible: 0 }, name);
   const faults = new Faults();
   const found = read?.silence[channel];
   if (found === undefined || read?.shape?.channels !== CHANNELS.length) {
@@ -166,7 +222,7 @@ function checkSilence(read: AudioRead | undefined, channel: number, name: string
   return faults.toCheck("silence", { samples, audible }, name);
 }
 
-function checkExtents(manifest: Manifest, shape: WavShape | undefined): ProofCheck {
+function checkExtents(manifest: Manifest, frames = 0): ProofCheck {
   const faults = new Faults();
   let extents = 0;
   let furthestMs = 0;
@@ -183,8 +239,7 @@ function checkExtents(manifest: Manifest, shape: WavShape | undefined): ProofChe
         `${text} has samples ${audio.fromSample}-${audio.toSample}, ${round(beyondMs)} ms beyond it`,
       );
       faults.expect(packets > 0, `${text} has samples, and no packets`);
-      const isInFile =
-        audio.fromSample >= 0 && audio.fromSample < audio.toSample && audio.toSample <= (shape?.frames ?? 0);
+      const isInFile = audio.fromSample >= 0 && audio.fromSample < audio.toSample && audio.toSample <= frames;
       faults.expect(isInFile, `${text} has samples ${audio.fromSample}-${audio.toSample}, which the file has not`);
     }
   }
@@ -196,7 +251,7 @@ function checkExtents(manifest: Manifest, shape: WavShape | undefined): ProofChe
   return faults.toCheck("extents", { extents, furthestMs: round(furthestMs) });
 }
 
-function checkPauses(manifest: Manifest, read: AudioRead | undefined): ProofCheck {
+function checkPauses(manifest: Manifest, read: Read | undefined): ProofCheck {
   const faults = new Faults();
   const { pauses } = manifest;
   for (const pause of pauses) {
@@ -210,6 +265,8 @@ function checkPauses(manifest: Manifest, read: AudioRead | undefined): ProofChec
       );
     }
   }
+  if (isLocked(read) && pauses.length > 0 && faults.list.length === 0)
+    return needKey("pauses", { pauses: pauses.length, samples: 0 });
   const found = CHANNELS.map((_, channel) => read?.silence[CHANNELS.length + channel]);
   for (const [channel, silence] of found.entries()) {
     if (silence === undefined) {
