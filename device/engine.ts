@@ -60,7 +60,10 @@ class Engine {
           message: `the journal cannot be written: ${error.message}`,
         }),
     };
-    this.recorder = new Recorder(start.config, folders, events, { before: start.carried });
+    this.recorder = new Recorder(start.config, folders, events, {
+      before: start.carried,
+      ...(start.journalKey !== undefined && { journalKey: Buffer.from(start.journalKey, "base64") }),
+    });
   }
 
   async run(): Promise<void> {

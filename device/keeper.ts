@@ -18,6 +18,8 @@ const REFUSED_BY_DISK = /\(E[A-Z0-9]+\)$/;
 export interface JournalPlace {
   folder: string;
   position: JournalPosition;
+  /** The run's key, where its journal is sealed. */
+  key?: Uint8Array | undefined;
 }
 
 export class CallKeeper {
@@ -82,6 +84,20 @@ export class CallKeeper {
     return queued ?? (this.store.isLogged(record) || this.store.isDeleted(record) || this.keep(record, journal));
   }
 
+  /** The same for a call whose audio cannot be read: whether nothing of it is needed, since the call is stored or left none. */
+  isKeptWithoutAudio(record: CallRecord): boolean {
+    if (this.store.isLogged(record)) return true;
+    const stored = this.store.find(record);
+    if (stored === undefined && record.noAudio === undefined) return false;
+    this.log(buildCallLogLine(record, stored));
+    return true;
+  }
+
+  /** Logs a call whose audio waits for who can open its journal. */
+  logLocked(record: CallRecord): void {
+    if (!this.store.isLogged(record)) this.log(buildCallLogLine({ ...record, noAudio: "journal-locked" }, undefined));
+  }
+
   /** True when the call is stored (or needs no more than its log line): its journal may go. */
   async keep(record: CallRecord, journal: JournalPlace | undefined): Promise<boolean> {
     if (this.pending.size >= MAX_PENDING) {
@@ -143,6 +159,7 @@ export class CallKeeper {
       position: journal.position,
       temporaryPath: this.store.temporaryPathFor(record),
       record,
+      ...(journal.key && { journalKey: journal.key }),
       ...(this.recipients.length > 0 && { recipients: this.recipients }),
     });
     this.sealCpuUs += outcome.cpuUs;

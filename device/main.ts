@@ -19,6 +19,7 @@ import { describeSummary, formatSummary, type SummaryInput } from "./console/sum
 import { runTokenCommand } from "./console/token-command.js";
 import type { Config } from "./contract/config.js";
 import { switchCoreDumpsOff } from "./core-dumps.js";
+import { runJournalCommand } from "./journal-open.js";
 import { Service, type ServiceResult } from "./service.js";
 import { TokenStore } from "./store/tokens.js";
 
@@ -51,6 +52,15 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       return EXIT.ok;
     case "audit":
       return runAuditCommand(command.command, settingsFor(command.command).dataFolder, write);
+    case "journal": {
+      const logger = makeLogger({
+        level: "warn",
+        json: command.command.json,
+        write: (line) => process.stderr.write(`${line}\n`),
+        nowIso: () => isoUs(systemClock.nowUs()),
+      });
+      return runJournalCommand(command.command, { ...settingsFor(command.command), logger, write });
+    }
     case "prove":
       return runProveCommand(command.command, settingsFor(command.command).dataFolder, write);
     case "register": {

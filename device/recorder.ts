@@ -57,6 +57,8 @@ export interface RecorderFolders {
 export interface RecorderEdges {
   /** What the engine before this one left. */
   before?: CarriedState;
+  /** Seals the journal; of this run only. */
+  journalKey?: Uint8Array;
   clock?: Clock;
 }
 
@@ -71,6 +73,7 @@ export class Recorder {
   private readonly config: Config;
   private registers: Registers;
   private readonly clock: Clock;
+  private readonly journalKey: Uint8Array | undefined;
   private readonly journals = new Map<CallId, CallJournal>();
   private nowUs: TimeUs = 0;
   private tickedAtUs: TimeUs = 0;
@@ -82,6 +85,7 @@ export class Recorder {
     this.events = events;
     this.folders = folders;
     this.clock = edges.clock ?? systemClock;
+    this.journalKey = edges.journalKey;
     this.registers = this.readRegisters();
     this.journal = new JournalWriter(
       {
@@ -89,6 +93,7 @@ export class Recorder {
         segmentBytes: config.journal.segmentMegabytes * 1024 * 1024,
         flushMs: config.journal.flushMs,
         syncMs: config.journal.syncMs,
+        key: edges.journalKey,
       },
       { onFault: (error) => events.journalFault(error) },
     );
@@ -250,7 +255,8 @@ export class Recorder {
     if (source === undefined || target === undefined) return;
     this.journal.flush();
     if (source.lastPosition !== undefined && moved.length > 0) {
-      moveRecords(this.folders.journal, { id: other.id, position: source.lastPosition }, target, moved);
+      const from = { id: other.id, position: source.lastPosition };
+      moveRecords(this.folders.journal, from, target, moved, this.journalKey);
       this.journal.flush();
     }
     source.end({ ...describeCall(call, this.guard.report(call, this.nowUs)), id: other.id, absorbedBy: call.id });

@@ -1,6 +1,6 @@
 // The service: forks the engine, turns finished calls into recordings, keeps the call log, recovers what an earlier run
 // left behind. Owns everything slow; sees no packet.
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { alarmVoice } from "./alarm-voice.js";
@@ -21,7 +21,9 @@ import { Faces } from "./faces.js";
 import { FileWatch } from "./file-watch.js";
 import { AlarmBook, type AlarmBookState } from "./health/alarms.js";
 import { listRuns } from "./journal/recovery.js";
+import { JournalKeys } from "./journal-keys.js";
 import { CallKeeper } from "./keeper.js";
+import { lockRun } from "./locked-runs.js";
 import { recoverOldRun } from "./recovery.js";
 import { SealPool } from "./seal/pool.js";
 import { spoolKinds } from "./spool.js";
@@ -72,6 +74,7 @@ export class Service {
   private readonly desk: EngineDesk;
   private readonly device: string;
   private readonly carried: CarriedKeeper;
+  private readonly journalKeys: JournalKeys;
   private readonly alarms: AlarmBook;
   private readonly alarmWatch: AlarmWatch;
   private faces: Faces | undefined;
@@ -94,6 +97,7 @@ export class Service {
     this.journalRoot = join(options.dataFolder, "journal");
     this.registerFolder = join(options.dataFolder, "registers");
     this.device = options.config.device.id || hostname();
+    this.journalKeys = new JournalKeys(options.config.encryption.recipients);
     this.alarms = this.openAlarms();
     this.alarmWatch = new AlarmWatch(this.alarms, systemClock);
     const isLive = options.capture.kind === "live";
@@ -125,7 +129,8 @@ export class Service {
     this.pool = new SealPool({ workers: config.seal.workers });
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
     const alarms = this.options.capture.kind === "live" ? this.alarms : undefined;
-    this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines, [], alarms);
+    const { recipients } = config.encryption;
+    this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines, recipients, alarms);
     const oldRuns = listRuns(this.journalRoot);
     const ended = new Promise<void>((resolve) => {
       this.settle = resolve;
@@ -167,6 +172,7 @@ export class Service {
     const journalFolder = join(this.journalRoot, makeCallId(systemClock.nowUs()));
     mkdirSync(journalFolder, { recursive: true, mode: 0o700 });
     syncFolder(this.journalRoot);
+    const journalKey = this.journalKeys.make(journalFolder)?.toString("base64");
     const { config, capture } = this.options;
     this.engine = new EngineProcess(
       {
@@ -174,6 +180,7 @@ export class Service {
         config: { ...config, mqtt: { ...config.mqtt, password: "" } },
         capture,
         journalFolder,
+        ...(journalKey !== undefined && { journalKey }),
         registerFolder: this.registerFolder,
         carried: this.carried.passOn(),
       },
@@ -300,7 +307,8 @@ export class Service {
 
   private keep(record: CallRecord, journal: JournalPosition | undefined, journalFolder: string): void {
     const engine = this.engine;
-    void this.keeper.keep(record, journal && { folder: journalFolder, position: journal }).then((kept) => {
+    const place = journal && { folder: journalFolder, position: journal, key: this.journalKeys.of(journalFolder) };
+    void this.keeper.keep(record, place).then((kept) => {
       if (kept) engine?.send({ type: "released", id: record.id });
     });
   }
@@ -345,10 +353,21 @@ export class Service {
         this.noteFault("internal", `the engine stopped while reading (${how}); what it had admitted was recovered`);
         this.settle();
       });
-    if (isLive) {
-      this.restartTimer = setTimeout(() => !this.isStopping && this.startEngine(), this.restartAfterMs);
-      this.restartAfterMs = Math.min(this.restartAfterMs * 2, RESTART_MAX_MS);
-    }
+    if (isLive) this.startEngineLater();
+  }
+
+  private startEngineLater(): void {
+    this.restartTimer = setTimeout(() => {
+      if (this.isStopping) return;
+      try {
+        this.startEngine();
+      } catch (error) {
+        // No folder, or no key, for its journal: the disk takes nothing.
+        this.options.logger.error("the engine cannot be started; it is tried again", { message: String(error) });
+        this.startEngineLater();
+      }
+    }, this.restartAfterMs);
+    this.restartAfterMs = Math.min(this.restartAfterMs * 2, RESTART_MAX_MS);
   }
 
   /** The engine has left: what is still in its journal (nothing, unless sealing failed) is for the next start. */
@@ -360,7 +379,14 @@ export class Service {
   }
 
   private async recover(folders: readonly string[]): Promise<void> {
-    for (const folder of folders) await recoverOldRun(folder, this.keeper, this.options.logger);
+    const { keeper, device } = this;
+    const { dataFolder, logger } = this.options;
+    const locking = { dataFolder, device, keeper, audit: this.store.audit, logger };
+    for (const folder of folders) {
+      const key = this.journalKeys.of(folder);
+      await recoverOldRun(folder, { keeper, logger, key, lock: (path, run) => lockRun(path, run, locking) });
+      if (!existsSync(folder)) this.journalKeys.forget(folder);
+    }
   }
 }
 

@@ -111,7 +111,7 @@ function reportMeaning(
   };
   for (const fault of findMeaningFaults(config)) {
     const value = valueAt(config, fault.path);
-    const shown = typeof value === "string" ? ` ${showValue(value)}` : "";
+    const shown = typeof value === "string" && !fault.hidesValue ? ` ${showValue(value)}` : "";
     problems.add(
       () => placeOf(fault.path) ?? (fault.related && placeOf(fault.related)) ?? { label: "", line: 0 },
       () => `${showPath(fault.path)}:${shown} ${fault.text}`,

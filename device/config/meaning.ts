@@ -3,6 +3,7 @@
 import type { Config } from "../contract/config.js";
 import { findAgentFaults } from "./agent-meaning.js";
 import { findApiFaults } from "./api-meaning.js";
+import { findEncryptionFaults } from "./encryption-meaning.js";
 import { findKeyFaults } from "./keys-meaning.js";
 import { findMqttFaults } from "./mqtt-meaning.js";
 import { findRetentionFaults } from "./retention-meaning.js";
@@ -14,12 +15,15 @@ export interface MeaningFault {
   /** The other value that it clashes with, if there is one: where to look when `path` is a default. */
   related?: PropertyKey[];
   text: string;
+  /** The value must not be shown: it may be a secret in the wrong place. */
+  hidesValue?: true;
 }
 
 export function findMeaningFaults(config: Config): MeaningFault[] {
   return [
     ...findAgentFaults(config),
     ...findApiFaults(config),
+    ...findEncryptionFaults(config),
     ...findKeyFaults(config),
     ...findMqttFaults(config),
     ...findRuleFaults(config),

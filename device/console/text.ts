@@ -60,6 +60,10 @@ export const NO_AUDIO_TEXT: Readonly<Record<NoAudioReason, ReasonText>> = {
     short: "journal lost",
     sentence: "what was recorded could not be read back; check the disk and the log",
   },
+  "journal-locked": {
+    short: "journal locked",
+    sentence: "what was recorded is in a journal that a recipient's secret key opens; see sidetoned journal list",
+  },
   "sampled-out": {
     short: "sampled out",
     sentence: "consent.sampling left this call out",

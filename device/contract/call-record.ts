@@ -36,6 +36,7 @@ export type NoAudioReason =
   | "encrypted"
   | "codec-unsupported"
   | "journal-lost"
+  | "journal-locked"
   | "sampled-out"
   | "agent-not-registered"
   | "not-started"

@@ -499,6 +499,18 @@ export const configSchema = z.strictObject({
     { workers: integer(0, 64, 0, "sealing threads; 0 = one fewer than there are cores, at least one") },
     "Sealing",
   ),
+  encryption: section(
+    {
+      recipients: z
+        .array(z.string().min(1).max(256))
+        .max(64)
+        .default([])
+        .describe(
+          "age public keys (age1..., from age-keygen) to which all that is recorded is encrypted before it is written, any one of which opens it; empty = no encryption",
+        ),
+    },
+    "Encryption at rest: this box can write and cannot read",
+  ),
   log: section(
     { level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("least level that is written") },
     "Log",

@@ -25,6 +25,8 @@ export type ServiceToEngine =
       capture: CaptureSpec;
       /** Folder of this run's journal, made by the service. */
       journalFolder: string;
+      /** Seals what is written there, 32 bytes in base64; absent = the journal is in clear. */
+      journalKey?: string;
       /** Folder of the registers, which the engine reads. */
       registerFolder: string;
       /** What the engine before this one left. */

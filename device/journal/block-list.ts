@@ -5,13 +5,17 @@
 export interface AudioBlock {
   readonly segment: number;
   readonly offset: number;
+  /** As in the file: of a sealed block, with what sealing added. */
   readonly payloadBytes: number;
   readonly payloadCrc: number;
+  readonly flags: number;
+  readonly side: number;
+  readonly sequence: number;
   readonly records: number;
   readonly baseUs: number;
   /** Where its payload is kept in a BlockMemory, -1 when it is not. */
   place: number;
-  /** The payload's checksum was found right. */
+  /** The payload's checksum was found right, and what was sealed is open. */
   isChecked: boolean;
   /** The payload turned out damaged: later visits pass it by. */
   isDamaged: boolean;
@@ -25,9 +29,10 @@ export class BlockList {
   }
 
   push(block: Omit<AudioBlock, "isChecked" | "isDamaged">): void {
-    const { segment, offset, payloadBytes, payloadCrc, records, baseUs, place } = block;
+    const { segment, offset, payloadBytes, payloadCrc, flags, side, sequence, records, baseUs, place } = block;
+    const facts = { flags, side, sequence, records, baseUs };
     const state = { isChecked: false, isDamaged: false };
-    this.#blocks.push({ segment, offset, payloadBytes, payloadCrc, records, baseUs, place, ...state });
+    this.#blocks.push({ segment, offset, payloadBytes, payloadCrc, ...facts, place, ...state });
   }
 
   at(index: number): AudioBlock {

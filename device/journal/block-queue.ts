@@ -3,7 +3,8 @@
 // refused. Never decides when a block is due.
 import type { TimeUs } from "../base/ids.js";
 import { type Block, type BlockOwner, BlockPool, OpenBlocks } from "./block.js";
-import { BLOCK_HEADER_BYTES, KIND_AUDIO, RECORD_HEADER_BYTES } from "./format.js";
+import { type BlockSealer, SEAL_BYTES } from "./block-cipher.js";
+import { BLOCK_HEADER_BYTES, FLAG_SEALED, KIND_AUDIO, RECORD_HEADER_BYTES } from "./format.js";
 import type { JournalCounters } from "./journal-counters.js";
 import { PacketCopier } from "./packet-copier.js";
 import type { SegmentStore } from "./segment-store.js";
@@ -11,6 +12,8 @@ import type { SegmentStore } from "./segment-store.js";
 export interface BlockQueueOptions {
   blockBytes: number;
   maxBlocks: number;
+  /** Seals audio blocks when they are closed; absent = they stay in clear. */
+  sealer?: BlockSealer | undefined;
   monotonicMs(): number;
   /** Told when the disk begins to fail; again only after a write has succeeded in between. */
   onFault(error: Error): void;
@@ -47,10 +50,11 @@ export class BlockQueue {
 
   constructor(options: BlockQueueOptions, counters: JournalCounters, store: SegmentStore) {
     this.counters = counters;
-    this.maxRecordBytes = options.blockBytes - BLOCK_HEADER_BYTES - RECORD_HEADER_BYTES;
+    const room = options.sealer ? SEAL_BYTES : 0;
+    this.maxRecordBytes = options.blockBytes - room - BLOCK_HEADER_BYTES - RECORD_HEADER_BYTES;
     this.#options = options;
     this.#store = store;
-    this.#pool = new BlockPool(options.blockBytes, options.maxBlocks);
+    this.#pool = new BlockPool(options.blockBytes, options.maxBlocks, room);
   }
 
   get isFailing(): boolean {
@@ -145,11 +149,21 @@ export class BlockQueue {
   #enqueue(block: Block): void {
     const place = block.owner!.place;
     block.sequence = place.nextSequence++;
+    if (block.kind === KIND_AUDIO && this.#options.sealer) this.#seal(block, this.#options.sealer);
     place.waitingBlocks++;
     if (this.#waiting.length === 0 || block.openedAtUs < this.#waitingSinceUs) this.#waitingSinceUs = block.openedAtUs;
     this.#waiting.push(block);
     this.#waitingBytes += block.length;
     if (this.#waitingBytes >= WRITE_BYTES) this.writeUnlessFailing();
+  }
+
+  /** From here on what was admitted is in clear nowhere but in the packets still to come. */
+  #seal(block: Block, sealer: BlockSealer): void {
+    const { side, sequence, records, baseUs } = block;
+    const facts = { callId: block.owner!.place.idBytes, side, sequence, records, baseUs };
+    sealer.seal(block.memory, BLOCK_HEADER_BYTES, block.length - BLOCK_HEADER_BYTES, facts);
+    block.length += SEAL_BYTES;
+    block.flags |= FLAG_SEALED;
   }
 
   #closeEarly(): void {

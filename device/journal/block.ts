@@ -11,9 +11,12 @@ export interface BlockOwner {
 }
 
 export class Block {
+  /** Header and payload while it is filled. */
   readonly bytes: Buffer;
+  /** The same with room behind it for what sealing adds. */
+  readonly memory: Buffer;
   readonly view: DataView;
-  /** Header and payload so far. */
+  /** Header and payload so far, in the end with what sealing added. */
   length = BLOCK_HEADER_BYTES;
   kind = KIND_AUDIO;
   flags = 0;
@@ -27,7 +30,10 @@ export class Block {
   older: Block | undefined;
   newer: Block | undefined;
 
-  constructor(bytes: Buffer) {
+  /** `room`: bytes at the end of `memory` that are not filled. */
+  constructor(memory: Buffer, room = 0) {
+    const bytes = memory.subarray(0, memory.length - room);
+    this.memory = memory;
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
@@ -37,10 +43,13 @@ export class Block {
 export class BlockPool {
   readonly #blockBytes: number;
   readonly #maxBlocks: number;
+  readonly #room: number;
   readonly #free: Block[] = [];
   #made = 0;
 
-  constructor(blockBytes: number, maxBlocks: number) {
+  /** `room`: bytes of each block that are not filled. */
+  constructor(blockBytes: number, maxBlocks: number, room = 0) {
+    this.#room = room;
     this.#blockBytes = blockBytes;
     this.#maxBlocks = maxBlocks;
   }
@@ -51,7 +60,7 @@ export class BlockPool {
     if (used) return used;
     if (this.#made >= this.#maxBlocks) return undefined;
     this.#made++;
-    return new Block(Buffer.allocUnsafeSlow(this.#blockBytes));
+    return new Block(Buffer.allocUnsafeSlow(this.#blockBytes), this.#room);
   }
 
   /** Takes back a block that came from `take`; ignores blocks of other kinds, which were made to measure. */
@@ -59,6 +68,7 @@ export class BlockPool {
     if (block.kind !== KIND_AUDIO) return;
     block.length = BLOCK_HEADER_BYTES;
     block.records = 0;
+    block.flags = 0;
     block.owner = undefined;
     this.#free.push(block);
   }

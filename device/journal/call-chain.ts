@@ -22,6 +22,7 @@ interface Link {
   segment: number;
   offset: number;
   kind: number;
+  flags: number;
   side: number;
   sequence: number;
   previousSegment: number;
@@ -151,11 +152,13 @@ export function parseCallRecord(payload: Buffer, callId: Buffer): CallRecord | u
 }
 
 function linkOf(header: BlockHeader, segment: number, offset: number, place: number): Link {
-  const { kind, side, sequence, previousSegment, previousOffset, payloadBytes, payloadCrc, records, baseUs } = header;
+  const { kind, flags, side, sequence, previousSegment, previousOffset, payloadBytes, payloadCrc, records, baseUs } =
+    header;
   return {
     segment,
     offset,
     kind,
+    flags,
     side,
     sequence,
     previousSegment,

@@ -1,5 +1,5 @@
-// The journal's bytes, version 1: segment header, block header, record header. Little endian. Encodes and checks single
-// headers; knows nothing of files, buffers' lifetimes or calls.
+// The journal's bytes, versions 1 and 2: segment header, block header, record header. Little endian. Encodes and checks
+// single headers; knows nothing of files, buffers' lifetimes, calls or keys.
 //
 // Segment file `000001.seg`, `000002.seg`, …: a header of 32 bytes, then blocks back to back.
 //
@@ -36,10 +36,17 @@
 //    +----------+------------+------------------------+----------------------------------+
 //
 // Payload of kind 2 (call record): the CallRecord as JSON in UTF-8, or nothing when it was too long to keep.
+//
+// Version 2 is for a box that encrypts: payloads of kind 1 are sealed (flag 2; block-cipher.ts) and end with a counter, u64,
+// and a tag of 16 bytes, which the payload's length and CRC cover. All checksums hold without the key, so that damage is found
+// and every block is told apart by whoever cannot read it. Call records stay in clear: nothing in them was admitted by a gate,
+// the same facts stand in clear in manifests and in the call log, and without them a box that has lost a run's key could not
+// say which calls it holds.
 import { crc32 } from "node:zlib";
 import { CALL_ID_BYTES } from "../base/ids.js";
 
 export const JOURNAL_VERSION = 1;
+export const SEALED_JOURNAL_VERSION = 2;
 export const SEGMENT_HEADER_BYTES = 32;
 export const BLOCK_HEADER_BYTES = 60;
 export const RECORD_HEADER_BYTES = 8;
@@ -52,6 +59,8 @@ export const KIND_AUDIO = 1;
 export const KIND_CALL_RECORD = 2;
 /** The call ended and this is its last block. */
 export const FLAG_FINAL = 1;
+/** The payload is sealed with the run's key. */
+export const FLAG_SEALED = 2;
 
 /** First four bytes of every block. */
 export const BLOCK_MAGIC = Buffer.from("SDB1", "latin1");
@@ -59,6 +68,8 @@ const BLOCK_MAGIC_WORD = BLOCK_MAGIC.readUInt32LE(0);
 const SEGMENT_MAGIC = Buffer.from("SDTJ", "latin1").readUInt32LE(0);
 const SEGMENT_COPY_BYTES = 16;
 const SEGMENT_COPY_CRC = 12;
+
+const VERSIONS: readonly number[] = [JOURNAL_VERSION, SEALED_JOURNAL_VERSION];
 
 const CRC_AT = 4;
 const CHECKED_FROM = 8;
@@ -96,10 +107,10 @@ export function makeBlockHeader(): BlockHeader {
 }
 
 /** The 32 bytes that open a segment; `salt` is an unsigned 32-bit number. */
-export function encodeSegmentHeader(salt: number): Buffer {
+export function encodeSegmentHeader(salt: number, version: number = JOURNAL_VERSION): Buffer {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   bytes.writeUInt32LE(SEGMENT_MAGIC, 0);
-  bytes.writeUInt16LE(JOURNAL_VERSION, 4);
+  bytes.writeUInt16LE(version, 4);
   bytes.writeUInt32LE(salt, 8);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, SEGMENT_COPY_CRC)), SEGMENT_COPY_CRC);
   bytes.copy(bytes, SEGMENT_COPY_BYTES, 0, SEGMENT_COPY_BYTES);
@@ -111,7 +122,7 @@ export function decodeSegmentSalt(bytes: Buffer): number | undefined {
   for (let at = 0; at + SEGMENT_COPY_BYTES <= Math.min(bytes.length, SEGMENT_HEADER_BYTES); at += SEGMENT_COPY_BYTES) {
     if (bytes.readUInt32LE(at) !== SEGMENT_MAGIC) continue;
     if (bytes.readUInt32LE(at + SEGMENT_COPY_CRC) !== crc32(bytes.subarray(at, at + SEGMENT_COPY_CRC))) continue;
-    if (bytes.readUInt16LE(at + 4) === JOURNAL_VERSION) return bytes.readUInt32LE(at + 8);
+    if (VERSIONS.includes(bytes.readUInt16LE(at + 4))) return bytes.readUInt32LE(at + 8);
   }
   return undefined;
 }

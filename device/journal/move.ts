@@ -13,17 +13,18 @@ export interface MovedRecords {
 
 /**
  * Appends the records of the `moved` streams to `target` under their new places. `folder` is the run's; everything of
- * the source must be in its files. What cannot be read or kept is counted as lost with its stream.
+ * the source must be in its files. What cannot be read or kept is counted as lost with its stream. `key` is the run's.
  */
 export function moveRecords(
   folder: string,
   source: { id: CallId; position: JournalPosition },
   target: CallJournal,
   moved: readonly MovedRecords[],
+  key?: Uint8Array,
 ): void {
   const byFormerIndex = new Map(moved.map(({ stream, formerIndex }) => [formerIndex, stream]));
   const kept = new Map<number, number>();
-  const reader = CallReader.open(folder, source.position, source.id);
+  const reader = CallReader.open(folder, source.position, source.id, undefined, key);
   try {
     reader.visit(({ stream: former, capturedAtUs, data, start, end }) => {
       const stream = byFormerIndex.get(former);

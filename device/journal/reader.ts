@@ -4,6 +4,7 @@ import type { CallId, Side, TimeUs } from "../base/ids.js";
 import { CALL_ID_BYTES, callIdToBytes } from "../base/ids.js";
 import type { CallRecord } from "../contract/call-record.js";
 import type { JournalPosition } from "../contract/engine-messages.js";
+import { BlockOpener } from "./block-cipher.js";
 import type { BlockMemory } from "./block-memory.js";
 import { CallChain } from "./call-chain.js";
 import { BLOCK_HEADER_BYTES, callIdOf } from "./format.js";
@@ -27,10 +28,19 @@ export class CallReader {
   readonly #cache: SegmentCache;
   readonly #chain: CallChain;
   readonly #memory: BlockMemory | undefined;
+  readonly #callId: Buffer;
+  readonly #opener: BlockOpener | undefined;
   #damagedPayloads = 0;
   #isClosed = false;
 
-  private constructor(cache: SegmentCache, chain: CallChain, memory: BlockMemory | undefined) {
+  private constructor(
+    cache: SegmentCache,
+    chain: CallChain,
+    callId: Buffer,
+    { memory, key }: { memory: BlockMemory | undefined; key: Uint8Array | undefined },
+  ) {
+    this.#callId = callId;
+    this.#opener = key && new BlockOpener(key);
     this.#cache = cache;
     this.#chain = chain;
     this.#memory = memory;
@@ -40,15 +50,22 @@ export class CallReader {
    * Opens the call whose last block is at `position` of the run in `folder`. Damaged and missing blocks are passed by
    * and counted. With `id`, the call is found even if the block at `position` itself is damaged. Throws SidetoneError
    * only when the folder cannot be read. `memory` keeps what was read for further visits, as far as it goes; it serves
-   * one reader at a time.
+   * one reader at a time. `key` is the run's, where its blocks are sealed.
    */
-  static open(folder: string, position: JournalPosition, id?: CallId, memory?: BlockMemory): CallReader {
+  static open(
+    folder: string,
+    position: JournalPosition,
+    id?: CallId,
+    memory?: BlockMemory,
+    key?: Uint8Array,
+  ): CallReader {
     memory?.clear();
     const segments = listSegments(folder);
     const cache = new SegmentCache(folder);
-    const chain = new CallChain(cache, segments, id ? callIdToBytes(id) : callIdAt(cache, position), memory);
+    const callId = id ? callIdToBytes(id) : callIdAt(cache, position);
+    const chain = new CallChain(cache, segments, callId, memory);
     chain.walk(position);
-    return new CallReader(cache, chain, memory);
+    return new CallReader(cache, chain, callId, { memory, key });
   }
 
   /** The newest call record found, if any. */
@@ -67,8 +84,9 @@ export class CallReader {
    */
   visit(sink: (record: JournalRecord) => void): void {
     if (this.#isClosed) throw new Error("the call's reader is closed");
-    const originator = new SideCursor(this.#cache, this.#chain.sides[0], this.#memory);
-    const answerer = new SideCursor(this.#cache, this.#chain.sides[1], this.#memory);
+    const [originator, answerer] = this.#chain.sides.map(
+      (blocks) => new SideCursor(this.#cache, blocks, this.#memory, this.#callId, this.#opener),
+    ) as [SideCursor, SideCursor];
     const record: JournalRecord = { side: 0, stream: 0, capturedAtUs: 0, data: originator.data, start: 0, end: 0 };
     try {
       originator.advance();

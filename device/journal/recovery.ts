@@ -5,7 +5,14 @@ import { callIdFromBytes } from "../base/ids.js";
 import type { CallRecord } from "../contract/call-record.js";
 import type { JournalPosition } from "../contract/engine-messages.js";
 import { parseCallRecord } from "./call-chain.js";
-import { type BlockHeader, FLAG_FINAL, KIND_AUDIO, KIND_CALL_RECORD, RECORD_HEADER_BYTES } from "./format.js";
+import {
+  type BlockHeader,
+  FLAG_FINAL,
+  FLAG_SEALED,
+  KIND_AUDIO,
+  KIND_CALL_RECORD,
+  RECORD_HEADER_BYTES,
+} from "./format.js";
 import { listSegments } from "./run-folder.js";
 import { SegmentReader } from "./segment-reader.js";
 import { scanSegment } from "./segment-scan.js";
@@ -20,7 +27,7 @@ export interface RecoveredCall {
   record: CallRecord | undefined;
   /** The call's end is in the journal: `record` is final. */
   ended: boolean;
-  /** Earliest and latest packet; the call's record's times when no packet is left; else 0. */
+  /** Earliest and latest packet, of sealed blocks their first one; the call's record's times when no packet is left; else 0. */
   firstUs: TimeUs;
   lastUs: TimeUs;
 }
@@ -35,6 +42,8 @@ export interface RecoveredRun {
   damagedBlocks: number;
   /** A segment ends within a block: the run was killed, lost power, or its disk failed while it wrote. */
   tornTail: boolean;
+  /** It holds sealed blocks, which nobody reads without the run's key. */
+  isSealed?: true;
 }
 
 /** Goes through every segment of a run that is no longer written to. Throws SidetoneError if the folder is unreadable. */
@@ -48,6 +57,7 @@ export function recoverRun(folder: string): RecoveredRun {
       continue;
     }
     const result = scanSegment(reader, (header, id, offset, bytes, payloadAt) => {
+      if ((header.flags & FLAG_SEALED) !== 0) run.isSealed = true;
       traceOf(calls, id).note(header, segment, offset, bytes, payloadAt);
     });
     reader.close();
@@ -109,11 +119,16 @@ class CallTrace {
   }
 
   #noteTimes(header: BlockHeader, bytes: Buffer, payloadAt: number): void {
-    const end = payloadAt + header.payloadBytes;
+    // Of what is sealed, only where it begins can be read here.
+    const end = (header.flags & FLAG_SEALED) === 0 ? payloadAt + header.payloadBytes : payloadAt;
+    this.#noteTime(header.baseUs);
     for (let at = payloadAt; at + RECORD_HEADER_BYTES <= end; at += RECORD_HEADER_BYTES + bytes.readUInt16LE(at)) {
-      const capturedAtUs = header.baseUs + bytes.readInt32LE(at + 4);
-      this.#firstUs = Math.min(this.#firstUs, capturedAtUs);
-      this.#lastUs = Math.max(this.#lastUs, capturedAtUs);
+      this.#noteTime(header.baseUs + bytes.readInt32LE(at + 4));
     }
+  }
+
+  #noteTime(capturedAtUs: TimeUs): void {
+    this.#firstUs = Math.min(this.#firstUs, capturedAtUs);
+    this.#lastUs = Math.max(this.#lastUs, capturedAtUs);
   }
 }

@@ -10,7 +10,9 @@ import {
   BLOCK_HEADER_BYTES,
   encodeBlockHeader,
   encodeSegmentHeader,
+  JOURNAL_VERSION,
   makeBlockHeader,
+  SEALED_JOURNAL_VERSION,
   SEGMENT_HEADER_BYTES,
   segmentName,
 } from "./format.js";
@@ -20,6 +22,8 @@ export interface SegmentStoreOptions {
   folder: string;
   /** A segment is closed before the block that would make it longer; one block alone may be longer. */
   segmentBytes: number;
+  /** Audio blocks come sealed. */
+  isSealed?: boolean;
 }
 
 /** Upper bounds of one gathered write: far below IOV_MAX, and small enough to keep the packet path's pauses short. */
@@ -161,10 +165,10 @@ export class SegmentStore {
     header.previousOffset = place.linkOffset;
     header.records = block.records;
     header.baseUs = block.baseUs;
-    encodeBlockHeader(block.bytes, header, place.idBytes, segment.salt);
+    encodeBlockHeader(block.memory, header, place.idBytes, segment.salt);
     place.linkSegment = segment.number;
     place.linkOffset = offset;
-    return block.bytes.subarray(0, block.length);
+    return block.memory.subarray(0, block.length);
   }
 
   #commit(segment: Segment, block: Block): void {
@@ -202,7 +206,8 @@ export class SegmentStore {
     const segment = new Segment(number, path, salt, fd);
     this.#counters["journal.segments"]++;
     try {
-      const bytes = this.#files.writevSync(fd, [encodeSegmentHeader(salt)], 0);
+      const version = this.#options.isSealed ? SEALED_JOURNAL_VERSION : JOURNAL_VERSION;
+      const bytes = this.#files.writevSync(fd, [encodeSegmentHeader(salt, version)], 0);
       if (bytes !== SEGMENT_HEADER_BYTES) throw new Error(`${path}: ${bytes} of ${SEGMENT_HEADER_BYTES} bytes written`);
     } catch (error) {
       this.#remove(segment);

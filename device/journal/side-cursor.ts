@@ -1,8 +1,9 @@
 // Steps through the records of one side's audio blocks, one block at a time, each read once where there is memory to keep
 // it. A block that turns out damaged is counted once and passed by.
+import { type BlockOpener, SEAL_BYTES } from "./block-cipher.js";
 import type { AudioBlock, BlockList } from "./block-list.js";
 import type { BlockMemory } from "./block-memory.js";
-import { MAX_AUDIO_BLOCK_BYTES, RECORD_HEADER_BYTES } from "./format.js";
+import { FLAG_SEALED, MAX_AUDIO_BLOCK_BYTES, RECORD_HEADER_BYTES } from "./format.js";
 import type { SegmentCache } from "./segment-cache.js";
 
 export class SideCursor {
@@ -20,6 +21,8 @@ export class SideCursor {
   readonly #cache: SegmentCache;
   readonly #blocks: BlockList;
   readonly #memory: BlockMemory | undefined;
+  readonly #callId: Buffer;
+  readonly #opener: BlockOpener | undefined;
   /** For blocks that are not kept. */
   #passing: Buffer = Buffer.alloc(0);
   #baseUs = 0;
@@ -27,7 +30,16 @@ export class SideCursor {
   #nextBlock = 0;
   #recordsLeft = 0;
 
-  constructor(cache: SegmentCache, blocks: BlockList, memory: BlockMemory | undefined) {
+  /** `opener`: opens the run's sealed blocks; without it they count as damaged. */
+  constructor(
+    cache: SegmentCache,
+    blocks: BlockList,
+    memory: BlockMemory | undefined,
+    callId: Buffer,
+    opener: BlockOpener | undefined,
+  ) {
+    this.#callId = callId;
+    this.#opener = opener;
     this.#cache = cache;
     this.#blocks = blocks;
     this.#memory = memory;
@@ -76,18 +88,26 @@ export class SideCursor {
     this.#baseUs = block.baseUs;
     this.#recordsLeft = block.records;
     this.end = Math.max(0, block.place);
-    this.#blockEnd = this.end + block.payloadBytes;
+    this.#blockEnd = this.end + block.payloadBytes - ((block.flags & FLAG_SEALED) === 0 ? 0 : SEAL_BYTES);
   }
 
   #useKept(block: AudioBlock): boolean {
     const { bytes } = this.#memory!;
     if (!block.isChecked) {
       const isIntact = this.#cache.get(block.segment)?.isIntact(bytes, block.place, block);
-      if (!isIntact) return false;
+      if (!isIntact || !this.#open(block, bytes, block.place)) return false;
       block.isChecked = true;
     }
     this.data = bytes;
     return true;
+  }
+
+  /** A sealed payload is opened in its place, once: as it was read. */
+  #open(block: AudioBlock, bytes: Buffer, at: number): boolean {
+    if ((block.flags & FLAG_SEALED) === 0) return true;
+    const { side, sequence, records, baseUs } = block;
+    const facts = { callId: this.#callId, side, sequence, records, baseUs };
+    return this.#opener?.open(bytes, at, block.payloadBytes, facts) ?? false;
   }
 
   /** Reads the payload into memory when there is room for it, else into the one passing buffer. */
@@ -99,7 +119,7 @@ export class SideCursor {
     if (place < 0 && this.#passing.length < payloadBytes) this.#passing = Buffer.allocUnsafe(MAX_AUDIO_BLOCK_BYTES);
     const target = place < 0 ? this.#passing : this.#memory!.bytes;
     const at = Math.max(0, place);
-    if (!reader.readPayload(block.offset, block, target, at)) return false;
+    if (!reader.readPayload(block.offset, block, target, at) || !this.#open(block, target, at)) return false;
     this.data = target;
     block.place = place;
     block.isChecked = place >= 0;

@@ -2,6 +2,7 @@
 // synced, and when their segments may go. Never decides what is admitted (the gate sits before it), and never throws
 // for a disk that fails.
 import type { CallId, TimeUs } from "../base/ids.js";
+import { BlockSealer } from "./block-cipher.js";
 import { BlockQueue } from "./block-queue.js";
 import { type CallJournal, OpenCallJournal } from "./call-journal.js";
 import { type FileOperations, nodeFileOperations } from "./file-operations.js";
@@ -28,6 +29,8 @@ export interface JournalOptions {
   maxOpenCalls?: number;
   /** Calls ended and not released (default 65,536): beyond it the oldest is forgotten and its segments stay. */
   maxEndedCalls?: number;
+  /** Seals every audio block before it is written; of this run only. Absent = the journal is in clear. */
+  key?: Uint8Array | undefined;
 }
 
 /** Told once when the disk begins to fail; again only after a write has succeeded in between. */
@@ -87,11 +90,14 @@ export class JournalWriter {
     this.#syncEveryMs = options.syncMs * SYNC_PART;
     this.#monotonicMs = edges.monotonicMs ?? (() => performance.now());
     const files = edges.files ?? nodeFileOperations;
-    this.#store = new SegmentStore(options, files, this.counters, (error) => this.#queue.reportFault(error));
+    const { folder, segmentBytes, key } = options;
+    const sealer = key && new BlockSealer(key);
+    const segments = { folder, segmentBytes, isSealed: sealer !== undefined };
+    this.#store = new SegmentStore(segments, files, this.counters, (error) => this.#queue.reportFault(error));
     const maxBlocks = options.maxBlocks ?? DEFAULT_MAX_BLOCKS;
     const onFault = (error: Error): void => faults?.onFault(error);
     this.#queue = new BlockQueue(
-      { blockBytes, maxBlocks, monotonicMs: this.#monotonicMs, onFault },
+      { blockBytes, maxBlocks, sealer, monotonicMs: this.#monotonicMs, onFault },
       this.counters,
       this.#store,
     );

@@ -22,7 +22,7 @@ export class CallSealer {
 
   /** Throws SidetoneError `seal-failed` when the file cannot be written, and file system errors of the journal's folder. */
   seal(job: SealJob): SealOutcome {
-    const reader = CallReader.open(job.folder, job.position, job.record.id, this.#blocks);
+    const reader = CallReader.open(job.folder, job.position, job.record.id, this.#blocks, job.journalKey);
     try {
       const { temporaryPath, recipients = [] } = job;
       const options = { temporaryPath, memory: this.#memory, recipients: recipients.map(requireRecipient) };

@@ -8,6 +8,8 @@ export interface SealJob {
   /** The journal's folder of the run that captured the call, and the call's last block in it. */
   folder: string;
   position: JournalPosition;
+  /** The run's key, where its journal is sealed. */
+  journalKey?: Uint8Array;
   record: CallRecord;
   /** Where the recording is written; the folder exists. */
   temporaryPath: string;

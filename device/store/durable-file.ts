@@ -33,8 +33,8 @@ export function makeFolders(path: string): void {
 }
 
 /** Replaces the file in one step. */
-export function replaceDurably(path: string, text: string, mode: number): void {
-  const temporary = writeBeside(path, text, mode);
+export function replaceDurably(path: string, content: string | Uint8Array, mode: number): void {
+  const temporary = writeBeside(path, content, mode);
   renameSync(temporary, path);
   syncFolder(dirname(path));
 }
@@ -63,12 +63,12 @@ export function syncFolder(path: string): void {
   }
 }
 
-function writeBeside(path: string, text: string, mode: number): string {
+function writeBeside(path: string, content: string | Uint8Array, mode: number): string {
   const temporary = `${path}.${process.pid}.partial`;
   const descriptor = openSync(temporary, "w", mode);
   try {
     fchmodSync(descriptor, mode);
-    writeFileSync(descriptor, text);
+    writeFileSync(descriptor, content);
     fsyncSync(descriptor);
   } catch (error) {
     // On a full disk half a file would lie there until another process of the same number comes by.

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { JournalPosition } from "../../device/contract/engine-messages.js";
+import { JOURNAL_KEY_BYTES } from "../../device/journal/block-cipher.js";
 import { recoverRun } from "../../device/journal/recovery.js";
 import { type CallJournal, JournalWriter } from "../../device/journal/writer.js";
 import {
@@ -67,8 +68,8 @@ class Run {
   #nowMs = 0;
   #appended = 0;
 
-  constructor(folder: string) {
-    const sizes = options(folder, { segmentBytes: 1500, maxBlockBytes: 300, maxBlocks: 12 });
+  constructor(folder: string, key?: Uint8Array) {
+    const sizes = options(folder, { segmentBytes: 1500, maxBlockBytes: 300, maxBlocks: 12, key });
     this.writer = new JournalWriter(sizes, undefined, { files: this.disk, monotonicMs: () => this.#nowMs });
     this.calls = Array.from({ length: 6 }, (_, n) => {
       return { journal: this.writer.begin(callId(n)), kept: [], position: undefined, state: "open" };
@@ -153,11 +154,14 @@ describe("the journal under any interleaving", () => {
     );
   });
 
-  it("loses nothing it took on a disk that fills up and empties again", () => {
+  it.each([
+    ["in clear", undefined],
+    ["sealed", Buffer.alloc(JOURNAL_KEY_BYTES, 7)],
+  ])("loses nothing it took on a disk that fills up and empties again (%s)", (_, key) => {
     fc.assert(
       fc.property(steps([full]), (todo) =>
         withFolder((folder) => {
-          const run = new Run(folder);
+          const run = new Run(folder, key);
           for (const step of todo) run.do(step);
           run.disk.freeBytes = Number.POSITIVE_INFINITY;
           run.calls.forEach((_, n) => {
@@ -166,7 +170,7 @@ describe("the journal under any interleaving", () => {
           run.writer.flush();
           for (const model of run.calls) {
             if (model.state === "released" || model.kept.length === 0) continue;
-            const read = readCall(folder, model.journal.lastPosition!);
+            const read = readCall(folder, model.journal.lastPosition!, undefined, key);
             expect(bySide(read.records)).toEqual(bySide(model.kept));
             expect(read.damagedBlocks).toBe(0);
           }

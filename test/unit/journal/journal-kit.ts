@@ -122,10 +122,10 @@ const MEMORIES = [1 << 20, 40_000, 100].map((bytes) => new BlockMemory(Buffer.al
  * Everything of a call, after one visit. Read without memory; a reader that keeps blocks must give the same at its first
  * visit and at its second, however much it can keep.
  */
-export function readCall(folder: string, position: JournalPosition, id?: CallId): ReadCall {
-  const plain = readOnce(CallReader.open(folder, position, id));
+export function readCall(folder: string, position: JournalPosition, id?: CallId, key?: Uint8Array): ReadCall {
+  const plain = readOnce(CallReader.open(folder, position, id, undefined, key));
   for (const memory of MEMORIES)
-    expect(readTwice(CallReader.open(folder, position, id, memory))).toEqual([plain, plain]);
+    expect(readTwice(CallReader.open(folder, position, id, memory, key))).toEqual([plain, plain]);
   return plain;
 }
 
