@@ -139,7 +139,7 @@ function storedBelow(folder: string): { bytes: number; recordings: number } {
   for (const entry of listFolder(folder)) {
     if (!entry.isFile()) continue;
     stored.bytes += statSync(join(entry.parentPath, entry.name)).size;
-    if (entry.name.endsWith(".wav")) stored.recordings++;
+    if (/\.wav(?:\.age)?$/.test(entry.name)) stored.recordings++;
   }
   return stored;
 }

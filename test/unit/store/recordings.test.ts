@@ -1,8 +1,9 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SidetoneError } from "../../../device/base/errors.js";
 import type { CallId } from "../../../device/base/ids.js";
+import { audioFileName } from "../../../device/contract/manifest.js";
 import { buildCallLogLine } from "../../../device/seal/manifest.js";
 import { RecordingStore } from "../../../device/store/recordings.js";
 import { callOf, dyingFiles, filesBelow, makeFolder, publish, readChain, removeFolder, sealedAt } from "./store-kit.js";
@@ -173,6 +174,28 @@ test("a WAV without manifest is replaced; a torn manifest is written anew", asyn
     writeFileSync(wavPath.replace(/wav$/, "json"), '{"schema":');
     await publish(store, record, "again");
     expect(readFileSync(wavPath, "utf8")).toBe("again");
+  });
+});
+
+test.each([
+  ["in clear, now encrypted", false],
+  ["encrypted, now in clear", true],
+])("audio without a manifest, %s, does not stay beside the recording", async (_, wasEncrypted) => {
+  await withStore(async (store) => {
+    const record = callOf(1);
+    const paths = [true, false].map((isEncrypted) =>
+      join(folder, "recordings/2026/11/22", audioFileName(record.id, isEncrypted)),
+    );
+    const [left, expected] = wasEncrypted ? paths : [...paths].reverse();
+    mkdirSync(dirname(left!), { recursive: true });
+    writeFileSync(left!, "of an attempt that was cut off");
+    const encryption = { format: "age" as const, recipients: [], plainBytes: 1, plainSha256: "" };
+    const sealed = sealedAt(store.temporaryPathFor(record), "audio");
+    const { file, manifest } = await store.publish(record, wasEncrypted ? sealed : { ...sealed, encryption });
+    expect(join(folder, file)).toBe(expected);
+    expect(manifest.audio.file).toBe(basename(expected!));
+    expect([existsSync(left!), existsSync(expected!)]).toEqual([false, true]);
+    expect(store.find(record)!.file).toBe(file);
   });
 });
 

@@ -1,0 +1,190 @@
+// A run whose key is gone is put aside with all that is in it, whatever the process that does so dies of, and nothing of it is
+// stored twice or brought back. One of which nothing is needed any more is removed.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { generateIdentity } from "../../device/age/keys.js";
+import type { CallRecord } from "../../device/contract/call-record.js";
+import type { recoverRun } from "../../device/journal/recovery.js";
+import { JournalWriter } from "../../device/journal/writer.js";
+import { JournalKeys, unwrapJournalKey } from "../../device/journal-keys.js";
+import { CallKeeper } from "../../device/keeper.js";
+import { LOCKED_FOLDER, listLockedRuns, lockRun, readLockedRun } from "../../device/locked-runs.js";
+import { recoverOldRun } from "../../device/recovery.js";
+import { SealPool } from "../../device/seal/pool.js";
+import { RecordingStore } from "../../device/store/recordings.js";
+import { readCallLog } from "../fakes/program.js";
+import { makeKept, options, put } from "./journal/journal-kit.js";
+import { callOf, makeFolder, publish, removeFolder } from "./store/store-kit.js";
+
+const holder = generateIdentity();
+const RUN = "01KAJ5QX00ABCDEFGHJKMNPQRS";
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+let data = "";
+let folder = "";
+let store: RecordingStore;
+let keeper: CallKeeper;
+beforeEach(() => {
+  data = makeFolder();
+  folder = join(data, "journal", RUN);
+  mkdirSync(folder, { recursive: true });
+  open();
+});
+afterEach(() => {
+  store.close();
+  removeFolder(data);
+});
+
+/** As a process that begins. */
+function open(): void {
+  store = RecordingStore.open(data, { gatherMs: 0 });
+  keeper = new CallKeeper(store, new SealPool({ workers: 1 }), silent, 100);
+}
+
+/** Calls with some audio; what is not ended was in progress when the process died. */
+function journal(calls: readonly CallRecord[], ended: readonly CallRecord[] = []): void {
+  const key = new JournalKeys([holder.recipient.text]).make(folder)!;
+  const writer = new JournalWriter(options(folder, { key }));
+  for (const record of calls) {
+    const one = writer.begin(record.id);
+    one.snapshot(record);
+    put(one, makeKept(0, 1));
+    if (ended.includes(record)) one.end(record);
+  }
+  writer.flush();
+}
+
+async function recover(): Promise<void> {
+  const lock = (path: string, run: ReturnType<typeof recoverRun>): void =>
+    lockRun(path, run, { dataFolder: data, device: "box", keeper, audit: store.audit, logger: silent });
+  await recoverOldRun(folder, { keeper, logger: silent, lock });
+}
+
+function auditKinds(): string[] {
+  const path = join(data, "audit");
+  return readdirSync(path)
+    .filter((name) => name.endsWith(".jsonl"))
+    .flatMap((name) => readFileSync(join(path, name), "utf8").split("\n").filter(Boolean))
+    .map((line) => (JSON.parse(line) as { kind: string }).kind);
+}
+
+describe("a run whose key is gone", () => {
+  it("is put aside, with its calls in the log and the run in the audit chain", async () => {
+    const [one, two] = [callOf(1), { ...callOf(2), noAudio: "no-media" as const }];
+    journal([one, two], [one]);
+    const files = readdirSync(folder);
+    await recover();
+    store.audit.flushNow();
+    expect(existsSync(folder)).toBe(false);
+    const [listed, ...more] = listLockedRuns(data);
+    expect(more).toEqual([]);
+    expect(listed!.locked).toMatchObject({ run: RUN, device: "box", calls: [one.id, two.id] });
+    expect(readdirSync(listed!.folder).sort()).toEqual([...files, "locked.json"].sort());
+    expect(readCallLog(data).map(({ id, noAudio, endReason }) => [id, noAudio, endReason])).toEqual([
+      [one.id, "journal-locked", "bye"],
+      // What it said before its first packet was in the journal does not count.
+      [two.id, "journal-locked", "recovered"],
+    ]);
+    expect(auditKinds()).toContain("locked");
+    expect(unwrapJournalKey(listed!.folder, [holder])).toHaveLength(32);
+  });
+
+  it("keeps back what is stored already, or was logged and deleted since", async () => {
+    const [stored, logged, published, wanted] = [1, 2, 3, 4].map(callOf) as [
+      CallRecord,
+      CallRecord,
+      CallRecord,
+      CallRecord,
+    ];
+    journal([stored, logged, published, wanted], [stored, logged, published]);
+    keeper.logLocked(logged);
+    await publish(store, published);
+    await keeper.keep({ ...stored, noAudio: "erased" }, undefined);
+    await recover();
+    expect(readLockedRun(join(data, LOCKED_FOLDER, RUN))!.calls).toEqual([wanted.id]);
+    const lines = readCallLog(data).map(({ id, noAudio }) => [id, noAudio]);
+    expect(lines).toEqual([
+      [stored.id, "erased"],
+      [logged.id, "journal-locked"],
+      [published.id, ""],
+      [wanted.id, "journal-locked"],
+    ]);
+  });
+
+  it("is removed when nothing in it is needed any more", async () => {
+    const [one, two] = [callOf(1), callOf(2)];
+    journal([one, two], [one, two]);
+    await publish(store, one);
+    await keeper.keep({ ...two, noAudio: "erased" }, undefined);
+    await recover();
+    expect(existsSync(folder)).toBe(false);
+    expect(existsSync(join(data, LOCKED_FOLDER))).toBe(false);
+  });
+
+  it("without a call that can be read is removed, as any other is", async () => {
+    new JournalKeys([holder.recipient.text]).make(folder);
+    await recover();
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it.each(["locked.json was written", "the calls were logged", "the folder could not be moved"])(
+    "is put aside whole by the next process when the one before died after %s",
+    async (died) => {
+      const [one, two] = [callOf(1), callOf(2)];
+      journal([one, two], [one]);
+      const calls = [one.id, two.id];
+      writeFileSync(
+        join(folder, "locked.json"),
+        JSON.stringify({ schema: "sidetone.locked-journal/1", run: RUN, device: "box", lockedAt: "", calls }),
+      );
+      if (died !== "locked.json was written") for (const record of [one, two]) keeper.logLocked(record);
+      store.close();
+      open();
+      if (died === "the folder could not be moved") {
+        mkdirSync(join(data, LOCKED_FOLDER));
+        writeFileSync(join(data, LOCKED_FOLDER, RUN), "in the way");
+        await recover();
+        expect(existsSync(folder)).toBe(true);
+        removeFolder(join(data, LOCKED_FOLDER, RUN));
+      }
+      await recover();
+      expect(existsSync(folder)).toBe(false);
+      expect(readLockedRun(join(data, LOCKED_FOLDER, RUN))!.calls).toEqual(calls);
+      expect(readCallLog(data).map(({ id }) => id)).toEqual(calls);
+    },
+  );
+});
+
+describe("the keys of journals", () => {
+  it("are none without recipients", () => {
+    const keys = new JournalKeys([]);
+    expect(keys.make(folder)).toBeUndefined();
+    expect(keys.of(folder)).toBeUndefined();
+    expect(readdirSync(folder)).toEqual([]);
+    expect(unwrapJournalKey(folder, [holder])).toBeUndefined();
+  });
+
+  it("are others for each run, on the disk for their recipients only, and forgotten with the journal", () => {
+    const keys = new JournalKeys([holder.recipient.text]);
+    const other = join(data, "journal", "01KAJ5QX00ABCDEFGHJKMNPQRT");
+    mkdirSync(other);
+    const [one, two] = [keys.make(folder)!, keys.make(other)!];
+    expect(one.equals(two)).toBe(false);
+    expect(keys.of(folder)).toBe(one);
+    expect(unwrapJournalKey(folder, [holder])!.equals(one)).toBe(true);
+    expect(() => unwrapJournalKey(folder, [generateIdentity()])).toThrow("none of the identities");
+    keys.forget(folder);
+    expect(keys.of(folder)).toBeUndefined();
+    expect(one).toEqual(Buffer.alloc(32));
+    // The key of another run in this one's place.
+    writeFileSync(join(folder, "key.age"), readFileSync(join(other, "key.age")));
+    expect(() => unwrapJournalKey(folder, [holder])).toThrow("not of this folder's");
+    writeFileSync(join(folder, "key.age"), "nonsense");
+    expect(() => unwrapJournalKey(folder, [holder])).toThrow("it is no age file");
+  });
+
+  it("stop an engine that could not keep one: nothing is written that nobody could open", () => {
+    expect(() => new JournalKeys([holder.recipient.text]).make(join(data, "missing"))).toThrow("ENOENT");
+  });
+});
