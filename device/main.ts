@@ -17,6 +17,7 @@ import { runProveCommand } from "./console/prove-report.js";
 import { runRegisterCommand } from "./console/register-command.js";
 import { describeSummary, formatSummary, type SummaryInput } from "./console/summary.js";
 import { runTokenCommand } from "./console/token-command.js";
+import { runVerifyCommand } from "./console/verify-command.js";
 import type { Config } from "./contract/config.js";
 import { switchCoreDumpsOff } from "./core-dumps.js";
 import { runJournalCommand } from "./journal-open.js";
@@ -61,6 +62,8 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       });
       return runJournalCommand(command.command, { ...settingsFor(command.command), logger, write });
     }
+    case "verify":
+      return runVerifyCommand(command.command, settingsFor(command.command).dataFolder, write, process.stderr);
     case "prove":
       return runProveCommand(command.command, settingsFor(command.command).dataFolder, write);
     case "register": {

@@ -21,6 +21,7 @@ import { PROVE_USAGE, type ProveCommand, parseProveCommand } from "./prove-repor
 import { parseRegisterCommand, REGISTER_USAGE, type RegisterCommand } from "./register-arguments.js";
 import { exitCodesText } from "./text.js";
 import { parseTokenCommand, TOKEN_USAGE, type TokenCommand } from "./token-command.js";
+import { parseVerifyCommand, VERIFY_USAGE, type VerifyCommand } from "./verify-command.js";
 
 export type Command =
   | { kind: "help" }
@@ -31,6 +32,7 @@ export type Command =
   | { kind: "audit"; command: AuditCommand }
   | { kind: "journal"; command: JournalCommand }
   | { kind: "prove"; command: ProveCommand }
+  | { kind: "verify"; command: VerifyCommand }
   | { kind: "register"; command: RegisterCommand }
   | { kind: "token"; command: TokenCommand }
   | {
@@ -66,7 +68,7 @@ const FLAGS: readonly Flag[] = [
 const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
        sidetoned policy test --call TEXT [--json]
-       sidetoned register, token, audit, prove, journal, alarms: see below
+       sidetoned register, token, audit, prove, verify, journal, alarms: see below
 
 Records SIP calls off a mirror port, or out of capture files.
 `;
@@ -80,7 +82,7 @@ export function helpText(): string {
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
   const exits = `Exit codes: ${exitCodesText()}`;
-  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}\n${JOURNAL_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${JOURNAL_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 
 /** Throws SidetoneError usage with one line. `argv` is without the program's name. */
@@ -90,6 +92,7 @@ export function parseArguments(argv: readonly string[]): Command {
   if (first === "alarms") return { kind: "alarms", command: parseAlarmsCommand(rest) };
   if (first === "audit") return { kind: "audit", command: parseAuditCommand(rest) };
   if (first === "journal") return { kind: "journal", command: parseJournalCommand(rest) };
+  if (first === "verify") return { kind: "verify", command: parseVerifyCommand(rest) };
   if (first === "prove") return { kind: "prove", command: parseProveCommand(rest) };
   if (first === "register") return { kind: "register", command: parseRegisterCommand(rest) };
   const { values, positionals } = readFlags(argv, Object.fromEntries(FLAGS.map(({ name, value }) => [name, value])), {

@@ -4,7 +4,7 @@
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { sha256Of } from "../base/sha256.js";
-import type { AuditHead } from "../contract/audit.js";
+import type { AuditEntry, AuditHead } from "../contract/audit.js";
 import { auditFolder, type FileLine, listAuditFiles, parseEntry, readHead, readLines } from "./audit-files.js";
 import { isSignedLine } from "./signed-line.js";
 
@@ -82,8 +82,8 @@ interface Hole {
   place: string;
 }
 
-/** Goes along the lines: `#next` is the number that comes next, `#previous` what it names. */
-class ChainCheck {
+/** Goes along the lines, in the order of the files: `#next` is the number that comes next, `#previous` what it names. */
+export class ChainCheck {
   readonly #publicKey: KeyObject;
   readonly #head: AuditHead | undefined;
   readonly #problems: AuditProblem[] = [];
@@ -104,11 +104,12 @@ class ChainCheck {
     this.#head = head;
   }
 
-  take({ bytes, number, isWhole, isTooLong }: FileLine, file: string): void {
+  /** The entry, if the key has signed it. */
+  take({ bytes, number, isWhole, isTooLong }: FileLine, file: string): AuditEntry | undefined {
     const place = `${file}:${number}`;
     if (!isWhole) {
       this.#tornBytes += bytes.length;
-      return;
+      return undefined;
     }
     this.#entries++;
     const sha256 = sha256Of(bytes);
@@ -116,10 +117,11 @@ class ChainCheck {
     if (entry === undefined || !isSignedLine(bytes, this.#publicKey)) {
       this.#settleUnsigned(entry?.previous, entry?.seq);
       this.#unsigned = { place, sha256, seq: entry?.seq };
-      return;
+      return undefined;
     }
     this.#settleUnsigned(entry.previous, entry.seq);
     this.#takeSigned(entry.seq, entry.previous, sha256, place);
+    return entry;
   }
 
   finish(isHeadMissing: boolean): Omit<AuditVerdict, "files" | "head"> {

@@ -12,7 +12,14 @@ import type { CallLog, GrownDay } from "./call-log.js";
 /** Longest time that lines of the call log stand there before the chain vouches for them. */
 const GATHER_MS = 5000;
 /** Files that any command may replace as a whole. */
-const REPLACED = ["keys/tokens.json", "registers/consent.jsonl", "registers/agents.jsonl"];
+const REPLACED = [
+  "carried.json",
+  "keys/tokens.json",
+  "registers/consent.jsonl",
+  "registers/agents.jsonl",
+  "retention/holds.json",
+  "retention/terms.jsonl",
+];
 /** Newest days of the call log that are looked at when the store is opened: a crash may have kept the last lines from the chain. */
 const MAX_DAYS = 8;
 const DAY_PATTERN = /^\d{4}-\d\d-\d\d\.jsonl$/;
