@@ -9,6 +9,7 @@ import { ALARM_CODES } from "./contract/alarms.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
 import type { AuditedEvent } from "./contract/engine-messages.js";
+import type { DiskStatus } from "./contract/mqtt.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { MqttFace } from "./mqtt/face.js";
 import { ensureFirstToken, TokenStore } from "./store/tokens.js";
@@ -64,6 +65,10 @@ export class Faces {
   /** Calls in progress, how many. */
   showCalls(active: number): void {
     this.mqtt.setState("calls", { active });
+  }
+
+  showDisk(status: DiskStatus): void {
+    this.mqtt.setState("disk", status);
   }
 
   private async startApi(): Promise<void> {

@@ -16,6 +16,8 @@ import type { CallRecord } from "./contract/call-record.js";
 import { type Config, namesAgents } from "./contract/config.js";
 import type { CaptureSpec, EngineCounters, EngineToService, JournalPosition } from "./contract/engine-messages.js";
 import type { CallLogLine } from "./contract/manifest.js";
+import type { DiskStatus } from "./contract/mqtt.js";
+import { DiskKeeper } from "./disk-keeper.js";
 import { EngineProcess } from "./engine-process.js";
 import { Faces } from "./faces.js";
 import { FileWatch } from "./file-watch.js";
@@ -77,8 +79,11 @@ export class Service {
   private readonly journalKeys: JournalKeys;
   private readonly alarms: AlarmBook;
   private readonly alarmWatch: AlarmWatch;
+  /** Of a running box; a replay reads on until the disk is full and says so. */
+  private readonly disk: DiskKeeper | undefined;
   private faces: Faces | undefined;
   private watch: FileWatch | undefined;
+  private diskStatus: DiskStatus | undefined;
   private spool!: SpoolKeeper;
   private store!: RecordingStore;
   private pool!: SealPool;
@@ -101,6 +106,7 @@ export class Service {
     this.alarms = this.openAlarms();
     this.alarmWatch = new AlarmWatch(this.alarms, systemClock);
     const isLive = options.capture.kind === "live";
+    this.disk = isLive ? this.openDisk() : undefined;
     this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
     this.desk = new EngineDesk((message) => this.engine?.send(message) ?? false);
   }
@@ -108,6 +114,7 @@ export class Service {
   /** Runs until the files are read or `stop` is called, and everything admitted is stored. */
   async run(): Promise<ServiceResult> {
     const { config, dataFolder, logger } = this.options;
+    this.disk?.prepare();
     this.store = RecordingStore.open(dataFolder, {
       device: this.device,
       audit: {
@@ -126,6 +133,7 @@ export class Service {
     });
     this.spool.start();
     this.carried.read(this.store.key);
+    this.disk?.start();
     this.pool = new SealPool({ workers: config.seal.workers });
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
     const alarms = this.options.capture.kind === "live" ? this.alarms : undefined;
@@ -141,6 +149,7 @@ export class Service {
     await this.keeper.idle();
     this.watch?.stop();
     await this.faces?.stop();
+    await this.disk?.stop();
     await this.spool.stop();
     this.store.audit.append({ kind: "stopped", actor: "service" });
     clearTimeout(this.restartTimer);
@@ -164,14 +173,22 @@ export class Service {
       return;
     }
     this.isStopping = true;
+    this.keeper?.giveUp();
     if (this.engine) this.engine.stop();
     else this.settle();
   }
 
   private startEngine(): void {
     const journalFolder = join(this.journalRoot, makeCallId(systemClock.nowUs()));
-    mkdirSync(journalFolder, { recursive: true, mode: 0o700 });
-    syncFolder(this.journalRoot);
+    try {
+      mkdirSync(journalFolder, { recursive: true, mode: 0o700 });
+      syncFolder(this.journalRoot);
+    } catch (error) {
+      if (!existsSync(this.journalRoot)) throw error;
+      // The journal makes its folder itself as soon as the disk lets it.
+      this.options.logger.error("the journal's folder cannot be made yet", { message: String(error) });
+      this.disk?.suspect();
+    }
     const journalKey = this.journalKeys.make(journalFolder)?.toString("base64");
     const { config, capture } = this.options;
     this.engine = new EngineProcess(
@@ -189,6 +206,7 @@ export class Service {
         gone: (clean, how) => this.engineGone(clean, how, journalFolder),
       },
     );
+    if (this.disk?.takesNewCalls === false) this.engine.send({ type: "room", takesNewCalls: false });
   }
 
   /** What stands is said, and entered where it concerns the proof; a replay's alarms are gone with it. */
@@ -207,6 +225,21 @@ export class Service {
     const book = new AlarmBook({ clock: systemClock, before: readAlarms(dataFolder), keep });
     book.listen(alarmVoice(logger, (entry) => this.store.audit.append(entry)));
     return book;
+  }
+
+  private openDisk(): DiskKeeper {
+    const { config, dataFolder, logger } = this.options;
+    return new DiskKeeper(
+      { config: config.disk, dataFolder, alarms: this.alarms, logger, clock: systemClock },
+      {
+        setRoom: (takesNewCalls) => this.engine?.send({ type: "room", takesNewCalls }),
+        recovered: () => this.keeper?.tryAgain(),
+        show: (status) => {
+          this.diskStatus = status;
+          this.faces?.showDisk(status);
+        },
+      },
+    );
   }
 
   private auditStart(): void {
@@ -261,6 +294,7 @@ export class Service {
         if (warnsWithoutAgents(this.options.config, logger)) this.alarms.raise("no-agents");
         this.alarmWatch.engineReady();
         this.faces ??= this.startFaces();
+        if (this.diskStatus) this.faces.showDisk(this.diskStatus);
         break;
       case "command-result":
         this.desk.settle(message.id, message.result);
@@ -325,6 +359,7 @@ export class Service {
       dropped += Math.max(0, drops);
     }
     this.alarmWatch.note(counters, dropped);
+    if (counters.isJournalFailing || this.keeper.waiting > 0) this.disk?.suspect();
   }
 
   private noteFault(code: ErrorCode, message: string): void {
@@ -364,6 +399,7 @@ export class Service {
       } catch (error) {
         // No folder, or no key, for its journal: the disk takes nothing.
         this.options.logger.error("the engine cannot be started; it is tried again", { message: String(error) });
+        this.disk?.suspect();
         this.startEngineLater();
       }
     }, this.restartAfterMs);

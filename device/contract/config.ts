@@ -115,6 +115,38 @@ export const configSchema = z.strictObject({
     },
     "Where recordings live",
   ),
+  disk: section(
+    {
+      earlyDays: integer(
+        0,
+        3650,
+        30,
+        "days until the disk is full, at the measured load, at which to say so; 0 = never",
+        "days",
+      ),
+      lateDays: integer(0, 365, 3, "the same, as an error", "days"),
+      lateMegabytes: integer(0, 10_000_000, 2048, "free space at which to say so whatever the load", "MiB"),
+      stopMegabytes: integer(
+        1,
+        10_000_000,
+        256,
+        "free space, besides the reserve, at which no new recordings are begun; calls in progress go on",
+        "MiB",
+      ),
+      reserveMegabytes: integer(
+        0,
+        1_000_000,
+        256,
+        "set aside once space is short, and given up for calls in progress when the disk is full; 0 = none",
+        "MiB",
+      ),
+      atLimit: z
+        .enum(["stop", "delete-oldest"])
+        .default("stop")
+        .describe("when the disk is full: begin no new recordings, or delete the oldest that may be deleted"),
+    },
+    "Free space",
+  ),
   capture: section(
     {
       interfaces: textList([], "interfaces to capture on; empty = every interface that is up"),

@@ -15,9 +15,23 @@ export const COMMAND_VERBS = ["consent", "pause", "resume", "start", "stop", "ca
 /** `state`, retained. The last will is "offline" without `clean`: the box, or its connection, was lost. */
 export type BoxState = { state: "online" } | { state: "offline"; clean?: true };
 
+/** The data folder's file system. */
+export interface DiskStatus {
+  /** `full`: no new recordings are begun. */
+  level: "ok" | "early" | "late" | "full";
+  /** Besides the reserve. */
+  freeMegabytes: number;
+  totalMegabytes: number;
+  /** By which the disk fills at the load of the last days, below 0 when it empties; null while that is not known. */
+  megabytesPerDay: number | null;
+  /** Until no new recordings are begun, at that load; null when that is not known, or never. */
+  daysLeft: number | null;
+}
+
 /** What is retained below `sidetone/<device>` besides `state`. Never holds anything of a caller. */
 export interface RetainedStates {
   calls: { active: number };
+  disk: DiskStatus;
 }
 
 export type MqttErrorCode =
