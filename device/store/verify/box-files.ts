@@ -14,7 +14,7 @@ const MAX_SMALL_BYTES = 16 << 20;
 
 /** What may stand at the top of a data folder, and in the folders that have a fixed content; "*" = not looked at by name. */
 const CONTENT: Readonly<Record<string, RegExp>> = {
-  "": /^(?:recordings|calls|audit|keys|registers|retention|stamps|journal|spool|backups|lock|chain\.json|carried\.json|alarms\.json|index\.[a-z0-9.-]+|[A-Za-z.-]+(?:\.\d+)?\.partial)$/,
+  "": /^(?:recordings|calls|audit|keys|registers|retention|stamps|journal|locked-journals|spool|backups|lock|chain\.json|carried\.json|alarms\.json|index\.[a-z0-9.-]+|[A-Za-z.-]+(?:\.\d+)?\.partial)$/,
   audit: /^(?:\d{4}-\d\d\.jsonl|head\.json|configuration\.json|[a-z.]+(?:\.\d+)?\.partial)$/,
   calls: /^(?:\d{4}-\d\d-\d\d\.jsonl|\d{4}-\d\d-\d\d\.jsonl(?:\.\d+)?\.partial)$/,
   keys: /^(?:device\.key|device\.pub|tokens\.json|tokens\.json\.next|lock|[a-z.]+(?:\.\d+)?\.partial)$/,
@@ -25,6 +25,7 @@ const CONTENT: Readonly<Record<string, RegExp>> = {
 /** What changes by its nature, is derived, or is on its way: nothing vouches for it, and nothing rests on it. */
 const UNCHECKED: Readonly<Record<string, string>> = {
   journal: "calls in progress, and calls that a killed service has still to store: blocks with checksums, not signed",
+  "locked-journals": "encrypted journals that only a recipient's key opens: who opens them finds what was changed",
   spool: "requests of commands to the service",
   "alarms.json": "alarms over a restart: every condition is looked at anew",
   lock: "who has the data folder",
