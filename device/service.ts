@@ -1,6 +1,6 @@
 // The service: forks the engine, turns finished calls into recordings, keeps the call log, recovers what an earlier run
 // left behind. Owns everything slow; sees no packet.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { alarmVoice } from "./alarm-voice.js";
@@ -22,7 +22,7 @@ import { EngineProcess } from "./engine-process.js";
 import { Faces } from "./faces.js";
 import { FileWatch } from "./file-watch.js";
 import { AlarmBook, type AlarmBookState } from "./health/alarms.js";
-import { listRuns } from "./journal/recovery.js";
+import { listRuns, makeRun } from "./journal/recovery.js";
 import { JournalKeys } from "./journal-keys.js";
 import { CallKeeper } from "./keeper.js";
 import { lockRun } from "./locked-runs.js";
@@ -181,8 +181,7 @@ export class Service {
   private startEngine(): void {
     const journalFolder = join(this.journalRoot, makeCallId(systemClock.nowUs()));
     try {
-      mkdirSync(journalFolder, { recursive: true, mode: 0o700 });
-      syncFolder(this.journalRoot);
+      makeRun(journalFolder);
     } catch (error) {
       if (!existsSync(this.journalRoot)) throw error;
       // The journal makes its folder itself as soon as the disk lets it.
@@ -434,14 +433,4 @@ function warnsWithoutAgents(config: Config, logger: Logger): boolean {
     policy,
   });
   return true;
-}
-
-/** A new run's folder must outlive a power cut as well as what is written into it. */
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

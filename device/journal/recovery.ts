@@ -17,7 +17,7 @@ import { listSegments } from "./run-folder.js";
 import { SegmentReader } from "./segment-reader.js";
 import { scanSegment } from "./segment-scan.js";
 
-export { listRuns, removeRun } from "./run-folder.js";
+export { listRuns, makeRun, removeRun } from "./run-folder.js";
 
 export interface RecoveredCall {
   id: CallId;

@@ -1,8 +1,16 @@
-// The folders of the journal: which runs there are, which segments a run has, and a run's removal. Knows names only.
-import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+// The folders of the journal: a run's making and its removal, which runs there are, which segments a run has. Knows names
+// only.
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { SidetoneError } from "../base/errors.js";
 import { segmentNumber } from "./format.js";
+
+/** Makes a run's folder, and the journal's, so that they outlive a power cut. Throws file system errors. */
+export function makeRun(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  syncFolder(dirname(folder));
+  syncFolder(dirname(dirname(folder)));
+}
 
 /** Paths of the run folders in `journalFolder`, sorted by name; none when the folder does not exist yet. */
 export function listRuns(journalFolder: string): string[] {
@@ -33,6 +41,15 @@ export function removeRun(folder: string): void {
   } catch (error) {
     const message = `cannot remove the journal folder ${folder}: ${reason(error)}. Check its owner and mode`;
     throw new SidetoneError("data-unwritable", message, { cause: error });
+  }
+}
+
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
