@@ -8,6 +8,7 @@ import type { CallLogLine } from "./contract/manifest.js";
 import { KeepQueue, type Outcome } from "./keep-queue.js";
 import { buildCallLogLine } from "./seal/manifest.js";
 import type { SealPool } from "./seal/pool.js";
+import { timeOfCallId } from "./store/recording-paths.js";
 import type { RecordingStore } from "./store/recordings.js";
 
 /** Calls being stored at once; beyond it a call stays in the journal for the next start. */
@@ -81,7 +82,17 @@ export class CallKeeper {
    */
   async recover(record: CallRecord, journal: JournalPlace): Promise<boolean> {
     const queued = this.queue?.find(record.id);
-    return queued ?? (this.store.isLogged(record) || this.store.isDeleted(record) || this.keep(record, journal));
+    return queued ?? ((await this.wasKept(record)) || this.store.isDeleted(record) || this.keep(record, journal));
+  }
+
+  /** Whether the call was kept before, and its line outlives a power cut. Of some a dead run's journal says only the id. */
+  async wasKept({
+    id,
+    startedAtUs = timeOfCallId(id),
+  }: Pick<CallRecord, "id"> & Partial<CallRecord>): Promise<boolean> {
+    if (!this.store.isLogged({ id, startedAtUs })) return false;
+    await this.store.syncLog();
+    return true;
   }
 
   /** The same for a call whose audio cannot be read: whether nothing of it is needed, since the call is stored or left none. */
@@ -114,7 +125,7 @@ export class CallKeeper {
   }
 
   private attempt(record: CallRecord, journal: JournalPlace | undefined): Promise<Outcome> {
-    const work = this.keepNow(record, journal).catch(async (error: unknown) => {
+    const work = this.keepDurably(record, journal).catch(async (error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
       // What was sealed and could not be published takes room that the disk may not have.
       await this.store.discard(record);
@@ -142,6 +153,13 @@ export class CallKeeper {
   /** Resolves when nothing is being stored. */
   async idle(): Promise<void> {
     while (this.pending.size > 0) await Promise.all(this.pending);
+  }
+
+  private async keepDurably(record: CallRecord, journal: JournalPlace | undefined): Promise<"kept"> {
+    const kept = await this.keepNow(record, journal);
+    // What left no journal cannot be lost with it.
+    if (journal !== undefined) await this.store.syncLog();
+    return kept;
   }
 
   private async keepNow(record: CallRecord, journal: JournalPlace | undefined): Promise<"kept"> {

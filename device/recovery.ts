@@ -54,6 +54,8 @@ async function recoverCall(run: Run, call: RecoveredCall, keeper: CallKeeper, lo
   // A half whose audio is in the journal of the call that it belongs to.
   if (record?.absorbedBy !== undefined) return true;
   if (!record) {
+    // What is left of a call whose other blocks went with their segments when it was stored.
+    if (await keeper.wasKept(call)) return true;
     // Audio without any record of whose it is cannot be put on a channel. It stays where it is.
     logger.error("a journalled call has no readable record: it cannot be sealed, its journal is kept", {
       id: call.id,

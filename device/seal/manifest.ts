@@ -116,6 +116,37 @@ export function buildCallLogLine(record: CallRecord, stored: StoredRecording | u
   };
 }
 
+/** The same line out of a manifest alone, as far as it goes: a final status that was no answer is not in it. */
+export function logLineOf(manifest: Manifest, file: string): CallLogLine {
+  const { id, sipCallIds, startedAt, answeredAt, endedAt, endReason, policy } = manifest;
+  return {
+    schema: "sidetone.call-log/1",
+    id,
+    sipCallIds,
+    startedAt,
+    answeredAt,
+    endedAt,
+    endReason,
+    rejectStatus: 0,
+    policy,
+    noAudio: "",
+    file,
+    durationMs: manifest.audio.durationMs,
+    parties: manifest.parties.map(({ role, side, number, identifiedBy, consent, recordedMs, streams }) => {
+      const packets = { seen: 0, recorded: 0, discarded: 0, lost: 0 };
+      for (const stream of streams) {
+        packets.seen += stream.packets.seen;
+        packets.recorded += stream.packets.recorded;
+        packets.discarded += stream.packets.discarded;
+        packets.lost += stream.packets.lost;
+      }
+      const codecs = [...new Set(streams.map(({ codec }) => codec))];
+      return { role, side, number, identifiedBy, consent, recordedMs, packets, codecs };
+    }),
+    warnings: manifest.warnings.map(({ code }) => code),
+  };
+}
+
 /** Places in `record.parties`: the first of the left channel, the first of the right, then all others. */
 function placesByChannel(record: CallRecord): number[] {
   const [left, right] = sidesByChannel(record);

@@ -1,12 +1,14 @@
 // The call log: `calls/YYYY-MM-DD.jsonl`, one line for every call, with or without audio, by the day of its start. Lines
-// are only ever appended, each in one write; a line that a power cut tore stays behind on a line of its own. Knows the hash of
-// what it has written, so that the audit chain can vouch for it.
+// are only ever appended, each in one write, and made durable together; a line that a power cut tore stays behind on a line of
+// its own. Knows the hash of what it has written, so that the audit chain can vouch for it.
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type CallId, isCallId } from "../base/ids.js";
 import type { CallLogLine } from "../contract/manifest.js";
 import { makeFolders } from "./durable-file.js";
+import { diskFiles, type FileLayer } from "./file-layer.js";
+import { LineSync } from "./line-sync.js";
 import { isoDay } from "./recording-paths.js";
 
 /**
@@ -20,7 +22,6 @@ const MAX_DAYS = 8;
 const MAX_IDS = 65_536;
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 256 * 1024;
-const ID_MEMBER = /"id":"([0-9A-Z]{26})"/;
 
 /** A day's file, as far as it was looked at or written. */
 interface Day {
@@ -45,10 +46,18 @@ export interface GrownDay {
 
 export class CallLog {
   readonly #folder: string;
+  readonly #sync: LineSync;
   readonly #days = new Map<string, Day>();
 
-  constructor(folder: string) {
+  /** Only tests give other files than the disk's. */
+  constructor(folder: string, files: FileLayer = diskFiles) {
     this.#folder = folder;
+    this.#sync = new LineSync(folder, files);
+  }
+
+  /** Resolves when every line appended or found before is durable. Rejects with file system errors. */
+  sync(): Promise<void> {
+    return this.#sync.sync();
   }
 
   /** Whether an earlier run, or this one, has logged the call that began at `startedAt` (ISO 8601). */
@@ -73,6 +82,7 @@ export class CallLog {
       const day = this.#known(path, descriptor) ?? this.#begin(path, descriptor);
       const { ids } = day;
       if (ids.has(line.id)) return false;
+      this.#sync.note(path, false);
       grow(day, descriptor, Buffer.from(`${JSON.stringify(line)}\n`, "utf8"));
       if (ids.size >= MAX_IDS) ids.delete(ids.values().next().value!);
       ids.add(line.id);
@@ -121,6 +131,8 @@ export class CallLog {
 
   /** Looks at what is there: which calls an earlier run logged, and whether its last line was torn. */
   #begin(path: string, descriptor: number): Day {
+    // It may be new, and the run before may not have synced it.
+    this.#sync.note(path, true);
     const tail = readTail(descriptor);
     const { ino } = fstatSync(descriptor, { bigint: true });
     const day: Day = { inode: ino, ids: idsIn(tail), hash: createHash("sha256"), bytes: 0, hasGrown: false };
@@ -157,15 +169,24 @@ function readTail(descriptor: number): Buffer {
   return tail.subarray(0, read);
 }
 
-/** Call ids of the whole lines: the first `id` of a line is the call's. */
+/** Call ids of the whole lines. One that was torn, and is a line only by the newline put behind it, logs nothing. */
 function idsIn(tail: Buffer): Set<string> {
   const ids = new Set<string>();
   const lines = tail.toString("utf8").split("\n").slice(0, -1);
   for (const line of lines) {
-    const id = ID_MEMBER.exec(line.slice(0, 128))?.[1];
-    if (id !== undefined && isCallId(id as CallId)) ids.add(id);
+    const id = idOf(line);
+    if (id !== undefined && isCallId(id)) ids.add(id);
   }
   return ids;
+}
+
+function idOf(line: string): string | undefined {
+  try {
+    const { id } = JSON.parse(line) as Partial<CallLogLine>;
+    return typeof id === "string" ? id : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function writeWhole(descriptor: number, bytes: Buffer): void {

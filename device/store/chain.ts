@@ -1,10 +1,12 @@
 // The chain's head: the SHA-256 of the manifest published last, which the next one names as `previous`. Kept in
 // `chain.json`, written before manifests are published, together with those that are about to be: killed at any moment, the
-// next start can tell which of them came to be, and the chain neither forks nor hides a manifest that was deleted later.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+// next start goes on where publishing ended (announced.ts), and the chain neither forks nor hides a manifest that was deleted
+// later.
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CallId, isCallId } from "../base/ids.js";
+import { isCallId } from "../base/ids.js";
 import { sha256Of } from "../base/sha256.js";
+import { publishAnnounced, type WaitingManifest } from "./announced.js";
 import { replaceDurably } from "./durable-file.js";
 import type { FileLayer } from "./file-layer.js";
 import { type RecordingPaths, TOMBSTONE_SUFFIX } from "./recording-paths.js";
@@ -16,12 +18,6 @@ const HASH_PATTERN = /^[0-9a-f]{64}$/;
 /** A lost head is looked for in the manifests of this many days that have any. */
 const REBUILD_DAYS = 3;
 
-/** A manifest that waits under its temporary name. */
-export interface WaitingManifest {
-  id: CallId;
-  sha256: string;
-}
-
 interface ChainFile {
   schema: typeof CHAIN_SCHEMA;
   /** Head before any of `next` was published; "" = no manifest yet. */
@@ -31,28 +27,34 @@ interface ChainFile {
 }
 
 export class ManifestChain {
+  /** What the run before had announced last. */
+  readonly announced: readonly WaitingManifest[];
   readonly #paths: RecordingPaths;
   readonly #files: FileLayer;
   #head: string;
 
-  private constructor(paths: RecordingPaths, files: FileLayer, head: string) {
+  private constructor(paths: RecordingPaths, files: FileLayer, head: string, announced: readonly WaitingManifest[]) {
     this.#paths = paths;
     this.#files = files;
     this.#head = head;
+    this.announced = announced;
   }
 
   /**
-   * Finds the head that an earlier run left. What it had announced counts as published unless a manifest of that call
-   * still waits under its temporary name. Throws file system errors.
+   * Finds the head that an earlier run left. What it had announced is published now, unless its files are not what was
+   * announced; what waits under no temporary name counts as published. Throws file system errors.
    */
   static open(paths: RecordingPaths, files: FileLayer): ManifestChain {
     const kept = readChainFile(paths.chainFile);
-    const head = kept === undefined ? rebuildHead(paths) : settle(paths, kept);
-    if (kept?.head !== head || kept.next.length > 0) {
-      const file: ChainFile = { schema: CHAIN_SCHEMA, head, next: [] };
+    const published = kept === undefined ? [] : publishAnnounced(paths, kept.next);
+    const head = kept === undefined ? rebuildHead(paths) : (published.at(-1)?.sha256 ?? kept.head);
+    // The published ones stay there until the next are: of a recording that a power cut made of it the rest may be missing.
+    // The others are begun anew, and what they have left goes.
+    if (kept === undefined || published.length < kept.next.length) {
+      const file: ChainFile = { schema: CHAIN_SCHEMA, head: kept?.head ?? head, next: published };
       replaceDurably(paths.chainFile, chainText(file), 0o600);
     }
-    return new ManifestChain(paths, files, head);
+    return new ManifestChain(paths, files, head, published);
   }
 
   /** What the next manifest names as `previous`. */
@@ -93,11 +95,6 @@ function readChainFile(path: string): ChainFile | undefined {
     if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-}
-
-/** Manifests get their names in order: what stands before a published one is published as well. */
-function settle(paths: RecordingPaths, kept: ChainFile): string {
-  return kept.next.findLast(({ id }) => !existsSync(paths.temporaryManifest(id)))?.sha256 ?? kept.head;
 }
 
 /** The manifest that ended last among those that none of them follows, in the newest days that hold any; "" = none. */

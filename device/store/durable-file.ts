@@ -16,19 +16,29 @@ import {
 import { dirname } from "node:path";
 
 /**
- * Makes a folder and its parents, for the owner only, unless they are there. Node's own recursive mkdir never returns
- * below a parent that exists and says ENOENT all the same, as /proc does.
+ * Makes a folder and its parents, durably and for the owner only, unless they are there. Node's own recursive mkdir never
+ * returns below a parent that exists and says ENOENT all the same, as /proc does.
  */
 export function makeFolders(path: string): void {
   try {
-    mkdirSync(path, { mode: 0o700 });
+    makeFolder(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST" && statSync(path).isDirectory()) return;
     const parent = dirname(path);
     if (code !== "ENOENT" || parent === path || existsSync(parent)) throw error;
     makeFolders(parent);
-    mkdirSync(path, { mode: 0o700 });
+    makeFolder(path);
+  }
+}
+
+function makeFolder(path: string): void {
+  mkdirSync(path, { mode: 0o700 });
+  try {
+    syncFolder(dirname(path));
+  } catch (error) {
+    // A parent that may be written and not be read, as for a drop box, cannot be synced by us.
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
   }
 }
 

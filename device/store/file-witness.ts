@@ -53,7 +53,9 @@ export class FileWitness {
   /** Of everything that is there, and of a register that is not though registers were made. Throws file system errors. */
   open(): void {
     const days = listDays(join(this.#dataFolder, "calls")).slice(-MAX_DAYS);
-    const found = [...REPLACED, ...days.map((name) => `calls/${name}`)].flatMap((file) => this.#look(file));
+    // A crash may have left lines that are not durable yet.
+    const durable = days.filter((name) => isMadeDurable(join(this.#dataFolder, "calls", name)));
+    const found = [...REPLACED, ...durable.map((name) => `calls/${name}`)].flatMap((file) => this.#look(file));
     const hasRegisters = existsSync(join(this.#dataFolder, "registers"));
     this.#tell(found.filter(({ file, sha256 }) => sha256 !== "" || (hasRegisters && file.startsWith("registers/"))));
   }

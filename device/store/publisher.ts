@@ -5,10 +5,13 @@
 //   1  the WAV is written and made durable under its temporary name (by the sealing thread)
 //   2  its manifest is written, made durable, under its temporary name, and that folder too
 //   3  the chain's file says, durably, that this manifest comes next
-//   4  the WAV gets its name in the day's folder        a WAV without manifest is replaced by the next attempt
+//   4  the day's folder is there, durably, and the WAV gets its name in it
 //   5  the manifest gets its name: the recording exists  publishing it again changes nothing
-//   6  the day's folder, with any that were made above it, is made durable, and so is the audit chain's entry of it
-//   7  the call's line goes into the log (`recordCall`); only then may the journal go
+//   6  the day's folder is made durable, and then the audit chain's entry of the recording
+//   7  the call's line goes into the log (`recordCall`), durably (`syncLog`); only then may the journal go
+//
+// Killed behind step 3, the next start goes on with the announced ones by itself, up to their entries and lines, whether their
+// journals have outlived a power cut or not (announced.ts). So the lines of a group are durable before the next is announced.
 //
 // Each manifest names the one before. Recordings that come together are published together, each step for all of them before
 // the next one: step 3, step 6 and the folder of step 2 are then made durable once for all. When many calls end at once that
@@ -23,7 +26,9 @@ import type { Manifest, ManifestRetention } from "../contract/manifest.js";
 import { buildManifest } from "../seal/manifest.js";
 import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
+import type { WaitingManifest } from "./announced.js";
 import type { AuditChain } from "./audit-chain.js";
+import type { CallLog } from "./call-log.js";
 import { ManifestChain } from "./chain.js";
 import type { DeviceKey } from "./device-key.js";
 import type { FileLayer } from "./file-layer.js";
@@ -34,6 +39,8 @@ export interface PublisherOptions {
   /** Name of this box in manifests. */
   device: string;
   files: FileLayer;
+  /** Has the lines of what was published. */
+  log: CallLog;
   /** How long a recording waits for others to be published with. */
   gatherMs: number;
   /** Is told of every recording, and named by every manifest. */
@@ -51,6 +58,7 @@ export interface Published {
 
 /** Recordings published together. */
 const MAX_GROUP = 64;
+const MAX_DURABLE_DAYS = 16;
 
 interface Ticket {
   record: CallRecord;
@@ -66,6 +74,8 @@ export class Publisher {
   readonly #key: DeviceKey;
   readonly #chain: ManifestChain;
   readonly #audit: AuditChain;
+  /** Folders that are known to outlive a power cut. */
+  readonly #durableDays = new Set<string>();
   /** Not begun, in order. */
   readonly #waiting: Ticket[] = [];
   #isPublishing = false;
@@ -78,6 +88,11 @@ export class Publisher {
     this.#key = key;
     this.#audit = options.audit;
     this.#chain = ManifestChain.open(paths, options.files);
+  }
+
+  /** What the run before was publishing last. */
+  get announced(): readonly WaitingManifest[] {
+    return this.#chain.announced;
   }
 
   /**
@@ -163,6 +178,7 @@ export class Publisher {
       await this.#files.sync(path);
     }
     await this.#files.sync(this.#paths.partialFolder);
+    await this.#options.log.sync();
     await this.#chain.announce(group.map(({ record }, i) => ({ id: record.id, sha256: signed[i]!.sha256 })));
     const folders = new Set<string>();
     for (const [i, ticket] of group.entries()) await this.#putInPlace(ticket, signed[i]!, folders);
@@ -184,13 +200,12 @@ export class Publisher {
     });
   }
 
-  /** Adds the folders to `changed` whose entries are not durable afterwards. */
+  /** Adds the folder to `changed` whose entries are not durable afterwards. */
   async #putInPlace({ record, sealed }: Ticket, signed: SignedManifest, changed: Set<string>): Promise<void> {
     const { id, startedAtUs } = record;
     const day = this.#paths.dayFolder(startedAtUs);
-    const firstMade = await this.#files.makeFolder(day);
-    for (const folder of this.#foldersUpTo(firstMade === undefined ? day : dirname(firstMade), day))
-      changed.add(folder);
+    await this.#openDay(day);
+    changed.add(day);
     const isEncrypted = sealed.encryption !== undefined;
     const audioPath = join(this.#paths.dataFolder, this.#paths.relativeAudio(id, startedAtUs, isEncrypted));
     // An attempt that was cut off before its manifest had its name, under a configuration that did otherwise.
@@ -201,6 +216,15 @@ export class Publisher {
     // From here on the manifest can be read: whatever fails now, the next one follows it.
     this.#chain.published(signed.sha256);
     this.#audit.recorded(id, signed.sha256);
+  }
+
+  /** Before anything moves there: what is in a folder that a power cut takes away goes with it. */
+  async #openDay(day: string): Promise<void> {
+    const firstMade = await this.#files.makeFolder(day);
+    if (firstMade === undefined && this.#durableDays.has(day)) return;
+    for (const folder of this.#foldersUpTo(this.#paths.recordingsFolder, dirname(day))) await this.#files.sync(folder);
+    if (this.#durableDays.size >= MAX_DURABLE_DAYS) this.#durableDays.clear();
+    this.#durableDays.add(day);
   }
 
   /** `day` and the folders above it, up to and with `top`, which lies within the data folder. */

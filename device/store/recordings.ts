@@ -1,12 +1,13 @@
 // Owns what is on disk: recordings with their manifests, the chain through them, the audit chain and the call log. Takes
 // what sealing left at a temporary path and publishes it; never looks into audio, never decides what is kept.
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
 import { isoUs } from "../base/clock.js";
 import type { CallId, TimeUs } from "../base/ids.js";
+import { sha256Of } from "../base/sha256.js";
 import type { CallRecord } from "../contract/call-record.js";
 import type { CallLogLine, ManifestRetention } from "../contract/manifest.js";
+import { logLineOf } from "../seal/manifest.js";
 import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
 import { AuditChain, type AuditOptions } from "./audit-chain.js";
@@ -20,6 +21,7 @@ import { FolderLock } from "./folder-lock.js";
 import { type Published, Publisher } from "./publisher.js";
 import { RecordingPaths, timeOfCallId } from "./recording-paths.js";
 import { type DeletionOptions, RecordingDeletion } from "./retention/deletion.js";
+import { parseManifest } from "./signature.js";
 
 export interface StoreOptions {
   /** Name of this box in manifests. */
@@ -49,6 +51,7 @@ export class RecordingStore {
   readonly paths: RecordingPaths;
   /** The box's, for what else it writes and signs. */
   readonly key: DeviceKey;
+  readonly #files: FileLayer;
   readonly #lock: FolderLock;
   readonly #publisher: Publisher;
   readonly #log: CallLog;
@@ -59,20 +62,24 @@ export class RecordingStore {
     this.paths = paths;
     this.key = openDeviceKey(paths.dataFolder);
     const { key } = this;
+    const files = options.files ?? diskFiles;
+    this.#files = files;
+    this.#log = new CallLog(paths.callsFolder, files);
     this.audit = AuditChain.open(paths.dataFolder, key, options.audit);
     try {
       this.#publisher = new Publisher(paths, key, {
         device: options.device ?? "",
-        files: options.files ?? diskFiles,
+        files,
+        log: this.#log,
         gatherMs: options.gatherMs ?? GATHER_MS,
         audit: this.audit,
         promiseFor: options.promiseFor,
       });
-      this.#log = new CallLog(paths.callsFolder);
       this.#witness = new FileWitness(paths.dataFolder, this.audit, this.#log);
       this.#witness.open();
-      const { deletionFiles: files, forget } = options;
-      this.deletion = new RecordingDeletion({ paths, key, audit: this.audit, files, forget });
+      const { deletionFiles, forget } = options;
+      this.deletion = new RecordingDeletion({ paths, key, audit: this.audit, files: deletionFiles, forget });
+      this.#enterAnnounced();
       removeLeftovers(paths.partialFolder);
     } catch (error) {
       this.audit.close();
@@ -117,10 +124,12 @@ export class RecordingStore {
     return this.#publisher.publish(record, sealed);
   }
 
-  /** Removes what an attempt that failed has left at temporary paths. What the disk does not let go stays for the next start. */
+  /**
+   * Removes the audio that an attempt that failed has left at its temporary path; what the disk does not let go stays for the
+   * next start. A manifest that was announced and waits says that it was not published: it stays.
+   */
   async discard(record: CallRecord): Promise<void> {
-    for (const path of [this.paths.temporaryWav(record.id), this.paths.temporaryManifest(record.id)])
-      await rm(path, { force: true }).catch(() => {});
+    await this.#files.remove(this.paths.temporaryWav(record.id)).catch(() => {});
   }
 
   /** Whether the call's recording was deleted. */
@@ -139,13 +148,40 @@ export class RecordingStore {
     }
   }
 
+  /** Resolves when all that was logged is durable: only then may a journal go. Rejects with SidetoneError `seal-failed`. */
+  async syncLog(): Promise<void> {
+    try {
+      await this.#log.sync();
+    } catch (error) {
+      throw storageFault("seal-failed", "cannot make the call log durable", error);
+    }
+  }
+
   /** Whether the call is in the log already: then it was stored, and what became of its recording since is no accident. */
-  isLogged(record: CallRecord): boolean {
+  isLogged(record: Pick<CallRecord, "id" | "startedAtUs">): boolean {
     try {
       return this.#log.has(record.id, isoUs(record.startedAtUs));
     } catch (error) {
       throw storageFault("seal-failed", `cannot read the call log for call ${record.id}`, error);
     }
+  }
+
+  /**
+   * What was being published when the run before ended may have been published, or is now, without an entry in the audit
+   * chain and without a line in the call log; after a power cut its journal need not be there to tell.
+   */
+  #enterAnnounced(): void {
+    let isNews = false;
+    for (const { id, sha256 } of this.#publisher.announced) {
+      const path = this.paths.manifest(id, timeOfCallId(id));
+      const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+      const manifest = sha256Of(bytes) === sha256 ? parseManifest(bytes) : undefined;
+      if (manifest === undefined) continue;
+      isNews = this.audit.recorded(id, sha256) || isNews;
+      const file = join(relative(this.paths.dataFolder, dirname(path)), basename(manifest.audio.file));
+      this.recordCall(logLineOf(manifest, file));
+    }
+    if (isNews) this.audit.flushNow();
   }
 
   /** Writes what the audit chain has still to write, and gives the data folder back. Nothing may be being published. */

@@ -20,11 +20,20 @@ const THREE = [1, 2, 3];
 const STEPS = [
   ...THREE.flatMap(() => ["write .<id>.json.partial", "sync .<id>.json.partial"]),
   "sync .partial",
+  // The lines of what was published before.
+  "sync 2026-11-22.jsonl",
+  "sync calls",
   "write chain.json.partial",
   "sync chain.json.partial",
   "rename to chain.json",
   "sync data",
-  ...THREE.flatMap(() => ["make 22", "rename to <id>.wav", "rename to <id>.json"]),
+  ...THREE.flatMap((number) => [
+    "make 22",
+    // The first of a run: what the run before made may not be durable.
+    ...(number === 1 ? ["sync 11", "sync 2026", "sync recordings"] : []),
+    "rename to <id>.wav",
+    "rename to <id>.json",
+  ]),
   "sync 22",
 ];
 

@@ -71,11 +71,16 @@ const STEPS = [
   "write .<id>.json.partial",
   "sync .<id>.json.partial",
   "sync .partial",
+  "sync 2026-11-22.jsonl",
+  "sync calls",
   "write chain.json.partial",
   "sync chain.json.partial",
   "rename to chain.json",
   "sync data",
   "make 22",
+  "sync 11",
+  "sync 2026",
+  "sync recordings",
   "rename to <id>.wav",
   "rename to <id>.json",
   "sync 22",
@@ -90,12 +95,13 @@ test("the steps of publishing come in their order", async () => {
   expect(files.steps).toEqual(STEPS);
 });
 
-test("the folders that were made for a recording are durable before it counts as published", async () => {
+test("the folders that were made for a recording are durable before it is put there", async () => {
   const files = dyingFiles(Number.POSITIVE_INFINITY);
   const store = RecordingStore.open(folder, { files, gatherMs: 0 });
   await publish(store, callOf(1));
   store.close();
-  expect(files.steps.slice(-4)).toEqual(["sync 22", "sync 11", "sync 2026", "sync recordings"]);
+  const moved = ["rename to <id>.wav", "rename to <id>.json", "sync 22"];
+  expect(files.steps.slice(-6)).toEqual(["sync 11", "sync 2026", "sync recordings", ...moved]);
 });
 
 test.each(STEPS.map((name, step) => [step, name] as const))(
