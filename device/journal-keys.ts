@@ -9,6 +9,7 @@ import { type Identity, requireRecipient } from "./age/keys.js";
 import { AgeFileError, decryptAge } from "./age/reader.js";
 import { SidetoneError } from "./base/errors.js";
 import { JOURNAL_KEY_BYTES } from "./journal/block-cipher.js";
+import { storageFault } from "./seal/storage-fault.js";
 import { replaceDurably } from "./store/durable-file.js";
 
 /** In a run's folder: an age file of JournalKeyFile as JSON, so that `age -d` shows what it is. */
@@ -35,14 +36,18 @@ export class JournalKeys {
 
   /**
    * A new key for the run in `folder`, which exists; undefined when journals are not sealed. The wrapped key is durable when
-   * this returns: nothing is written that nobody could open. Throws file system errors.
+   * this returns: nothing is written that nobody could open. Throws SidetoneError `data-unwritable`.
    */
   make(folder: string): Buffer | undefined {
     if (this.#recipients.length === 0) return undefined;
     const key = randomBytes(JOURNAL_KEY_BYTES);
     const content: JournalKeyFile = { schema: KEY_SCHEMA, run: basename(folder), key: key.toString("hex") };
     const wrapped = encryptAge(Buffer.from(JSON.stringify(content)), this.#recipients.map(requireRecipient));
-    replaceDurably(join(folder, KEY_FILE), wrapped, KEY_MODE);
+    try {
+      replaceDurably(join(folder, KEY_FILE), wrapped, KEY_MODE);
+    } catch (error) {
+      throw storageFault("data-unwritable", `cannot write the key of the journal ${folder}`, error);
+    }
     this.#keys.set(folder, key);
     return key;
   }
