@@ -111,6 +111,7 @@ export class Recorder {
       answered: (call) => this.snapshot(call, this.nowUs),
       changed: (call, nowUs) => this.snapshot(call, nowUs),
       absorbed: (call, other, moved) => this.moveJournal(call, other, moved),
+      separated: (call, former, moved) => this.splitJournal(call, former, moved),
       ended: (call, record) => this.finish(call, record),
     });
     this.signalling = new SignallingPath(config, (message, arrival) => this.table.handleMessage(message, arrival));
@@ -261,6 +262,18 @@ export class Recorder {
     }
     source.end({ ...describeCall(call, this.guard.report(call, this.nowUs)), id: other.id, absorbedBy: call.id });
     this.journal.release(other.id);
+  }
+
+  /** What a half admitted goes with it; the former call's record says that there it is erased. */
+  private splitJournal(call: Call, former: Call, moved: readonly MovedStream[]): void {
+    const source = this.journals.get(former.id);
+    const target = this.journals.get(call.id);
+    if (source !== undefined && target !== undefined && moved.length > 0) {
+      this.journal.flush();
+      if (source.lastPosition !== undefined)
+        moveRecords(this.folders.journal, { id: former.id, position: source.lastPosition }, target, moved);
+    }
+    for (const one of [former, call]) this.keepErasure(one, this.nowUs);
   }
 
   private finish(call: Call, record: CallRecord): void {

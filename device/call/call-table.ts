@@ -29,9 +29,11 @@ import {
   partHalves,
   type RelayPair,
 } from "./halves.js";
+import { type Claim, describeClaim, isEquallyStrong, JoinClaims, type Ruling } from "./join-claims.js";
 import { MediaPath } from "./media-path.js";
 import { MixWatch } from "./mix-watch.js";
 import { judgeRoles } from "./roles.js";
+import { separate } from "./separation.js";
 import { noteJoin, noteSetup } from "./setup-sight.js";
 import { changeDescription, changeIdentity, dismiss, originOf } from "./succession.js";
 import { type Continuation, TransferTable } from "./transfers.js";
@@ -53,6 +55,7 @@ export class CallCounters {
   strayMessages = 0;
   transfers = 0;
   halvesJoined = 0;
+  halvesSeparated = 0;
 }
 
 export class CallTable {
@@ -66,6 +69,7 @@ export class CallTable {
   private readonly binder: FlowBinder;
   private readonly transfers = new TransferTable();
   private readonly halves: HalfFinder;
+  private readonly claims = new JoinClaims();
   private readonly mixes: MixWatch;
   /** Every dialog that is not closed. */
   private readonly dialogs = new DialogIndex();
@@ -109,6 +113,7 @@ export class CallTable {
       "call.stray-messages": counters.strayMessages,
       "call.transfers": counters.transfers,
       "call.halves-joined": counters.halvesJoined,
+      "call.halves-separated": counters.halvesSeparated,
       "call.endpoints-refused": this.endpoints.refused,
       "call.media-contradictions": this.binder.contradictions,
       "call.flows-crowded-out": this.binder.crowdedOut,
@@ -293,13 +298,23 @@ export class CallTable {
 
   /** Makes two dialogs one call; false for evidence that does not fit what is known already, which is then named. */
   private join(pair: RelayPair, evidence: JoinEvidence, atUs: TimeUs): boolean {
+    // Within one call a later dialog takes over when the former has ended.
+    if (pair.edge.call === pair.relay.call && pair.relay.edge !== pair.edge && obstacleTo(pair) !== undefined)
+      return false;
+    const ruling = this.claims.enter(pair, evidence);
+    if (ruling === undefined) return pair.relay.edge === pair.edge;
+    for (const undone of ruling.undone) this.separate(undone, atUs);
+    this.warnOfRivals(ruling);
     if (pair.relay.edge === pair.edge) return true;
+    if (!ruling.prevails) return false;
     const obstacle = obstacleTo(pair);
     if (obstacle !== undefined) {
+      this.claims.drop(ruling.claim);
       if (pair.edge.call !== pair.relay.call)
         pair.edge.call.warn("halves-contradictory", { by: evidence.by, obstacle });
       return false;
     }
+    ruling.claim.isJoined = true;
     const calls = [pair.edge.call, pair.relay.call];
     const call = joinHalves(pair, evidence, atUs, this.guard, this.observer);
     this.counters.halvesJoined++;
@@ -309,6 +324,34 @@ export class CallTable {
     if (gone.dialogs.every((dialog) => dialog.call !== gone)) this.calls.delete(gone);
     else if (gone.dialogs.every((dialog) => dialog.isClosed)) this.closeCall(gone, atUs);
     return true;
+  }
+
+  /** The halves are not of one call, or it is not known that they are. */
+  private separate(claim: Claim, atUs: TimeUs): void {
+    claim.isJoined = false;
+    const { call } = claim.pair.edge;
+    this.counters.halvesSeparated++;
+    const own = separate(claim.pair, atUs, this.guard, this.observer);
+    const detail = { by: claim.evidence.by, ...claim.evidence.detail };
+    for (const one of own ? [call, own] : [call])
+      one.joins.push({ atUs, kind: "correlation", effect: "none", detail: { separated: true, ...detail } });
+    if (own) {
+      this.calls.add(own);
+      this.identify(own, atUs);
+    }
+    this.identify(call, atUs);
+  }
+
+  /** Every call that is concerned names both pieces of evidence. */
+  private warnOfRivals({ claim, rival, prevails, undone }: Ruling): void {
+    if (rival === undefined || (prevails && undone.length === 0)) return;
+    const weaker = prevails ? undone[0]! : claim;
+    const holds = prevails ? claim : rival;
+    const detail = isEquallyStrong(weaker, holds)
+      ? { either: describeClaim(holds), or: describeClaim(weaker) }
+      : { holds: describeClaim(holds), against: describeClaim(weaker) };
+    for (const { pair } of [claim, rival, ...undone])
+      for (const leg of [pair.edge, pair.relay]) leg.call.warn("halves-contradictory", detail);
   }
 
   private identify(call: Call, atUs: TimeUs): void {
@@ -351,6 +394,7 @@ export class CallTable {
       this.binder.release(leg);
     }
     this.halves.forget(dialog);
+    this.claims.forget(dialog);
     partHalves(dialog, nowUs);
     dismiss(dialog);
     if (dialog.joins?.joinedBy.delete(dialog)) this.identify(dialog.joins.call, nowUs);

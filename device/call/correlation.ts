@@ -1,11 +1,11 @@
 // Signalling evidence that two dialogs are halves of one call behind a PBX: equal values of a configured header, a header
 // that names the other's Call-ID, or the same numbers next to the same PBX. Finds the dialog that a newly answered one
-// belongs to; ambiguous means none. Owns an index of live dialogs; joins nothing itself.
+// belongs to, of equals by number none. Owns an index of live dialogs; joins nothing itself.
 import { formatAddress } from "../base/address.js";
 import type { SipArrival } from "../sip/arrival.js";
 import type { SipMessage } from "../sip/message.js";
 import type { Dialog } from "./dialog.js";
-import { type JoinEvidence, obstacleTo, type RelayPair } from "./halves.js";
+import { isTaken, type JoinEvidence, obstacleTo, type RelayPair } from "./halves.js";
 
 export interface CorrelationOptions {
   /** Lower-case names of headers whose equal values, or whose value naming a Call-ID, tie two dialogs together. */
@@ -19,6 +19,8 @@ export interface CorrelationOptions {
 const NUMBER_WINDOW_US = 3_600_000_000;
 /** An outgoing call leaves the PBX within this time after it came in. */
 const FORWARD_WINDOW_US = 30_000_000;
+/** A half from which nothing came for so long may have ended without a BYE that was seen. */
+const HEARD_WITHIN_US = 2_000_000;
 const MAX_VALUES = 8;
 const MAX_VALUE_LENGTH = 256;
 const MAX_HOPS = 4;
@@ -70,34 +72,33 @@ export class Correlation {
     for (const number of [traces.caller, traces.called]) removeFrom(this.byNumber, number, dialog);
   }
 
-  /** The half that `dialog`, answered now, belongs to. */
-  halfOf(dialog: Dialog): HalfFound | undefined {
-    return (
-      this.only(dialog, this.headerCandidates(dialog), "header", (other) => this.headerCandidates(other)) ??
-      this.byNumbers(dialog)
-    );
+  /**
+   * The halves that `dialog`, answered now, may belong to. Headers name them, be they several or taken by others: which of
+   * them prevails is for join-claims.ts. Numbers and time name one that is free, or, when there is none, one that is taken.
+   */
+  halvesOf(dialog: Dialog): HalfFound[] {
+    const named = this.headerCandidates(dialog);
+    if (named.size > 1) this.ambiguous++;
+    if (named.size > 0) return [...named].map(([other, value]) => found(dialog, other, "header", value));
+    const numbered = this.options.byNumber ? this.byNumbers(dialog) : undefined;
+    return numbered ? [numbered] : [];
   }
 
   private byNumbers(dialog: Dialog): HalfFound | undefined {
-    if (!this.options.byNumber) return undefined;
-    return this.only(dialog, this.numberCandidates(dialog), "number", (other) => this.numberCandidates(other));
-  }
-
-  /** The only candidate, if `dialog` is its only one as well. */
-  private only(
-    dialog: Dialog,
-    candidates: ReadonlyMap<Dialog, string>,
-    by: "header" | "number",
-    candidatesOf: (other: Dialog) => ReadonlyMap<Dialog, string>,
-  ): HalfFound | undefined {
-    const [found] = candidates;
-    if (!found) return undefined;
-    const [other, value] = found;
-    if (candidates.size > 1 || candidatesOf(other).size > 1) {
+    const all = [...this.numberCandidates(dialog)];
+    const free = all.filter(([other]) => !isTaken(pairOf(dialog, other)));
+    const fitting = free.length > 0 ? free : all.filter(([other]) => isHeardNow(dialog, other));
+    const [only] = fitting;
+    if (only === undefined) return undefined;
+    const [other, value] = only;
+    const isItsOnlyOne = [...this.numberCandidates(other).keys()].every((one) => {
+      return one === dialog || isTaken(pairOf(other, one));
+    });
+    if (fitting.length > 1 || !isItsOnlyOne) {
       this.ambiguous++;
       return undefined;
     }
-    return { pair: pairOf(dialog, other), evidence: { by, detail: { value: value.slice(0, 64) } } };
+    return found(dialog, other, "number", value);
   }
 
   /** Did one dialog's INVITE go where the other's came from? */
@@ -179,12 +180,24 @@ export class Correlation {
   }
 }
 
+function found(dialog: Dialog, other: Dialog, by: JoinEvidence["by"], value: string): HalfFound {
+  return { pair: pairOf(dialog, other), evidence: { by, detail: { value: value.slice(0, 64) } } };
+}
+
+/** Is somebody talking in the halves that `other` is joined with? One that only failed to end is no rival. */
+function isHeardNow(dialog: Dialog, other: Dialog): boolean {
+  return [...other.halves].some(
+    (half) => half.isLive && dialog.lastActivityUs - half.lastActivityUs <= HEARD_WITHIN_US,
+  );
+}
+
 /** Both are live, in different calls, and the younger one is answered: a phone that only rings is no half yet. */
 function mayJoin(dialog: Dialog, other: Dialog): boolean {
   if (!dialog.isLive || !other.isLive || dialog.call === other.call) return false;
   const [, younger] = inOrder(dialog, other);
   if (younger.answeredAtUs === undefined) return false;
-  return obstacleTo(pairOf(dialog, other)) === undefined;
+  const pair = pairOf(dialog, other);
+  return isTaken(pair) || obstacleTo(pair) === undefined;
 }
 
 function inOrder(a: Dialog, b: Dialog): [Dialog, Dialog] {

@@ -46,6 +46,8 @@ export class Dialog {
   isClosed = false;
   /** Dialogs that were recognised as other halves of the same conversation. */
   readonly halves = new Set<Dialog>();
+  /** The dialog whose conversation goes on in this one after a transfer. */
+  continues: Dialog | undefined;
   /** The side of another dialog that mixes this one into its conversation. */
   joins: Leg | undefined;
   /** A transfer that was asked for in this dialog. */

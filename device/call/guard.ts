@@ -22,6 +22,7 @@ import type { Call } from "./call.js";
 import type { Dialog } from "./dialog.js";
 import type { Leg } from "./leg.js";
 import type { Party } from "./party.js";
+import type { Separation } from "./separation.js";
 import type { CallStream } from "./stream.js";
 
 /** The gate of one leg. Every RTP packet of the leg is offered exactly once. */
@@ -84,6 +85,8 @@ export interface CallGuard {
   leave(dialog: Dialog, atUs: TimeUs): void;
   /** `other` has become part of `call`: its gates, statements and evidence go along. */
   absorb(call: Call, other: Call, atUs: TimeUs): void;
+  /** Half of `call` has become `own`, a call that was not attached yet: each keeps what was said in it, and no more. */
+  separate(call: Call, own: Call, separation: Separation, atUs: TimeUs): void;
   /** What was said of `other` counts for `party` from now on; with `isSame` what was recorded of it is `party`'s too. */
   unite(call: Call, party: Party, other: Party, isSame: boolean, atUs: TimeUs): void;
   /** Was anything said of the party's consent, or may it turn out to have been? */

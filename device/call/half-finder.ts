@@ -43,8 +43,7 @@ export class HalfFinder {
 
   /** The dialog was answered: its signalling may show where it belongs. */
   answered(dialog: Dialog, atUs: TimeUs): void {
-    const found = this.correlation.halfOf(dialog);
-    if (found) this.join(found.pair, found.evidence, atUs);
+    for (const { pair, evidence } of this.correlation.halvesOf(dialog)) this.join(pair, evidence, atUs);
   }
 
   /** The dialog is over. */

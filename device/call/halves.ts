@@ -31,6 +31,8 @@ export interface JoinEvidence {
 export interface HalvesObserver {
   /** `moved`: streams whose journalled packets belong to `call` from now on, with the place they had in `other`. */
   absorbed(call: Call, other: Call, moved: readonly MovedStream[], atUs: TimeUs): void;
+  /** A half has become a call of its own. `moved`: streams whose journalled packets belong to `call` from now on. */
+  separated(call: Call, former: Call, moved: readonly MovedStream[], atUs: TimeUs): void;
 }
 
 export interface MovedStream {
@@ -39,11 +41,16 @@ export interface MovedStream {
   formerSide: Side;
 }
 
+/** Is one of the legs known as the relay of another one already? */
+export function isTaken({ edge, relay }: RelayPair): boolean {
+  return relay.edge !== undefined || edge.other.edge !== undefined;
+}
+
 /** Why two dialogs cannot be joined on `pair`; undefined when they can. */
 export function obstacleTo(pair: RelayPair): string | undefined {
   const { edge, relay } = pair;
   if (edge.dialog === relay.dialog) return "one dialog";
-  if (relay.edge !== undefined || edge.other.edge !== undefined) return "joined already";
+  if (isTaken(pair)) return "joined already";
   if (edge.nearest.dialog === relay.dialog || relay.other.nearest.dialog === edge.dialog) return "circle";
   if (edge.call !== relay.call && edge.call.dialogs.length + relay.call.dialogs.length > MAX_DIALOGS)
     return "too many dialogs";

@@ -263,6 +263,7 @@ export class MediaPath {
       const destination = formatEndpoint(key, 4, key[8]! & 0xffff);
       stream = new CallStream(call.streams.length, party, ssrc, source, destination);
       stream.firstAtUs = nowUs;
+      stream.leg = binding.leg;
       call.streams.push(stream);
       if (!call.parties.includes(party)) call.addParty(party);
       stream.watched = this.halves.watch({ leg: binding.leg, key });

@@ -5,6 +5,7 @@ import type { CodecMapping, DiscardReason } from "../contract/call-record.js";
 import { StreamStatistics } from "../rtp/stream-statistics.js";
 import type { StreamEar } from "./guard.js";
 import type { Twin } from "./hops.js";
+import type { Leg } from "./leg.js";
 import type { Party } from "./party.js";
 import type { StreamToken } from "./payload-stream.js";
 import type { WatchedStream } from "./relay-watch.js";
@@ -67,6 +68,8 @@ export class CallStream {
   carriesDigits = false;
   /** Who listens to what the stream says, whether it is recorded or not; in memory only. */
   ear: StreamEar | undefined;
+  /** The leg that it is of. */
+  leg: Leg | undefined;
   /** Its place in the search for relayed copies; undefined where that is not searched for. */
   watched: StreamToken<WatchedStream> | undefined;
   /** Streams of the leg's other flows that may carry the same packets. */
@@ -105,6 +108,22 @@ export class CallStream {
     this.recorded = 0;
     this.discardedBy[discardCode("erased") - 1]! += packets;
     return packets;
+  }
+
+  /** What stands for the stream in a call that it no longer belongs to: all that was recorded of it there is taken out. */
+  tombstone(party: Party): CallStream {
+    const stone = new CallStream(this.index, party, this.ssrc, this.source, this.destination);
+    stone.side = this.side;
+    stone.firstAtUs = this.firstAtUs;
+    stone.lastAtUs = this.lastAtUs;
+    stone.seen = this.seen;
+    stone.recorded = this.recorded;
+    stone.duplicate = this.duplicate;
+    stone.copies = this.copies;
+    stone.discardedBy.set(this.discardedBy);
+    for (const { codec, packets } of this.payloadTypes) stone.payloadTypes.push({ codec, packets });
+    stone.erase();
+    return stone;
   }
 
   /** Counts a packet of a payload type whose mapping is known; false when the mapping must be given first. */

@@ -67,6 +67,7 @@ export class TransferTable {
     const parties: [Party, Party] =
       newSide === 0 ? [staying.nearest.party, newcomer] : [newcomer, staying.nearest.party];
     const dialog = new Dialog(call, start.state, atUs, parties, newSide !== staying.side);
+    dialog.continues = former;
     call.addDialog(dialog);
     const to = dialog.address(otherSide(newSide)).user.slice(0, 64);
     call.addEvent({ atUs, kind: "transfer", detail: { kind, to } });

@@ -5,6 +5,8 @@ import type { Call } from "../call/call.js";
 import type { Dialog } from "../call/dialog.js";
 import type { Leg } from "../call/leg.js";
 import type { Party } from "../call/party.js";
+import type { Separation } from "../call/separation.js";
+import { discardCode } from "../call/stream.js";
 import type {
   ConsentChangeRecord,
   ErasedRecord,
@@ -24,6 +26,11 @@ const MAX_WAITING = 16;
 /** Changes written down in the call's record; all are in the audit chain. */
 const MAX_CHANGES = 256;
 const MAX_ERASURES = 64;
+/** Statements remembered by the half of the call in which they were made; of further ones only refusals. */
+const MAX_SAID = 64;
+const ERASED = discardCode("erased");
+const PARTED = "the halves are not of one call";
+const ON_FILE: ReadonlySet<string> = new Set(["number-list", "rule", "register"]);
 
 /** What a call is recorded on. */
 export interface Terms {
@@ -60,6 +67,16 @@ interface WaitingStatement extends Statement {
   speaker: Leg | undefined;
   /** Whom it may be about: who was there when it was made, whoever is there when the caller is known. */
   about: { leg: Leg; party: Party }[];
+  evidence: string;
+}
+
+/** What was said, in which half of the call; undefined for a command about the call. */
+interface Said {
+  dialog: Dialog | undefined;
+  speaker: Leg | undefined;
+  atUs: TimeUs;
+  statement: Statement;
+  /** "" when it said what stood already. */
   evidence: string;
 }
 
@@ -112,6 +129,9 @@ export class CallConsent {
   private readonly erasures: Erasure[] = [];
   private erasuresDue: { party: Party; evidence: string; by: string; source: EvidenceSource }[] = [];
   private waiting: WaitingStatement[] = [];
+  private said: Said[] = [];
+  /** Parties of which audio may have been admitted on what was said in another call, and the ids of what was said in this. */
+  private doubtful = new Map<Party, ReadonlySet<string>>();
 
   constructor(call: Call, options: CallConsentOptions, isStarted: boolean) {
     this.call = call;
@@ -137,13 +157,16 @@ export class CallConsent {
    */
   hear(dialog: Dialog, speaker: Leg | undefined, atUs: TimeUs, statement: Statement): void {
     if (dialog.agent.agent !== undefined && this.knowsPurposeOf(statement)) {
-      if (this.mayCount(dialog, speaker, statement)) this.enter(concerned(dialog, speaker), atUs, statement);
+      if (!this.mayCount(dialog, speaker, statement)) return;
+      const entered = this.enter(concerned(dialog, speaker), atUs, statement);
+      this.remember({ dialog, speaker, atUs, statement, evidence: entered });
       return;
     }
     const waiting = this.waiting.filter((known) => known.dialog === dialog);
     const last = waiting.findLast(({ source, speaker: who }) => source === statement.source && who === speaker);
     if (last?.effect === statement.effect || waiting.length >= MAX_WAITING) return;
     const evidence = this.log.note(atUs, statement.source, statement.effect, statement.detail);
+    this.remember({ dialog, speaker, atUs, statement, evidence });
     const legs = speaker ? [speaker] : dialog.legs;
     this.waiting.push({ ...statement, dialog, speaker, about: legs.map(who), evidence });
   }
@@ -195,17 +218,28 @@ export class CallConsent {
     if (last) this.note(party, atUs, last.source, last.evidence, "who was there before, perhaps", changes);
   }
 
-  /** Enters a statement about `parties`; one that says again what stands for all of them is no new entry. */
-  enter(parties: readonly Party[], atUs: TimeUs, statement: Statement): void {
+  /** Takes a command about the call's parties. */
+  order(parties: readonly Party[], atUs: TimeUs, statement: Statement): void {
+    const evidence = this.enter(parties, atUs, statement);
+    this.remember({ dialog: undefined, speaker: undefined, atUs, statement, evidence });
+  }
+
+  /**
+   * Enters a statement about `parties`; one that says again what stands for all of them is no new entry. Returns the id of
+   * the evidence, "" when there is none.
+   */
+  enter(parties: readonly Party[], atUs: TimeUs, statement: Statement): string {
     const { source, effect, purpose = this.terms.purpose } = statement;
     const news = parties.filter((party) => !this.consentOf(party).repeats(source, effect, purpose));
-    if (news.length === 0) return;
+    if (news.length === 0) return "";
     const evidence = this.log.note(atUs, source, effect, statement.detail);
     for (const party of news) this.apply(party, atUs, statement, evidence);
+    return evidence;
   }
 
   /** What a source has said of a party no longer applies. */
   lift(party: Party, source: EvidenceSource, atUs: TimeUs, by: string): void {
+    this.said = this.said.filter(({ statement }) => statement.source !== source || statement.effect !== "granted");
     const changes = this.consentOf(party).lift(source);
     if (changes.length === 0) return;
     const evidence = this.log.note(atUs, source, "none", { lifted: by });
@@ -256,11 +290,85 @@ export class CallConsent {
     this.hasBegun ||= other.hasBegun;
     this.pastGates.push(...other.pastGates);
     for (const statement of other.waiting) this.waiting.push({ ...statement, evidence: renamed(statement.evidence) });
+    for (const one of other.said) this.remember({ ...one, evidence: renamed(one.evidence) });
     this.pauses.join(other.pauses);
     this.isSampled ??= other.isSampled;
     this.isStarted &&= other.isStarted;
     this.hasStarted ||= other.hasStarted;
     this.changesDropped += other.changesDropped;
+  }
+
+  /**
+   * Half of this call has become `own`'s: what was said in a dialog counts only where that is now, a command's refusals in
+   * both, its grants in neither. Returns everybody whose consent was judged anew.
+   */
+  separate(own: CallConsent, { leaving, standInsThere, standInsHere, ghosts }: Separation, atUs: TimeUs): Party[] {
+    const isHere = ({ dialog }: { dialog: Dialog | undefined }): boolean => dialog !== undefined && leaving.has(dialog);
+    const goes = new Set(standInsThere.keys());
+    const changes = this.changes.filter(({ party }) => goes.has(party));
+    const gates = [...this.gates].filter(([leg]) => leaving.has(leg.dialog));
+    const wanted = new Set([...gates.flatMap(([, gate]) => gate.evidence), ...changes.map(({ evidence }) => evidence)]);
+    for (const one of this.said) if (isHere(one)) wanted.add(one.evidence);
+    const ids = own.log.copy(this.log, (id) => wanted.has(id));
+    const renamed = (id: string): string => ids.get(id) ?? id;
+    for (const [leg, gate] of this.gates) {
+      const standIns = leaving.has(leg.dialog) ? standInsHere : standInsThere;
+      for (const [party, standIn] of standIns) gate.unite(standIn, party);
+    }
+    for (const [leg, gate] of gates) {
+      this.gates.delete(leg);
+      gate.move(own.sink, ids);
+      own.gates.set(leg, gate);
+    }
+    for (const dialog of leaving) if (this.closed.delete(dialog)) own.closed.add(dialog);
+    for (const party of goes) {
+      const consent = this.parties.get(party);
+      const agent = this.agentEvidence.get(party);
+      this.parties.delete(party);
+      this.agentEvidence.delete(party);
+      consent?.rename(ids);
+      if (consent) own.parties.set(party, consent);
+      if (agent !== undefined) own.agentEvidence.set(party, renamed(agent));
+    }
+    if (this.policyEvidence !== "" && ids.has(this.policyEvidence)) own.policyEvidence = renamed(this.policyEvidence);
+    for (const change of changes) {
+      this.changes.splice(this.changes.indexOf(change), 1);
+      own.push({ ...change, evidence: renamed(change.evidence) });
+    }
+    this.buryGhosts(ghosts, atUs);
+    own.waiting = [];
+    this.waiting = [];
+    const { said } = this;
+    const saidHere = said.filter(isHere).map((one) => ({ ...one, evidence: renamed(one.evidence) }));
+    const ordered = said.filter(({ dialog }) => dialog === undefined);
+    const judged = own.beginAnew(saidHere, ordered, new Set(standInsHere.values()), atUs);
+    const saidThere = said.filter((one) => one.dialog !== undefined && !isHere(one));
+    return [...judged, ...this.beginAnew(saidThere, ordered, new Set(standInsThere.values()), atUs)];
+  }
+
+  /** After a separation: audio that was not admitted on what is known of this call alone is to be erased. */
+  settleDoubts(atUs: TimeUs): void {
+    if (this.doubtful.size === 0) return;
+    const { doubtful } = this;
+    this.doubtful = new Map();
+    for (const [party, ownIds] of doubtful) {
+      const granted = this.log.find(this.consentOf(party).grantedBy(this.terms.purpose));
+      const gates = [...this.pastGates, ...this.gates.values()];
+      const isForeign = gates.some((gate) =>
+        gate.spansOf(party, atUs).some(({ evidence, packets }) => {
+          const entry = this.log.find(evidence);
+          if (packets === 0 || entry?.effect === "not-required") return false;
+          // Who is the agent may have been known from the other half alone.
+          if (party.role !== "agent" && party.role !== "caller") return true;
+          if (entry?.effect === "agent") return party.role !== "agent";
+          const isOnFile = entry !== undefined && ON_FILE.has(entry.kind) && entry.kind === granted?.kind;
+          return !ownIds.has(evidence) && !isOnFile;
+        }),
+      );
+      if (!isForeign) continue;
+      const evidence = this.log.note(atUs, "default", "none", { because: PARTED });
+      this.erasuresDue.push({ party, evidence, by: PARTED, source: "default" });
+    }
   }
 
   /** What was said of `other` counts for `party` from now on; with `isSame` they are one person. */
@@ -276,6 +384,50 @@ export class CallConsent {
     this.parties.delete(other);
     for (const gate of [...this.gates.values(), ...this.pastGates]) gate.unite(party, other);
     for (const entry of [...this.changes, ...this.erasures]) if (entry.party === other) entry.party = party;
+  }
+
+  private remember(said: Said): void {
+    if (this.said.length >= MAX_SAID) {
+      const grant = this.said.findIndex(({ statement }) => statement.effect === "granted");
+      if (grant < 0) return;
+      this.said.splice(grant, 1);
+    }
+    this.said.push(said);
+  }
+
+  /** Nobody's consent is known but from `said`; roles are judged anew after this. */
+  private beginAnew(
+    said: readonly Said[],
+    ordered: readonly Said[],
+    standIns: ReadonlySet<Party>,
+    atUs: TimeUs,
+  ): Party[] {
+    this.said = [];
+    const ownIds = new Set(said.map(({ evidence }) => evidence));
+    const none = new Set<string>();
+    const parties = [...this.call.parties];
+    for (const party of parties) {
+      this.doubtful.set(party, standIns.has(party) ? none : ownIds);
+      const changes = this.parties.get(party)?.clear() ?? [];
+      if (changes.length === 0) continue;
+      const evidence = this.log.note(atUs, "default", "none", { because: PARTED });
+      this.note(party, atUs, "default", evidence, PARTED, changes);
+    }
+    for (const { dialog, speaker, atUs: saidAtUs, statement } of said) this.hear(dialog!, speaker, saidAtUs, statement);
+    for (const { statement } of ordered) if (statement.effect !== "granted") this.order(parties, atUs, statement);
+    return parties;
+  }
+
+  /** What was admitted of who has left is no longer this call's. */
+  private buryGhosts(ghosts: Separation["ghosts"], atUs: TimeUs): void {
+    for (const ghost of ghosts.values()) {
+      const packets = this.call.streams
+        .filter(({ party }) => party === ghost)
+        .reduce((sum, stream) => sum + stream.discardedBy[ERASED - 1]!, 0);
+      if (packets === 0) continue;
+      const evidence = this.log.note(atUs, "default", "none", { because: PARTED });
+      this.noteErasure(ghost, { fromUs: ghost.fromUs, toUs: atUs, packets, evidence });
+    }
   }
 
   /** A grant that names no purpose is one for the call's, and waits until that is known. */

@@ -27,16 +27,24 @@ export class EvidenceLog {
 
   /** Was the one piece of evidence heard before the other? False where it is not known. */
   isBefore(id: string, otherId: string): boolean {
-    const atUs = (wanted: string): TimeUs | undefined => this.entries.find((entry) => entry.id === wanted)?.atUs;
-    return (atUs(id) ?? Number.NaN) < (atUs(otherId) ?? Number.NaN);
+    return (this.find(id)?.atUs ?? Number.NaN) < (this.find(otherId)?.atUs ?? Number.NaN);
   }
 
   /** Takes over another call's evidence under new ids; returns old id → new id. */
   adopt(other: EvidenceLog): Map<string, string> {
+    this.dropped += other.dropped;
+    return this.copy(other, () => true);
+  }
+
+  /** Takes over part of another call's evidence under new ids; returns old id → new id. */
+  copy(other: EvidenceLog, isWanted: (id: string) => boolean): Map<string, string> {
     const renamed = new Map<string, string>();
     for (const { id, atUs, kind, effect, detail } of other.entries)
-      renamed.set(id, this.note(atUs, kind, effect, detail));
-    this.dropped += other.dropped;
+      if (isWanted(id)) renamed.set(id, this.note(atUs, kind, effect, detail));
     return renamed;
+  }
+
+  find(id: string): EvidenceRecord | undefined {
+    return this.entries.find((entry) => entry.id === id);
   }
 }

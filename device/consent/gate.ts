@@ -134,6 +134,11 @@ export class Gate implements LegGate {
       .map(({ fromUs, toUs, evidence, packets }) => ({ fromUs, toUs: Math.min(toUs, atUs), evidence, packets }));
   }
 
+  /** Ids of the evidence on which it was opened. */
+  get evidence(): string[] {
+    return this.spans.map(({ evidence }) => evidence);
+  }
+
   /** The spans in which packets of `party` were refused so far; one that lasts ends at `atUs`. */
   closedSpansOf(party: Party, atUs: TimeUs): ClosedSpanRecord[] {
     return this.shutSpans

@@ -7,6 +7,7 @@ import type { Dialog } from "../call/dialog.js";
 import type { CallGuard, GuardReport, PartyReport, StreamEar } from "../call/guard.js";
 import type { Leg } from "../call/leg.js";
 import type { Party } from "../call/party.js";
+import type { Separation } from "../call/separation.js";
 import type { CallStream } from "../call/stream.js";
 import type {
   ClosedSpanRecord,
@@ -185,7 +186,7 @@ export class ConsentGuard implements CallGuard, KeyListener {
     return carryOut(command, {
       calls: [...this.calls.values()],
       enter: (own, parties, statement) => {
-        own.enter(parties, atUs, statement);
+        own.order(parties, atUs, statement);
         this.judge(own.call, atUs);
       },
       setPause: (own, isPause, order) => this.setPause(own, isPause, order, atUs),
@@ -287,6 +288,18 @@ export class ConsentGuard implements CallGuard, KeyListener {
     this.carried.forget(gone);
     this.calls.delete(other);
     this.judge(call, atUs);
+  }
+
+  separate(call: Call, own: Call, separation: Separation, atUs: TimeUs): void {
+    this.attach(own);
+    const [there, here] = [this.of(call), this.of(own)];
+    here.isStarted = there.isStarted;
+    here.hasStarted = there.hasStarted;
+    const { inForce, dueUs } = there.pauses;
+    if (inForce) this.control.pause(here, inForce, atUs, dueUs);
+    this.book.note(here);
+    for (const party of there.separate(here, separation, atUs)) this.onFile.forget(party);
+    this.ears.wipe(call);
   }
 
   unite(call: Call, party: Party, other: Party, isSame: boolean, atUs: TimeUs): void {
@@ -405,6 +418,7 @@ export class ConsentGuard implements CallGuard, KeyListener {
     this.terms.choose(own);
     this.lookUpFiles(own, atUs);
     own.settleWaiting(atUs);
+    own.settleDoubts(atUs);
     this.sample(own);
     let hasOpened = false;
     for (const [leg, gate] of own.gates) {

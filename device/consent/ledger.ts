@@ -47,6 +47,12 @@ export class ConsentLedger {
     return this.statements.delete(source) && this.settle();
   }
 
+  /** Nothing that was said counts any more. */
+  clear(): void {
+    this.statements.clear();
+    this.settle();
+  }
+
   /** What was said of the same person elsewhere counts here as well; of one source a refusal from either stands. */
   join(other: ConsentLedger): boolean {
     for (const [source, statement] of other.statements) {

@@ -96,6 +96,11 @@ export class OnFile {
     } else entered.delete(source);
   }
 
+  /** What was entered of the party does not count any more: it is looked up anew. */
+  forget(party: Party): void {
+    this.looked.delete(party);
+  }
+
   /** The agents' register is in use and says of nobody, or not of this agent, that they agreed. */
   isUnregistered(agent: Party | undefined, atUs: TimeUs): boolean {
     return this.needsAgreement && (agent === undefined || this.agreementOf(agent, atUs) === undefined);

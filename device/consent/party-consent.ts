@@ -70,6 +70,14 @@ export class PartyConsent {
     });
   }
 
+  /** Nothing that was said counts any more: it may have been said of somebody else. */
+  clear(): PurposeChange[] {
+    return this.changes(() => {
+      this.general.clear();
+      for (const ledger of this.ledgers.values()) ledger.clear();
+    });
+  }
+
   /** What was said of the same person elsewhere counts here as well. */
   join(other: PartyConsent): PurposeChange[] {
     for (const purpose of other.ledgers.keys()) this.ledgerFor(purpose);
