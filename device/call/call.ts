@@ -40,6 +40,11 @@ export class Call {
     this.parties = [new Party(0, "start", startedAtUs), new Party(1, "start", startedAtUs)];
   }
 
+  /** A place in the journal that no stream has had of which anything was recorded. */
+  get nextStreamIndex(): number {
+    return (this.streams.at(-1)?.index ?? -1) + 1;
+  }
+
   get liveDialogs(): Dialog[] {
     return this.dialogs.filter((dialog) => dialog.isLive);
   }

@@ -178,7 +178,7 @@ function absorb(
     const formerIndex = stream.index;
     const formerSide = stream.side;
     if (isFlipped) stream.side = otherSide(stream.side);
-    stream.index = call.streams.length;
+    stream.index = call.nextStreamIndex;
     call.streams.push(stream);
     // What both halves admitted until now is in the older one already.
     if (hasAudio[stream.side]) giveUp(stream);

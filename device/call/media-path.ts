@@ -261,7 +261,7 @@ export class MediaPath {
       const { key } = flow;
       const source = formatEndpoint(key, 0, key[8]! >>> 16);
       const destination = formatEndpoint(key, 4, key[8]! & 0xffff);
-      stream = new CallStream(call.streams.length, party, ssrc, source, destination);
+      stream = new CallStream(call.nextStreamIndex, party, ssrc, source, destination);
       stream.firstAtUs = nowUs;
       stream.leg = binding.leg;
       call.streams.push(stream);

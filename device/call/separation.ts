@@ -105,7 +105,7 @@ function partiesOf(dialogs: readonly Dialog[]): Set<Party> {
   return new Set(legs.flatMap(({ party, formerParties }) => [party, ...formerParties.values()]));
 }
 
-/** The streams of the leaving legs go over; in their places stand ones of which nothing is recorded. */
+/** The streams of the leaving legs go over; for those of whom something was recorded others stay, with all of it taken out. */
 function moveStreams(
   call: Call,
   own: Call,
@@ -123,16 +123,20 @@ function moveStreams(
     ghosts.set(party, ghost);
     return ghost;
   };
-  for (const [at, stream] of call.streams.entries()) {
-    if (stream.leg === undefined || !leaving.has(stream.leg.dialog)) {
+  const isLeaving = ({ leg }: CallStream): boolean => leg !== undefined && leaving.has(leg.dialog);
+  const former = [...call.streams];
+  const recorded = new Set(former.filter((one) => isLeaving(one) && one.recorded > 0).map(({ party }) => party));
+  call.streams.length = 0;
+  for (const stream of former) {
+    if (!isLeaving(stream)) {
       stream.party = standInsThere.get(stream.party) ?? stream.party;
+      call.streams.push(stream);
       continue;
     }
-    const isOfWhoStays = standInsHere.has(stream.party) && stream.recorded === 0;
-    call.streams[at] = stream.tombstone(isOfWhoStays ? stream.party : ghostOf(stream.party));
+    if (recorded.has(stream.party)) call.streams.push(stream.tombstone(ghostOf(stream.party)));
     if (stream.recorded > 0) moved.push({ stream, formerIndex: stream.index, formerSide: stream.side });
     stream.party = standInsHere.get(stream.party) ?? stream.party;
-    stream.index = own.streams.length;
+    stream.index = own.nextStreamIndex;
     own.streams.push(stream);
   }
   return moved;

@@ -311,6 +311,7 @@ export class CallConsent {
     for (const one of this.said) if (isHere(one)) wanted.add(one.evidence);
     const ids = own.log.copy(this.log, (id) => wanted.has(id));
     const renamed = (id: string): string => ids.get(id) ?? id;
+    for (const [, gate] of gates) this.pastGates.push(gate.tombstone(ghosts, atUs));
     for (const [leg, gate] of this.gates) {
       const standIns = leaving.has(leg.dialog) ? standInsHere : standInsThere;
       for (const [party, standIn] of standIns) gate.unite(standIn, party);

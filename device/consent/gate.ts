@@ -174,6 +174,24 @@ export class Gate implements LegGate {
     for (const span of [...this.spans, ...this.shutSpans]) if (span.party === other) span.party = party;
   }
 
+  /**
+   * What stands for the gate in a call that it no longer belongs to, of those whom `names` gives a name there: what it had
+   * admitted is erased.
+   */
+  tombstone(names: ReadonlyMap<Party, Party>, atUs: TimeUs): Gate {
+    const stone = new Gate(this.sink, { preAnswerMs: 0, keepsDigits: this.keepsDigits });
+    const bury = (span: ClosedSpanRecord, code: DiscardCode, of: Party): void => {
+      const { fromUs, toUs, packets } = span;
+      const party = names.get(of);
+      const reason = DISCARD_REASONS[code - 1]!;
+      if (party) stone.shutSpans.push({ fromUs, toUs: Math.min(toUs, atUs), reason, code, packets, party });
+    };
+    for (const span of this.shutSpans) bury(span, span.code, span.party);
+    for (const { fromUs, toUs, packets, party } of this.spans)
+      bury({ fromUs, toUs, packets, reason: "erased" }, ERASED, party);
+    return stone;
+  }
+
   private blockedBy(stream: CallStream): DiscardCode {
     if (stream.carriesDigits && !this.keepsDigits) return DIGITS;
     return this.trustsAnySource && stream.blocked === SOURCE_CHANGED ? 0 : stream.blocked;

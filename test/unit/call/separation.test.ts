@@ -1,13 +1,20 @@
 // Evidence for two phones' halves to be that of one trunk: the stronger one holds, whichever came first; of equal ones
 // neither. What the wrong half brought along, its audio and what was said in it, does not stay.
+import { mkdirSync } from "node:fs";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { formatProof } from "../../../device/console/prove-report.js";
 import type { CallRecord } from "../../../device/contract/call-record.js";
+import { proveRecording } from "../../../device/store/prove.js";
+import { RecordingStore } from "../../../device/store/recordings.js";
 import { type CallOptions, DEFAULT_START_US } from "../../fakes/call-options.js";
 import { makeCall } from "../../fakes/office-call.js";
 import { makeFolder, removeFolder } from "../../fakes/program.js";
+import { publishRun } from "../../fakes/published-run.js";
 import { officeConfig, type Recorded, recordFrames } from "../../fakes/recorded-frames.js";
+import { RecorderRun } from "../../fakes/recorder-run.js";
 import { mergeCalls, type TimedFrame } from "../../fakes/timed-frames.js";
+import { publicKeyOf } from "../store/store-kit.js";
 
 let folder: string;
 let runs: number;
@@ -187,6 +194,31 @@ describe("equally strong evidence", () => {
     const gone = phone(1, 1200, "number", { durationMs: 300, isEndless: true });
     const result = await record({}, trunk(), gone, phone(2, 4200, "number", { durationMs: 500 }));
     expect(groups(result)).toEqual(["phone-1+trunk", "phone-2"]);
+  });
+});
+
+describe("every recording that comes of a separation", () => {
+  it.each(["agent-only", "consent-first", "both-parties"])("can be proved under %s", async (policy) => {
+    for (const [i, [headers, options]] of [
+      [[GRANT], {}],
+      [[], { headers: { invite: [GRANT] } }],
+      [[GRANT], { headers: { invite: [GRANT] } }],
+    ].entries() as Iterable<[number, [[string, string][], CallOptions]]>) {
+      const run = new RecorderRun(folder, officeConfig({ consent: { policy }, correlation: { byPayload: false } }));
+      await run.feed(mergeCalls(trunk(headers), phone(1, 1200, "number", options), phone(2, 1700, "header"))).end();
+      const data = `${folder}/data-${i}`;
+      mkdirSync(data);
+      const store = RecordingStore.open(data, { gatherMs: 0 });
+      const ids = await publishRun(store, run);
+      store.close();
+      expect(ids).toHaveLength(
+        policy === "consent-first" ? Number(headers.length > 0) + Number(options.headers !== undefined) : 2,
+      );
+      for (const id of ids) {
+        const proof = proveRecording(data, id, publicKeyOf(data))!;
+        expect(proof.proved, formatProof(proof)).toBe(true);
+      }
+    }
   });
 });
 
