@@ -363,7 +363,8 @@ export class CallConsent {
           if (party.role !== "agent" && party.role !== "caller") return true;
           if (entry?.effect === "agent") return party.role !== "agent";
           const isOnFile = entry !== undefined && ON_FILE.has(entry.kind) && entry.kind === granted?.kind;
-          return !ownIds.has(evidence) && !isOnFile;
+          const isInLedger = this.changes.some((change) => change.evidence === evidence && change.to === "granted");
+          return !(isInLedger && ownIds.has(evidence)) && !isOnFile;
         }),
       );
       if (!isForeign) continue;
