@@ -97,7 +97,10 @@ export function percentDecode(text: string): string {
   return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => decodeText(Buffer.from(run.replaceAll("%", ""), "hex")));
 }
 
-/** Control characters become spaces: names are shown to people and written to logs. */
+/**
+ * Control characters become spaces, and so do those that end lines or turn the direction of what stands around them (UAX #9):
+ * names are shown to people and written to logs. What joins letters stays.
+ */
 export function withoutControlCharacters(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ");
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, " ");
 }

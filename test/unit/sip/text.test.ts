@@ -68,6 +68,8 @@ describe("text", () => {
     expect(percentDecode("%41%C3%BC%zz%")).toBe("Aü%zz%");
     expect(percentDecode("%FC")).toBe("ü");
     expect(withoutControlCharacters("a\0b\u001b\u007f\u0085c")).toBe("a b   c");
+    expect(withoutControlCharacters("\u202egnp.exe\u202c \u2066x\u2069\u2028y")).toBe(" gnp.exe   x  y");
+    expect(withoutControlCharacters("\u0645\u06cc\u200c\u062e")).toBe("\u0645\u06cc\u200c\u062e");
   });
 });
 
