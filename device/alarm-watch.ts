@@ -8,6 +8,8 @@ import type { EngineCounters } from "./contract/engine-messages.js";
 const ENGINE_PROVEN_MS = 60_000;
 /** No packet dropped for so long: the alarm is over. */
 const DROPS_OVER_MS = 600_000;
+/** No step of the clock for so long. */
+const STEPS_OVER_MS = 86_400_000;
 
 export class AlarmWatch {
   private readonly alarms: AlarmDesk;
@@ -16,6 +18,7 @@ export class AlarmWatch {
   private droppedAtMs = 0;
   private dropped = 0;
   private losses = 0;
+  private steppedAtMs = Number.POSITIVE_INFINITY;
 
   constructor(alarms: AlarmDesk, clock: Clock) {
     this.alarms = alarms;
@@ -32,6 +35,13 @@ export class AlarmWatch {
     this.alarms.raise("engine-lost", { how, times: this.losses });
   }
 
+  /** `calls`: how many were in progress; a clock that is set while there are none harms nobody. */
+  clockStepped(offsetUs: number, calls: number): void {
+    if (calls === 0) return;
+    this.steppedAtMs = this.clock.monotonicMs();
+    this.alarms.raise("clock-stepped", { offsetMs: Math.round(offsetUs / 1000), calls });
+  }
+
   /** Every second or so. `drops`: packets that the kernel dropped since the last time. */
   note(counters: EngineCounters, drops: number): void {
     const nowMs = this.clock.monotonicMs();
@@ -39,6 +49,7 @@ export class AlarmWatch {
       this.losses = 0;
       this.alarms.clear("engine-lost");
     }
+    if (nowMs - this.steppedAtMs >= STEPS_OVER_MS) this.alarms.clear("clock-stepped");
     this.noteDrops(drops, nowMs);
     const down = counters.sources.flatMap(({ fault }) => (fault ? [fault] : []));
     if (down.length > 0) this.alarms.raise("interface-down", { interfaces: down.join("; ") });

@@ -11,6 +11,7 @@ import {
   type ServiceToEngine,
   type SourceCounters,
 } from "./contract/engine-messages.js";
+import { EngineTime } from "./engine-time.js";
 import { Recorder, type RecorderEvents } from "./recorder.js";
 
 /** Live capture lets time pass this often when no packet comes, and no nearer to now than IDLE_LAG_US. */
@@ -24,11 +25,17 @@ const MAX_UNSENT = 1024;
 /** Live: while so many messages wait, calls that left nothing are counted only. A flood of attempts must not fill memory. */
 const MAX_UNSENT_LIVE = 32_768;
 
+/** Of the kernel: what stamps packets (CLOCK_REALTIME), and what is never set. */
+const LIVE_CLOCKS = { wallUs: () => Date.now() * 1000, monotonicMs: () => performance.now() };
+
 type StartMessage = Extract<ServiceToEngine, { type: "start" }>;
 
 class Engine {
   private readonly recorder: Recorder;
   private readonly live: LiveSource[] = [];
+  private readonly time = new EngineTime(LIVE_CLOCKS, (offsetUs) => this.clockStepped(offsetUs));
+  /** When the pause of all calls ends, 0 = there is none. */
+  private pausedUntilUs = 0;
   private readonly files: SourceCounters[] = [];
   private readonly timers: NodeJS.Timeout[] = [];
   private unreleased = 0;
@@ -52,7 +59,10 @@ class Engine {
       audited: (event) => this.send({ type: "audited", event }),
       notice: (message) => this.send({ type: "notice", message }),
       carried: (call, state) => this.send({ type: "carried", call, ...(state && { state }) }),
-      pausedAll: (pause) => this.send({ type: "pause-of-all", ...(pause && { pause }) }),
+      pausedAll: (pause) => {
+        this.pausedUntilUs = pause?.endsUs ?? 0;
+        this.send({ type: "pause-of-all", ...(pause && { pause }) });
+      },
       journalFault: (error) =>
         this.send({
           type: "input-fault",
@@ -60,6 +70,7 @@ class Engine {
           message: `the journal cannot be written: ${error.message}`,
         }),
     };
+    this.pausedUntilUs = start.carried.pauseOfAll?.endsUs ?? 0;
     this.recorder = new Recorder(start.config, folders, events, {
       before: start.carried,
       ...(start.journalKey !== undefined && { journalKey: Buffer.from(start.journalKey, "base64") }),
@@ -131,7 +142,10 @@ class Engine {
       const { capture, sip } = this.start.config;
       const source = new LiveSource(
         { interface: name, tcpPorts: sip.tcpPorts, ...capture },
-        (frame) => this.recorder.handleFrame(frame),
+        (frame) => {
+          frame.capturedAtUs = this.time.of(frame.capturedAtUs);
+          this.recorder.handleFrame(frame);
+        },
         index,
       );
       try {
@@ -148,9 +162,21 @@ class Engine {
     if (this.live.length === 0) {
       throw new SidetoneError("interface-not-found", "no network interface is up: name one with --interface NAME");
     }
-    this.timers.push(setInterval(() => this.recorder.idle(systemClock.nowUs() - IDLE_LAG_US), IDLE_TICK_MS));
+    this.timers.push(setInterval(() => this.passTime(), IDLE_TICK_MS));
     this.timers.push(setInterval(() => this.checkInterfaces(), COUNTERS_EVERY_MS));
     this.send({ type: "ready", protocol: ENGINE_PROTOCOL, interfaces: this.live.map((source) => source.name) });
+  }
+
+  private passTime(): void {
+    const nowUs = this.time.nowUs();
+    this.recorder.idle(nowUs - IDLE_LAG_US);
+    if (this.time.aheadUs === 0 || this.recorder.table.size > 0 || nowUs < this.pausedUntilUs) return;
+    if (this.time.follow()) this.recorder.beginNewTime();
+  }
+
+  private clockStepped(offsetUs: number): void {
+    this.recorder.noteClockStep(offsetUs);
+    this.send({ type: "clock-step", offsetUs, calls: this.recorder.table.size });
   }
 
   /** A refused filter costs CPU, no packets: every frame is handed up instead. */

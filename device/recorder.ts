@@ -35,6 +35,10 @@ import { SignallingPath } from "./signalling.js";
 const TICK_US = 20_000;
 /** A step back in packet time of more than this is a new clock, not disorder. */
 const CLOCK_STEP_US = 2_000_000;
+/** Steps of the clock that are remembered for calls in progress, the newest. */
+const MAX_CLOCK_STEPS = 64;
+/** Calls that have ended while the disk refused their last blocks; a further one ends with what is in the files. */
+const MAX_UNWRITTEN = 1024;
 
 export interface RecorderEvents {
   ended(record: CallRecord, journal: JournalPosition | undefined): void;
@@ -77,6 +81,10 @@ export class Recorder {
   private readonly journals = new Map<CallId, CallJournal>();
   private nowUs: TimeUs = 0;
   private tickedAtUs: TimeUs = 0;
+  /** In the engine's time, which has none of them. */
+  private clockSteps: { atUs: TimeUs; offsetUs: number }[] = [];
+  /** Ended, and some of what was admitted is in memory only. */
+  private readonly unwritten: { record: CallRecord; journal: CallJournal }[] = [];
   private otherDatagrams = 0;
   private dtlsDatagrams = 0;
 
@@ -143,6 +151,18 @@ export class Recorder {
     return this.guard.command(command, this.nowUs);
   }
 
+  /** The clock that stamps packets was set; the times that are handed in have nothing of it. */
+  noteClockStep(offsetUs: number): void {
+    this.clockSteps = [...this.clockSteps, { atUs: this.nowUs, offsetUs }].slice(-MAX_CLOCK_STEPS);
+  }
+
+  /** Times jump with the next one that is handed in: nothing is in progress that has any of before. */
+  beginNewTime(): void {
+    this.clockSteps = [];
+    this.nowUs = 0;
+    this.tickedAtUs = 0;
+  }
+
   /** Whether there is room for recordings that have not begun. In force with the next packet. */
   setRoom(takesNewCalls: boolean): void {
     this.guard.setRoom(takesNewCalls, this.nowUs);
@@ -159,6 +179,7 @@ export class Recorder {
     this.signalling.finish();
     this.table.closeAll(this.nowUs);
     this.journal.flush();
+    this.endWritten(0);
   }
 
   exportCounters(): Record<string, number> {
@@ -207,6 +228,17 @@ export class Recorder {
     // How long admitted audio may stay in memory is a promise about a killed process, so the wall clock counts it: a
     // replay runs through hours of packet time in seconds.
     this.journal.tick(this.clock.monotonicMs() * 1000);
+    this.endWritten(MAX_UNWRITTEN);
+  }
+
+  /** Reports the calls whose last blocks have come into a file, and the oldest beyond so many as they are. */
+  private endWritten(most: number): void {
+    while (this.unwritten.length > 0) {
+      const { record, journal } = this.unwritten[0]!;
+      if (journal.isWaiting && this.unwritten.length <= most) return;
+      this.unwritten.shift();
+      this.events.ended(record, journal.lastPosition);
+    }
   }
 
   private readRegisters(): Registers {
@@ -245,7 +277,7 @@ export class Recorder {
   /** What a recovery would need to know; calls that were never answered leave nothing to recover. */
   private snapshot(call: Call, nowUs: TimeUs): void {
     if (call.answeredAtUs === undefined && !call.streams.some((stream) => stream.recorded > 0)) return;
-    this.journals.get(call.id)?.snapshot(describeCall(call, this.guard.report(call, nowUs)));
+    this.journals.get(call.id)?.snapshot(this.withSteps(describeCall(call, this.guard.report(call, nowUs))));
   }
 
   /** What a half admitted before it was recognised follows it into the journal of its call. */
@@ -276,13 +308,23 @@ export class Recorder {
     for (const one of [former, call]) this.keepErasure(one, this.nowUs);
   }
 
-  private finish(call: Call, record: CallRecord): void {
+  private withSteps(record: CallRecord): CallRecord {
+    const clockSteps = this.clockSteps.filter(({ atUs }) => atUs >= record.startedAtUs && atUs <= record.endedAtUs);
+    return clockSteps.length > 0 ? { ...record, clockSteps } : record;
+  }
+
+  private finish(call: Call, plain: CallRecord): void {
+    const record = this.withSteps(plain);
     const journal = this.journals.get(call.id);
     this.journals.delete(call.id);
     const isWritten = journal?.lastPosition !== undefined || record.noAudio === undefined;
-    // When the disk refuses the last block, what is in the file can be sealed all the same: the record goes along.
-    const position = isWritten ? (journal?.end(record) ?? journal?.lastPosition) : undefined;
+    const position = isWritten ? journal?.end(record) : undefined;
+    // What the disk refuses is in memory, and may come into the file yet.
+    if (isWritten && position === undefined && journal?.isWaiting) {
+      this.unwritten.push({ record, journal });
+      return;
+    }
     if (!isWritten) this.journal.release(call.id);
-    this.events.ended(record, position);
+    this.events.ended(record, position ?? journal?.lastPosition);
   }
 }

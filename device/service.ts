@@ -22,6 +22,7 @@ import { EngineProcess } from "./engine-process.js";
 import { Faces } from "./faces.js";
 import { FileWatch } from "./file-watch.js";
 import { AlarmBook, type AlarmBookState } from "./health/alarms.js";
+import { ClockWatch } from "./health/clock-watch.js";
 import { listRuns, makeRun } from "./journal/recovery.js";
 import { JournalKeys } from "./journal-keys.js";
 import { CallKeeper } from "./keeper.js";
@@ -81,6 +82,8 @@ export class Service {
   private readonly alarmWatch: AlarmWatch;
   /** Of a running box; a replay reads on until the disk is full and says so. */
   private readonly disk: DiskKeeper | undefined;
+  /** Of a running box: a captured file has the times of whoever captured it. */
+  private readonly clock: ClockWatch | undefined;
   private faces: Faces | undefined;
   private watch: FileWatch | undefined;
   private diskStatus: DiskStatus | undefined;
@@ -107,6 +110,7 @@ export class Service {
     this.alarmWatch = new AlarmWatch(this.alarms, systemClock);
     const isLive = options.capture.kind === "live";
     this.disk = isLive ? this.openDisk() : undefined;
+    this.clock = isLive ? new ClockWatch(this.alarms) : undefined;
     this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
     this.desk = new EngineDesk((message) => this.engine?.send(message) ?? false);
   }
@@ -117,6 +121,7 @@ export class Service {
     this.disk?.prepare();
     this.store = RecordingStore.open(dataFolder, {
       device: this.device,
+      clockState: this.clock && (() => this.clock!.state),
       audit: {
         onFault: (message) => {
           logger.error(message);
@@ -134,6 +139,7 @@ export class Service {
     this.spool.start();
     this.carried.read(this.store.key);
     this.disk?.start();
+    this.clock?.start();
     this.pool = new SealPool({ workers: config.seal.workers });
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
     const alarms = this.options.capture.kind === "live" ? this.alarms : undefined;
@@ -149,6 +155,7 @@ export class Service {
     await this.keeper.idle();
     this.watch?.stop();
     await this.faces?.stop();
+    this.clock?.stop();
     await this.disk?.stop();
     await this.spool.stop();
     this.store.audit.append({ kind: "stopped", actor: "service" });
@@ -318,6 +325,9 @@ export class Service {
         break;
       case "progress":
         this.options.onProgress(message.readBytes, message.totalBytes);
+        break;
+      case "clock-step":
+        this.alarmWatch.clockStepped(message.offsetUs, message.calls);
         break;
       case "notice":
         logger.warn(message.message);

@@ -10,7 +10,8 @@ export interface Clock {
 }
 
 export const systemClock: Clock = {
-  nowUs: () => Math.round((performance.timeOrigin + performance.now()) * 1000),
+  // Not performance.timeOrigin: it stays what it was when the process began, however the clock is set.
+  nowUs: () => Date.now() * 1000,
   monotonicMs: () => performance.now(),
 };
 

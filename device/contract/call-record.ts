@@ -274,6 +274,8 @@ export interface CallRecord {
   echo?: EchoRecord;
   events: CallEventRecord[];
   warnings: WarningRecord[];
+  /** Steps of the clock that stamps packets during the call, already taken out of every time here; absent when there were none. */
+  clockSteps?: { atUs: TimeUs; offsetUs: number }[];
   /** Set when nothing was admitted. */
   noAudio?: NoAudioReason;
   /** The call turned out to be a half of this one, which holds its audio: it leaves nothing itself. */

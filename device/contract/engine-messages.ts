@@ -155,6 +155,8 @@ export type EngineToService =
   | { type: "pause-of-all"; pause?: CarriedPause }
   /** How far the files have been read; total 0 = unknown (stdin). */
   | { type: "progress"; readBytes: number; totalBytes: number }
+  /** The clock that stamps packets was set by so much; above 0 = forward. */
+  | { type: "clock-step"; offsetUs: number; calls: number }
   /** Something an installer should know that costs nothing yet. */
   | { type: "notice"; message: string }
   /** A fault of one input that does not stop the engine (a cut file, an interface that went down). */

@@ -133,6 +133,17 @@ export interface ManifestRetention {
   lengthenOnly: boolean;
 }
 
+/** Whether a time server sets the box's clock; "unknown" = nobody there can say. */
+export type ClockState = boolean | "unknown";
+
+/** The clock by which the times here were taken. */
+export interface ManifestClock {
+  /** When the recording was stored. */
+  synchronized: ClockState;
+  /** Steps of the box's clock during the call, taken out of all times here: they go on by the clock of the call's beginning. */
+  steps: { atMs: number; offsetMs: number }[];
+}
+
 export interface Manifest {
   schema: typeof MANIFEST_SCHEMA;
   id: CallId;
@@ -172,6 +183,8 @@ export interface Manifest {
   echo?: EchoRecord;
   events: { atMs: number; kind: string; detail?: Record<string, unknown> }[];
   warnings: { code: string; detail: Record<string, unknown> }[];
+  /** Absent in recordings of replayed captures. */
+  clock?: ManifestClock;
   /** The audit chain's newest durable entry when this was signed (seq 0: none): the chain has it in this form. */
   audit?: AuditHead;
   /** SHA-256 (hex) of the previous manifest file's bytes; "" for the first of this data folder. */

@@ -27,6 +27,8 @@ export interface CallJournal {
   end(record: CallRecord): JournalPosition | undefined;
   /** The call's last block that is in a file. */
   readonly lastPosition: JournalPosition | undefined;
+  /** Blocks of it are in memory only: the disk has not taken them. */
+  readonly isWaiting: boolean;
 }
 
 const MIN_DELTA_US = -(2 ** 31);
@@ -48,6 +50,10 @@ export class OpenCallJournal implements CallJournal, BlockOwner {
     this.#queue = queue;
     this.#onEnded = onEnded;
     this.#isClosed = isClosed;
+  }
+
+  get isWaiting(): boolean {
+    return this.place.waitingBlocks > 0;
   }
 
   get lastPosition(): JournalPosition | undefined {

@@ -8,8 +8,10 @@ import {
   audioFileName,
   type CallLogLine,
   type CallSide,
+  type ClockState,
   MANIFEST_SCHEMA,
   type Manifest,
+  type ManifestClock,
   type ManifestParty,
   type ManifestRetention,
   type ManifestStream,
@@ -26,6 +28,8 @@ export interface ManifestOptions {
   device: string;
   /** The audit chain's newest durable entry, where there is a chain. */
   audit?: AuditHead | undefined;
+  /** Whether the clock is synchronised; absent where times are those of a captured file. */
+  clockState?: (() => ClockState) | undefined;
   /** What a recording of this class is promised. */
   promiseFor?: ((retention: string) => ManifestRetention | undefined) | undefined;
 }
@@ -90,9 +94,26 @@ export function buildManifest(record: CallRecord, sealed: SealedAudio, options: 
       kind,
       ...(detail && { detail }),
     })),
-    warnings: [...record.warnings, ...sealed.warnings].map(({ code, detail }) => ({ code, detail })),
+    warnings: [...record.warnings, ...sealed.warnings, ...clockWarnings(record)].map(({ code, detail }) => ({
+      code,
+      detail,
+    })),
+    ...(options.clockState && { clock: { synchronized: options.clockState(), steps: clockSteps(record, sealed) } }),
     ...(options.audit && { audit: { seq: options.audit.seq, sha256: options.audit.sha256 } }),
   };
+}
+
+function clockSteps({ clockSteps = [] }: CallRecord, sealed: SealedAudio): ManifestClock["steps"] {
+  return clockSteps.map(({ atUs, offsetUs }) => ({
+    atMs: toMs(atUs - sealed.startsAtUs),
+    offsetMs: Math.round(offsetUs / 1000),
+  }));
+}
+
+function clockWarnings({ clockSteps = [] }: CallRecord): CallRecord["warnings"] {
+  if (clockSteps.length === 0) return [];
+  const offsetUs = clockSteps.reduce((sum, step) => sum + step.offsetUs, 0);
+  return [{ code: "clock-stepped", detail: { steps: clockSteps.length, offsetMs: Math.round(offsetUs / 1000) } }];
 }
 
 /** The log line of a call; without `stored` it left no audio and `record.noAudio` says why. */

@@ -22,7 +22,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { CallId } from "../base/ids.js";
 import { sha256Of } from "../base/sha256.js";
 import type { CallRecord } from "../contract/call-record.js";
-import type { Manifest, ManifestRetention } from "../contract/manifest.js";
+import type { ClockState, Manifest, ManifestRetention } from "../contract/manifest.js";
 import { buildManifest } from "../seal/manifest.js";
 import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
@@ -47,6 +47,8 @@ export interface PublisherOptions {
   audit: AuditChain;
   /** What a recording of a class is promised, for its manifest. */
   promiseFor?: ((retention: string) => ManifestRetention | undefined) | undefined;
+  /** Whether the clock is synchronised, for manifests; absent in a replay. */
+  clockState?: (() => ClockState) | undefined;
 }
 
 export interface Published {
@@ -190,8 +192,8 @@ export class Publisher {
 
   #sign(group: Ticket[]): SignedManifest[] {
     let previous = this.#chain.head;
-    const { device, promiseFor } = this.#options;
-    const options = { device, audit: this.#audit.head, promiseFor };
+    const { device, promiseFor, clockState } = this.#options;
+    const options = { device, audit: this.#audit.head, promiseFor, clockState };
     return group.map(({ record, sealed }) => {
       const unsigned = buildManifest(record, sealed, options);
       const signed = signManifest(unsigned, previous, this.#key.privateKey);

@@ -6,7 +6,7 @@ import { isoUs } from "../base/clock.js";
 import type { CallId, TimeUs } from "../base/ids.js";
 import { sha256Of } from "../base/sha256.js";
 import type { CallRecord } from "../contract/call-record.js";
-import type { CallLogLine, ManifestRetention } from "../contract/manifest.js";
+import type { CallLogLine, ClockState, ManifestRetention } from "../contract/manifest.js";
 import { logLineOf } from "../seal/manifest.js";
 import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
@@ -33,6 +33,8 @@ export interface StoreOptions {
   audit?: AuditOptions;
   /** What a recording of a class is promised, for its manifest; by default nothing. */
   promiseFor?: (retention: string) => ManifestRetention | undefined;
+  /** Whether the clock is synchronised, for manifests; absent in a replay. */
+  clockState?: (() => ClockState) | undefined;
   /** Of deleting; only tests give others than the disk's. */
   deletionFiles?: FileLayer;
   /** Told of every recording that is deleted, as `DeletionOptions.forget`. */
@@ -74,6 +76,7 @@ export class RecordingStore {
         gatherMs: options.gatherMs ?? GATHER_MS,
         audit: this.audit,
         promiseFor: options.promiseFor,
+        clockState: options.clockState,
       });
       this.#witness = new FileWitness(paths.dataFolder, this.audit, this.#log);
       this.#witness.open();
