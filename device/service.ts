@@ -34,6 +34,7 @@ import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
 import { RecordingStore } from "./store/recordings.js";
 import { SpoolKeeper } from "./store/spool-keeper.js";
+import { TlsNotices } from "./tls-notices.js";
 
 /** First and longest pause before a crashed engine is started again. */
 const RESTART_FIRST_MS = 500;
@@ -93,6 +94,7 @@ export class Service {
   private keeper!: CallKeeper;
   private engine: EngineProcess | undefined;
   private counters: EngineCounters | undefined;
+  private readonly tlsNotices: TlsNotices;
   private readonly faults: InputFault[] = [];
   private exitCode: ExitCode = EXIT.ok;
   private isStopping = false;
@@ -105,6 +107,7 @@ export class Service {
     this.journalRoot = join(options.dataFolder, "journal");
     this.registerFolder = join(options.dataFolder, "registers");
     this.device = options.config.device.id || hostname();
+    this.tlsNotices = new TlsNotices(options.logger);
     this.journalKeys = new JournalKeys(options.config.encryption.recipients);
     this.alarms = this.openAlarms();
     this.alarmWatch = new AlarmWatch(this.alarms, systemClock);
@@ -367,6 +370,7 @@ export class Service {
       if (drops > 0) this.options.logger.warn("kernel dropped packets", { interface: source.name, packets: drops });
       dropped += Math.max(0, drops);
     }
+    this.tlsNotices.note(counters.tlsEndpoints);
     this.alarmWatch.note(counters, dropped);
     if (counters.isJournalFailing || this.keeper.waiting > 0) this.disk?.suspect();
   }

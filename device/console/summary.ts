@@ -185,8 +185,9 @@ function formatTotals(totals: SummaryTotals, inputs: readonly SourceCounters[]):
 /** A line each, the most frequent first. */
 function formatEncapsulations(encapsulations: readonly EncapsulationStatus[]): string[] {
   const byFrames = [...encapsulations].sort((a, b) => b.frames - a.frames);
-  const lines = byFrames.slice(0, MAXIMUM_ENCAPSULATIONS).map(({ layers, outer, frames }) => {
-    const ends = outer === "" ? "" : ` (${outer.replace("→", "->")})`;
+  const lines = byFrames.slice(0, MAXIMUM_ENCAPSULATIONS).map(({ layers, outer, inner, frames }) => {
+    const named = [outer, inner && `first inside ${inner}`].filter((text) => text !== "").join(", ");
+    const ends = named && ` (${named.replaceAll("→", "->")})`;
     return `encapsulated: ${count(frames, "frame", "frames")} in ${layers}${ends}`;
   });
   const more = byFrames.slice(MAXIMUM_ENCAPSULATIONS);

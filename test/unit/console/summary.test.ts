@@ -118,13 +118,16 @@ describe("formatSummary", () => {
     };
     const text = formatSummary(withMirrors(mirrors));
     expect(text.split("1 input\n")[1]).toBe(
-      "encapsulated: 412 frames in gre/erspan2/ethernet (10.9.0.1 -> 10.9.0.2)\nencapsulated: 1 frame in vlan/vlan\n",
+      "encapsulated: 412 frames in gre/erspan2/ethernet (10.9.0.1 -> 10.9.0.2, first inside 10.0.0.1 -> 10.0.0.2)\n" +
+        "encapsulated: 1 frame in vlan/vlan (first inside 10.0.0.1 -> 10.0.0.2)\n",
     );
     expect(describeSummary(withMirrors(mirrors)).encapsulations).toEqual(mirrors);
     const many = Array.from({ length: 64 }, (_, i) => wrapped("gtp-u", `10.0.0.${i} → 10.0.1.1`, 100 - i));
     const lines = formatSummary(withMirrors(many)).split("\n");
     expect(lines.filter((line) => line.startsWith("encapsulated: "))).toHaveLength(11);
-    expect(lines).toContain("encapsulated: 100 frames in gtp-u (10.0.0.0 -> 10.0.1.1)");
+    expect(lines).toContain(
+      "encapsulated: 100 frames in gtp-u (10.0.0.0 -> 10.0.1.1, first inside 10.0.0.1 -> 10.0.0.2)",
+    );
     expect(lines).toContain("encapsulated: 3429 frames in 54 more ways");
     expect(formatSummary(withMirrors([]))).not.toMatch(/encapsulated/);
   });
