@@ -132,6 +132,15 @@ export class Service {
         },
         onRecovery: () => this.alarms.clear("audit-unwritable"),
       },
+      index: {
+        numbers: config.numbers,
+        onFault: (message) => {
+          logger.error(message);
+          this.alarms.raise("index-unusable", { reason: message });
+        },
+        onRecovery: () => this.alarms.clear("index-unusable"),
+        onNotice: (message) => logger.warn(message),
+      },
     });
     this.auditStart();
     this.spool = new SpoolKeeper({

@@ -7,6 +7,7 @@ import type { CallId, TimeUs } from "../base/ids.js";
 import { sha256Of } from "../base/sha256.js";
 import type { CallRecord } from "../contract/call-record.js";
 import type { CallLogLine, ClockState, ManifestRetention } from "../contract/manifest.js";
+import type { Tombstone } from "../contract/tombstone.js";
 import { logLineOf } from "../seal/manifest.js";
 import type { SealedAudio } from "../seal/seal.js";
 import { storageFault } from "../seal/storage-fault.js";
@@ -18,6 +19,7 @@ import { makeFolders } from "./durable-file.js";
 import { diskFiles, type FileLayer } from "./file-layer.js";
 import { FileWitness } from "./file-witness.js";
 import { FolderLock } from "./folder-lock.js";
+import { CallIndex, type CallIndexOptions } from "./index/call-index.js";
 import { type Published, Publisher } from "./publisher.js";
 import { RecordingPaths, timeOfCallId } from "./recording-paths.js";
 import { type DeletionOptions, RecordingDeletion } from "./retention/deletion.js";
@@ -39,6 +41,8 @@ export interface StoreOptions {
   deletionFiles?: FileLayer;
   /** Told of every recording that is deleted, as `DeletionOptions.forget`. */
   forget?: NonNullable<DeletionOptions["forget"]>;
+  /** By default there is none, and none is made. */
+  index?: CallIndexOptions;
 }
 
 /** How long a recording waits for others to be published with: sealing takes some milliseconds for each. */
@@ -53,6 +57,8 @@ export class RecordingStore {
   readonly paths: RecordingPaths;
   /** The box's, for what else it writes and signs. */
   readonly key: DeviceKey;
+  /** For listings; what it lacks is in the files. */
+  readonly index: CallIndex | undefined;
   readonly #files: FileLayer;
   readonly #lock: FolderLock;
   readonly #publisher: Publisher;
@@ -80,10 +86,15 @@ export class RecordingStore {
       });
       this.#witness = new FileWitness(paths.dataFolder, this.audit, this.#log);
       this.#witness.open();
-      const { deletionFiles, forget } = options;
+      const { deletionFiles } = options;
+      const forget = (tombstone: Tombstone): void | Promise<void> => {
+        this.index?.markDeleted(tombstone.id, tombstone.reason);
+        return options.forget?.(tombstone);
+      };
       this.deletion = new RecordingDeletion({ paths, key, audit: this.audit, files: deletionFiles, forget });
       this.#enterAnnounced();
       removeLeftovers(paths.partialFolder);
+      this.index = options.index && CallIndex.open(paths, options.index);
     } catch (error) {
       this.audit.close();
       throw error;
@@ -145,7 +156,9 @@ export class RecordingStore {
     try {
       // It may have been deleted between its publication and this.
       const isDeleted = existsSync(this.paths.tombstone(line.id, Date.parse(line.startedAt) * 1000));
-      if (this.#log.append(isDeleted ? redactLine(line, "request") : line)) this.#witness.logGrew();
+      const logged = isDeleted ? redactLine(line, "request") : line;
+      if (this.#log.append(logged)) this.#witness.logGrew();
+      this.index?.write(logged);
     } catch (error) {
       throw storageFault("seal-failed", `cannot log call ${line.id}`, error);
     }
@@ -189,6 +202,7 @@ export class RecordingStore {
 
   /** Writes what the audit chain has still to write, and gives the data folder back. Nothing may be being published. */
   close(): void {
+    this.index?.close();
     this.#witness.close();
     this.audit.close();
     this.#lock.release();

@@ -1,0 +1,58 @@
+// A call as listings have it, out of the index: `sidetoned calls --json`. Times are ISO 8601 UTC with µs. Changed only with a
+// new schema version.
+import type { CallId } from "../base/ids.js";
+import type { ConsentState, EndReason, NoAudioReason, PartyRole, Policy } from "./call-record.js";
+import type { CallSide } from "./manifest.js";
+import type { DeletionReason } from "./tombstone.js";
+
+export const LISTING_SCHEMA = "sidetone.calls/1";
+
+/** Of a deleted recording, or of a call whose people were erased, nothing is left that names anybody. */
+export interface ListedParty {
+  role: PartyRole;
+  side: CallSide;
+  number: string;
+  /** "" without audio: only the manifest has it. */
+  name: string;
+  identifiedBy: string;
+  consent: ConsentState;
+  recordedMs: number;
+}
+
+export interface ListedRecording {
+  bytes: number;
+  /** Of the file as it is stored, lower-case hex. */
+  sha256: string;
+  sampleRateHz: number;
+  policyRule: string;
+  purpose: string;
+  /** Retention class: that of the manifest's terms, else the rule's; "" for none. */
+  retention: string;
+}
+
+export interface ListedCall {
+  id: CallId;
+  startedAt: string;
+  /** "" when it was not. */
+  answeredAt: string;
+  endedAt: string;
+  endReason: EndReason;
+  rejectStatus: number;
+  policy: Policy;
+  /** "" when audio was stored. */
+  noAudio: NoAudioReason | "";
+  /** Path of the audio below the data folder, "" without. */
+  file: string;
+  /** Of the audio; 0 without. */
+  durationMs: number;
+  sipCallIds: string[];
+  warnings: string[];
+  /** Absent unless it was. */
+  deleted?: DeletionReason;
+  /** As in the manifest. */
+  parties: ListedParty[];
+  /** Absent without audio. */
+  recording?: ListedRecording;
+  /** In alphabetical order. */
+  tags: string[];
+}

@@ -1,0 +1,234 @@
+// Writes calls into the index and takes them out of it. Writing what is there changes nothing, so that it can be done again
+// whenever in doubt. Keeps `postings` and `facets` as what the calls need, no more: a number that no call has any longer is gone.
+import type { Database, Statement } from "better-sqlite3";
+import { type CallId, callIdToBytes, type TimeUs } from "../../base/ids.js";
+import type { NumberRules } from "../../call/numbers.js";
+import { type IndexEntry, numberKey, usOfIso } from "./entry.js";
+import { FACET, type FacetKind } from "./schema.js";
+
+/** What a delivery of a recording to somebody has come to. */
+export interface DeliveryState {
+  target: string;
+  state: string;
+  attempts: number;
+  /** When it is to be tried next, or was done. */
+  atUs: TimeUs;
+  note: string;
+}
+
+export const MAX_TAGS = 32;
+/** Facets whose id is remembered. */
+const MAX_KNOWN_FACETS = 4096;
+/** Keys count milliseconds since 2020 in their upper bits: they stay exact numbers until 2089, and for as long before. */
+const KEY_EPOCH_MS = Date.UTC(2020);
+const KEY_RANDOM = 4096;
+const MAX_KEY_MS = 2 ** 41 - 1;
+
+interface Row {
+  pk: number;
+  started_us: number;
+  facets: string;
+}
+
+export class EntryWriter {
+  readonly #database: Database;
+  readonly #rules: NumberRules;
+  readonly #statements = new Map<string, Statement<unknown[]>>();
+  /** Ids by kind and value. */
+  readonly #facets = new Map<string, number>();
+
+  constructor(database: Database, rules: NumberRules) {
+    this.#database = database;
+    this.#rules = rules;
+  }
+
+  /** All or none. */
+  transaction<Result>(work: () => Result): Result {
+    try {
+      return this.#database.transaction(work).immediate();
+    } catch (error) {
+      // What was rolled back may have been remembered.
+      this.#facets.clear();
+      throw error;
+    }
+  }
+
+  /** To be called in a transaction. */
+  put(entry: IndexEntry): void {
+    const before = this.#rowOf(entry.id);
+    const pk = before?.pk ?? this.#freeKey(entry.id);
+    const startedUs = usOfIso(entry.startedAt)!;
+    const tags = before ? this.#tagsOf(pk) : [];
+    const facets = this.#facetsOf(entry, tags);
+    if (before) this.#takeOut(before, new Set(before.started_us === startedUs ? facets : []));
+    this.#run(
+      `INSERT INTO calls (pk, id, started_us, ended_us, answered_at, end_reason, reject_status, policy, no_audio, file,
+         duration_ms, sip_call_ids, warnings, deleted, facets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      pk,
+      entry.id,
+      startedUs,
+      usOfIso(entry.endedAt)!,
+      entry.answeredAt,
+      entry.endReason,
+      entry.rejectStatus,
+      entry.policy,
+      entry.noAudio,
+      entry.file,
+      entry.durationMs,
+      JSON.stringify(entry.sipCallIds),
+      JSON.stringify(entry.warnings),
+      entry.deleted ?? null,
+      JSON.stringify(facets),
+    );
+    for (const facet of facets) this.#run("INSERT OR IGNORE INTO postings VALUES (?, ?, ?)", facet, startedUs, pk);
+    this.#putParts(pk, entry);
+  }
+
+  /** With everything that belongs to it. To be called in a transaction. */
+  remove(id: CallId): void {
+    const row = this.#rowOf(id);
+    if (row === undefined) return;
+    this.#takeOut(row, new Set());
+    for (const table of ["tags", "deliveries"]) this.#run(`DELETE FROM ${table} WHERE call = ?`, row.pk);
+  }
+
+  /** Replaces a call's tags; false when there is no such call. To be called in a transaction. */
+  setTags(id: CallId, tags: readonly string[]): boolean {
+    const row = this.#rowOf(id);
+    if (row === undefined) return false;
+    const old = this.#tagsOf(row.pk).map((tag) => this.#facet("tag", tag));
+    this.#run("DELETE FROM tags WHERE call = ?", row.pk);
+    const fresh = [...new Set(tags)].slice(0, MAX_TAGS);
+    for (const tag of fresh) this.#run("INSERT INTO tags VALUES (?, ?)", row.pk, tag);
+    const ids = fresh.map((tag) => this.#facet("tag", tag));
+    for (const id of ids) this.#run("INSERT OR IGNORE INTO postings VALUES (?, ?, ?)", id, row.started_us, row.pk);
+    for (const id of old.filter((one) => !ids.includes(one))) this.#removePosting(id, row);
+    const others = (JSON.parse(row.facets) as number[]).filter((one) => !old.includes(one));
+    this.#run("UPDATE calls SET facets = ? WHERE pk = ?", JSON.stringify([...others, ...ids]), row.pk);
+    return true;
+  }
+
+  /** False when there is no such call. To be called in a transaction. */
+  setDelivery(id: CallId, { target, state, attempts, atUs, note }: DeliveryState): boolean {
+    const row = this.#rowOf(id);
+    if (row === undefined) return false;
+    this.#run(
+      "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?)",
+      row.pk,
+      target,
+      state,
+      attempts,
+      Math.round(atUs),
+      note,
+    );
+    return true;
+  }
+
+  #putParts(pk: number, { parties, recording, evidence }: IndexEntry): void {
+    for (const [place, party] of parties.entries()) {
+      const { role, side, number, name, identifiedBy, consent, recordedMs } = party;
+      const facet = number === "" ? 0 : this.#facet("number", numberKey(number, this.#rules));
+      this.#run(
+        "INSERT INTO parties VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ...[pk, place, role, side, number, facet, name, identifiedBy, consent, recordedMs],
+      );
+    }
+    if (recording) {
+      const { bytes, sha256, sampleRateHz, policyRule, purpose, retention } = recording;
+      this.#run(
+        "INSERT INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ...[pk, bytes, sha256, sampleRateHz, policyRule, purpose, retention],
+      );
+    }
+    for (const [place, { id, at, kind, effect }] of evidence.entries())
+      this.#run("INSERT INTO evidence VALUES (?, ?, ?, ?, ?, ?)", pk, place, id, at, kind, effect);
+  }
+
+  /** All but tags and deliveries; `kept`: facets that it is to have again. */
+  #takeOut(row: Row, kept: ReadonlySet<number>): void {
+    for (const table of ["parties", "recordings", "evidence"]) this.#run(`DELETE FROM ${table} WHERE call = ?`, row.pk);
+    this.#run("DELETE FROM calls WHERE pk = ?", row.pk);
+    for (const facet of JSON.parse(row.facets) as number[]) if (!kept.has(facet)) this.#removePosting(facet, row);
+  }
+
+  #removePosting(facet: number, { started_us, pk }: Row): void {
+    this.#run("DELETE FROM postings WHERE facet = ? AND started_us = ? AND call = ?", facet, started_us, pk);
+    if (this.#get("SELECT 1 FROM postings WHERE facet = ? LIMIT 1", facet) !== undefined) return;
+    this.#run("DELETE FROM facets WHERE id = ?", facet);
+    this.#facets.clear();
+  }
+
+  /** Ids of everything by which the call is found, each once. */
+  #facetsOf({ policy, parties }: IndexEntry, tags: readonly string[]): number[] {
+    const ids = new Set<number>([this.#facet("policy", policy)]);
+    for (const { role, number, consent } of parties) {
+      // An agent's own consent is asked for by nobody.
+      if (role !== "agent") ids.add(this.#facet("consent", consent));
+      if (number === "") continue;
+      const key = numberKey(number, this.#rules);
+      ids.add(this.#facet("number", key));
+      if (role === "agent") ids.add(this.#facet("agent", key));
+    }
+    for (const tag of tags) ids.add(this.#facet("tag", tag));
+    return [...ids];
+  }
+
+  #facet(kind: FacetKind, value: string): number {
+    const name = FACET[kind] + value;
+    const known = this.#facets.get(name);
+    if (known !== undefined) return known;
+    const backwards = kind === "number" || kind === "agent" ? reversed(value) : "";
+    this.#run("INSERT OR IGNORE INTO facets (kind, value, backwards) VALUES (?, ?, ?)", FACET[kind], value, backwards);
+    const { id } = this.#get("SELECT id FROM facets WHERE kind = ? AND value = ?", FACET[kind], value) as {
+      id: number;
+    };
+    if (this.#facets.size >= MAX_KNOWN_FACETS) this.#facets.delete(this.#facets.keys().next().value!);
+    this.#facets.set(name, id);
+    return id;
+  }
+
+  #rowOf(id: CallId): Row | undefined {
+    return this.#get("SELECT pk, started_us, facets FROM calls WHERE id = ?", id) as Row | undefined;
+  }
+
+  #tagsOf(pk: number): string[] {
+    return (this.#prepare("SELECT tag FROM tags WHERE call = ?").all(pk) as { tag: string }[]).map(({ tag }) => tag);
+  }
+
+  /** Made of the name alone, so that a rebuilt index has the same order, unless another call has it already. */
+  #freeKey(id: CallId): number {
+    let key = keyOf(id);
+    while (this.#get("SELECT 1 FROM calls WHERE pk = ?", key) !== undefined) key++;
+    return key;
+  }
+
+  #run(sql: string, ...values: unknown[]): void {
+    this.#prepare(sql).run(...values);
+  }
+
+  #get(sql: string, ...values: unknown[]): unknown {
+    return this.#prepare(sql).get(...values);
+  }
+
+  /** As many as this file has texts. */
+  #prepare(sql: string): Statement<unknown[]> {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#database.prepare<unknown[]>(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+/** Of a number, for those who know its end. */
+export function reversed(value: string): string {
+  return [...value].reverse().join("");
+}
+
+/** Keys sort as the names do, within the years in which they are exact. */
+export function keyOf(id: CallId): number {
+  const bytes = callIdToBytes(id);
+  const sinceMs = bytes.readUIntBE(0, 6) - KEY_EPOCH_MS;
+  const boundMs = Math.max(-MAX_KEY_MS, Math.min(MAX_KEY_MS, sinceMs));
+  return boundMs * KEY_RANDOM + (bytes.readUInt16BE(6) >>> 4);
+}

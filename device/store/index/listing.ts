@@ -1,0 +1,391 @@
+// Answers listings out of the index: the newest calls first, page by page, by any filters together. Chooses for every question
+// what to go through: the calls of the rarest value, or all calls by time when what is asked for is frequent.
+import type { Database, Statement } from "better-sqlite3";
+import { isoUs } from "../../base/clock.js";
+import type { CallId, TimeUs } from "../../base/ids.js";
+import type { NumberRules } from "../../call/numbers.js";
+import type { ConsentState, Policy } from "../../contract/call-record.js";
+import type { ListedCall, ListedParty, ListedRecording } from "../../contract/listing.js";
+import { numberKey } from "./entry.js";
+import { reversed } from "./entry-writer.js";
+import { FACET, type FacetKind } from "./schema.js";
+
+export interface CallFilter {
+  /** Calls that began at or after it. */
+  fromUs?: TimeUs;
+  /** Calls that began before it. */
+  toUs?: TimeUs;
+  /** As `number`, of the agent's side only. */
+  agent?: string;
+  /** Of any party: a number however it is written, or at least MIN_SUFFIX of its last digits; or a user name. */
+  number?: string;
+  /** Of a party other than the agent. */
+  consent?: ConsentState;
+  policy?: Policy;
+  /** Of the audio; both bounds are within. */
+  minDurationMs?: number;
+  maxDurationMs?: number;
+  tag?: string;
+}
+
+export interface PageRequest {
+  /** 1 to MAX_PAGE; by default DEFAULT_PAGE. */
+  limit?: number;
+  /** `next` of the page before. */
+  cursor?: string;
+}
+
+export interface CallPage {
+  calls: ListedCall[];
+  /** "" = there are no more. */
+  next: string;
+}
+
+export const DEFAULT_PAGE = 100;
+export const MAX_PAGE = 500;
+/** Fewer digits at a number's end say too little. */
+export const MIN_SUFFIX = 3;
+/** A filter that finds fewer calls is worth sorting them; what finds more is frequent enough to be met with by time. */
+const FEW = 4096;
+const MAX_STATEMENTS = 64;
+const SUFFIX_PATTERN = /^\d+$/;
+/** Behind every character of a number. */
+const BEHIND_ALL = "\u{10ffff}";
+
+/** SQL with its values. */
+interface Sql {
+  text: string;
+  values: (string | number)[];
+}
+
+/** A filter by value: which facets fit. */
+interface Values {
+  kind: FacetKind;
+  /** Of `facets`, without "SELECT id FROM facets WHERE". */
+  where: Sql;
+  /** The only one, if it is one. */
+  only: number | undefined;
+}
+
+/** What a question goes through. */
+interface Source {
+  from: Sql;
+  /** Names of its columns. */
+  started: string;
+  call: string;
+  /** SQL of the call's duration. */
+  duration: string;
+  /** It comes in order of time by itself. */
+  isOrdered: boolean;
+  /** No more than FEW + 1. */
+  count: number;
+  /** The filter that it answers. */
+  answers: unknown;
+}
+
+export interface ListedForEnd {
+  id: CallId;
+  startedAt: string;
+  endedAt: string;
+  retention: string;
+}
+
+interface CallRow {
+  pk: number;
+  id: CallId;
+  started_us: number;
+  ended_us: number;
+  answered_at: string;
+  end_reason: ListedCall["endReason"];
+  reject_status: number;
+  policy: Policy;
+  no_audio: ListedCall["noAudio"];
+  file: string;
+  duration_ms: number;
+  sip_call_ids: string;
+  warnings: string;
+  deleted: NonNullable<ListedCall["deleted"]> | null;
+}
+
+export class CallListing {
+  readonly #database: Database;
+  readonly #rules: NumberRules;
+  readonly #statements = new Map<string, Statement<unknown[]>>();
+
+  /** `rules`: those by which the index was written. */
+  constructor(database: Database, rules: NumberRules) {
+    this.#database = database;
+    this.#rules = rules;
+  }
+
+  /** The newest first. Throws RangeError for a cursor or a limit that is none. */
+  list(filter: CallFilter, { limit = DEFAULT_PAGE, cursor = "" }: PageRequest = {}): CallPage {
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) throw new RangeError(`a page has 1 to ${MAX_PAGE}`);
+    const query = this.#query(filter, cursor);
+    if (query === undefined) return { calls: [], next: "" };
+    const found = this.#all(query.text, [...query.values, limit + 1]) as { started: number; call: number }[];
+    const calls = found.slice(0, limit);
+    const last = calls.at(-1);
+    const next = found.length > limit && last !== undefined ? cursorOf(last.started, last.call) : "";
+    return { calls: calls.map(({ call }) => this.#read(call)), next };
+  }
+
+  /** How SQLite goes about a listing, for tests: one line a step; none when nothing can be found. */
+  explain(filter: CallFilter, cursor = ""): string[] {
+    const query = this.#query(filter, cursor);
+    if (query === undefined) return [];
+    const rows = this.#all(`EXPLAIN QUERY PLAN ${query.text}`, [...query.values, 1]) as { detail: string }[];
+    return rows.map(({ detail }) => detail);
+  }
+
+  find(id: CallId): ListedCall | undefined {
+    const row = this.#prepare("SELECT pk FROM calls WHERE id = ?").get(id) as { pk: number } | undefined;
+    return row && this.#read(row.pk);
+  }
+
+  /** Recordings that ended before `beforeUs`, the oldest first, of one retention class or of all; at most `limit`. */
+  endedBefore(beforeUs: TimeUs, limit: number, retention?: string): ListedForEnd[] {
+    const rows = this.#all(
+      `SELECT c.id, c.started_us, c.ended_us, r.retention FROM calls c INDEXED BY calls_by_end
+         JOIN recordings r ON r.call = c.pk
+         WHERE c.ended_us < ?${retention === undefined ? "" : " AND r.retention = ?"} ORDER BY c.ended_us LIMIT ?`,
+      [beforeUs, ...(retention === undefined ? [] : [retention]), limit],
+    ) as { id: CallId; started_us: number; ended_us: number; retention: string }[];
+    return rows.map(({ id, started_us, ended_us, retention: name }) => ({
+      ...{ id, startedAt: isoUs(started_us), endedAt: isoUs(ended_us), retention: name },
+    }));
+  }
+
+  /** Calls and recordings in all. */
+  count(): { calls: number; recordings: number } {
+    return this.#prepare(
+      "SELECT (SELECT count(*) FROM calls) AS calls, (SELECT count(*) FROM recordings) AS recordings",
+    ).get() as { calls: number; recordings: number };
+  }
+
+  /** Undefined when a value that is asked for is nobody's. */
+  #query(filter: CallFilter, cursor: string): Sql | undefined {
+    const wanted = this.#wanted(filter);
+    if (wanted === undefined) return undefined;
+    const after = cursor === "" ? undefined : readCursor(cursor);
+    const toUs = Math.min(
+      filter.toUs ?? Number.POSITIVE_INFINITY,
+      after ? after.startedUs + 1 : Number.POSITIVE_INFINITY,
+    );
+    const fromUs = filter.fromUs ?? Number.NEGATIVE_INFINITY;
+    const source = this.#rarest(filter, wanted, fromUs, toUs);
+    const { started, call } = source;
+    const conditions: Sql[] = [
+      ...(Number.isFinite(fromUs) ? [{ text: `${started} >= ?`, values: [fromUs] }] : []),
+      ...(Number.isFinite(toUs) ? [{ text: `${started} < ?`, values: [toUs] }] : []),
+      ...(after ? [{ text: `(${started}, ${call}) < (?, ?)`, values: [after.startedUs, after.call] }] : []),
+      ...wanted.filter((values) => values !== source.answers).map((values) => membership(values, started, call)),
+      ...(source.answers === DURATION || !hasDuration(filter) ? [] : [durationWithin(filter, source.duration)]),
+    ];
+    const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(({ text }) => text).join(" AND ")}`;
+    // One call may have several of the values that fit.
+    const distinct = source.isOrdered || source.answers === DURATION ? "" : "DISTINCT ";
+    return {
+      text: `SELECT ${distinct}${started} AS started, ${call} AS call FROM ${source.from.text}${where} ORDER BY ${started} DESC, ${call} DESC LIMIT ?`,
+      values: [...source.from.values, ...conditions.flatMap(({ values }) => values)],
+    };
+  }
+
+  #rarest(filter: CallFilter, wanted: readonly Values[], fromUs: TimeUs, toUs: TimeUs): Source {
+    const bounds: Sql[] = [
+      ...(Number.isFinite(fromUs) ? [{ text: "started_us >= ?", values: [fromUs] }] : []),
+      ...(Number.isFinite(toUs) ? [{ text: "started_us < ?", values: [toUs] }] : []),
+    ];
+    const sources = [
+      ...wanted.map((values) => this.#sourceOf(values, bounds)),
+      ...(hasDuration(filter) ? [this.#durationSource(filter)] : []),
+      this.#timeSource(bounds),
+    ];
+    // One value's calls come in order of time: of those that are frequent it is the best.
+    return sources.reduce((best, source) => {
+      if (source.count <= FEW || best.count <= FEW) return source.count < best.count ? source : best;
+      return best.isOrdered ? best : source;
+    });
+  }
+
+  #sourceOf(values: Values, bounds: readonly Sql[]): Source {
+    const isOne = values.only !== undefined;
+    const facets: Sql = isOne
+      ? { text: "facet = ?", values: [values.only!] }
+      : { text: `facet IN (SELECT id FROM facets WHERE ${values.where.text})`, values: values.where.values };
+    return {
+      from: { text: `(SELECT facet, started_us, call FROM postings WHERE ${facets.text}) d`, values: facets.values },
+      started: "d.started_us",
+      call: "d.call",
+      duration: "(SELECT duration_ms FROM calls WHERE pk = d.call)",
+      isOrdered: isOne,
+      count: this.#countFew("postings", [facets, ...bounds]),
+      answers: values,
+    };
+  }
+
+  #durationSource(filter: CallFilter): Source {
+    const range = durationWithin(filter, "duration_ms");
+    return {
+      from: {
+        text: `(SELECT pk, started_us FROM calls INDEXED BY calls_by_duration WHERE ${range.text}) c`,
+        values: range.values,
+      },
+      started: "c.started_us",
+      call: "c.pk",
+      duration: "c.duration_ms",
+      isOrdered: false,
+      count: this.#countFew("calls INDEXED BY calls_by_duration", [range]),
+      answers: DURATION,
+    };
+  }
+
+  #timeSource(bounds: readonly Sql[]): Source {
+    return {
+      from: { text: "calls c INDEXED BY calls_by_time", values: [] },
+      started: "c.started_us",
+      call: "c.pk",
+      duration: "c.duration_ms",
+      isOrdered: true,
+      count: this.#countFew("calls INDEXED BY calls_by_time", bounds),
+      answers: undefined,
+    };
+  }
+
+  #countFew(table: string, conditions: readonly Sql[]): number {
+    const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(({ text }) => text).join(" AND ")}`;
+    const sql = `SELECT count(*) AS found FROM (SELECT 1 FROM ${table}${where} LIMIT ${FEW + 1})`;
+    const values = conditions.flatMap((condition) => condition.values);
+    return (this.#prepare(sql).get(...values) as { found: number }).found;
+  }
+
+  /** The filters by value; undefined when one of them fits nothing. */
+  #wanted(filter: CallFilter): Values[] | undefined {
+    const { agent, number, consent, policy, tag } = filter;
+    const wanted: Values[] = [];
+    const asked: [FacetKind, string | undefined][] = [
+      ["agent", agent],
+      ["number", number],
+      ["tag", tag],
+      ["consent", consent],
+      ["policy", policy],
+    ];
+    for (const [kind, value] of asked) {
+      if (value === undefined) continue;
+      const where = kind === "agent" || kind === "number" ? this.#numbers(kind, value) : exactly(kind, value);
+      const found = this.#all(`SELECT id FROM facets WHERE ${where.text} LIMIT 2`, where.values) as { id: number }[];
+      if (found.length === 0) return undefined;
+      wanted.push({ kind, where, only: found.length === 1 ? found[0]!.id : undefined });
+    }
+    return wanted;
+  }
+
+  /** A whole number, or the end of one. */
+  #numbers(kind: "agent" | "number", text: string): Sql {
+    const key = numberKey(text, this.#rules);
+    const exact = exactly(kind, key);
+    const digits = text.replace(/[\s()./-]/g, "");
+    if (key.startsWith("+") || digits.length < MIN_SUFFIX || !SUFFIX_PATTERN.test(digits)) return exact;
+    const end = reversed(digits);
+    return {
+      text: "kind = ? AND backwards >= ? AND backwards < ?",
+      values: [FACET[kind], end, end + BEHIND_ALL],
+    };
+  }
+
+  #read(pk: number): ListedCall {
+    const row = this.#prepare("SELECT * FROM calls WHERE pk = ?").get(pk) as CallRow;
+    const parties = this.#all(
+      `SELECT role, side, number, name, identified_by AS identifiedBy, consent, recorded_ms AS recordedMs
+         FROM parties WHERE call = ? ORDER BY place`,
+      [pk],
+    ) as ListedParty[];
+    const recording = this.#prepare(
+      `SELECT bytes, sha256, sample_rate_hz AS sampleRateHz, policy_rule AS policyRule, purpose, retention
+         FROM recordings WHERE call = ?`,
+    ).get(pk) as ListedRecording | undefined;
+    const tags = this.#all("SELECT tag FROM tags WHERE call = ? ORDER BY tag", [pk]) as { tag: string }[];
+    return {
+      id: row.id,
+      startedAt: isoUs(row.started_us),
+      answeredAt: row.answered_at,
+      endedAt: isoUs(row.ended_us),
+      endReason: row.end_reason,
+      rejectStatus: row.reject_status,
+      policy: row.policy,
+      noAudio: row.no_audio,
+      file: row.file,
+      durationMs: row.duration_ms,
+      sipCallIds: JSON.parse(row.sip_call_ids) as string[],
+      warnings: JSON.parse(row.warnings) as string[],
+      ...(row.deleted !== null && { deleted: row.deleted }),
+      parties,
+      ...(recording && { recording }),
+      tags: tags.map(({ tag }) => tag),
+    };
+  }
+
+  #all(sql: string, values: readonly (string | number)[]): unknown[] {
+    return this.#prepare(sql).all(...values);
+  }
+
+  #prepare(sql: string): Statement<unknown[]> {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    if (this.#statements.size >= MAX_STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!);
+    const statement = this.#database.prepare<unknown[]>(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+const DURATION = Symbol("duration");
+
+function exactly(kind: FacetKind, value: string): Sql {
+  return { text: "kind = ? AND value = ?", values: [FACET[kind], value] };
+}
+
+/** That the call of a row is among those that have one of the values. */
+function membership({ kind, where, only }: Values, started: string, call: string): Sql {
+  if (only !== undefined)
+    return {
+      text: `EXISTS (SELECT 1 FROM postings q WHERE q.facet = ? AND q.started_us = ${started} AND q.call = ${call})`,
+      values: [only],
+    };
+  // Of numbers: a call has few parties, the end of a number may fit many.
+  const numbers: Sql =
+    kind === "agent"
+      ? {
+          text: "SELECT n.id FROM facets a JOIN facets n ON n.kind = ? AND n.value = a.value WHERE a.id IN (SELECT id FROM facets WHERE ",
+          values: [FACET.number],
+        }
+      : { text: "SELECT id FROM (SELECT id FROM facets WHERE ", values: [] };
+  const role = kind === "agent" ? " AND q.role = 'agent'" : "";
+  return {
+    text: `EXISTS (SELECT 1 FROM parties q WHERE q.call = ${call}${role} AND q.number_facet IN (${numbers.text}${where.text})))`,
+    values: [...numbers.values, ...where.values],
+  };
+}
+
+function hasDuration({ minDurationMs, maxDurationMs }: CallFilter): boolean {
+  return minDurationMs !== undefined || maxDurationMs !== undefined;
+}
+
+function durationWithin({ minDurationMs, maxDurationMs }: CallFilter, duration: string): Sql {
+  return {
+    text: `${duration} BETWEEN ? AND ?`,
+    values: [minDurationMs ?? 0, maxDurationMs ?? Number.MAX_SAFE_INTEGER],
+  };
+}
+
+/** Opaque to whoever has it; the same call has the same in a rebuilt index. */
+function cursorOf(startedUs: TimeUs, call: number): string {
+  return Buffer.from(`${startedUs}.${call}`, "latin1").toString("base64url");
+}
+
+function readCursor(text: string): { startedUs: TimeUs; call: number } {
+  const match = /^(-?\d{1,16})\.(-?\d{1,16})$/.exec(Buffer.from(text, "base64url").toString("latin1"));
+  const [startedUs, call] = [Number(match?.[1]), Number(match?.[2])];
+  if (match === null || cursorOf(startedUs, call) !== text) throw new RangeError("that is no cursor");
+  return { startedUs, call };
+}

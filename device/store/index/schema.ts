@@ -1,0 +1,121 @@
+// The index's tables, and how an older database comes to have them: one migration a version, `user_version` says how many were
+// carried out. A migration never changes once it was released.
+//
+// `postings` answers every filter by a value: for a value (a row of `facets`) the calls that have it, in order of time. Numbers
+// stand in `facets` backwards as well, for those who know the last digits only.
+import type { Database } from "better-sqlite3";
+
+/** What `facets.kind` says of `facets.value`; single letters, for there are millions of rows. */
+export const FACET = { number: "n", agent: "a", consent: "c", policy: "p", tag: "t" } as const;
+export type FacetKind = keyof typeof FACET;
+
+const MIGRATIONS: readonly string[] = [
+  `
+  -- rules: how numbers were brought into one form; clean: the last writer ended in order
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  -- how a day's files looked when the index had all of them (sources.ts)
+  CREATE TABLE days (day TEXT PRIMARY KEY, mark TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE calls (
+    pk INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    started_us INTEGER NOT NULL,
+    ended_us INTEGER NOT NULL,
+    answered_at TEXT NOT NULL,
+    end_reason TEXT NOT NULL,
+    reject_status INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    no_audio TEXT NOT NULL,
+    file TEXT NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    sip_call_ids TEXT NOT NULL,
+    warnings TEXT NOT NULL,
+    deleted TEXT,
+    facets TEXT NOT NULL
+  );
+  -- with the duration, so that a search for calls of some length need not look at each call
+  CREATE INDEX calls_by_time ON calls (started_us, pk, duration_ms);
+  CREATE INDEX calls_by_duration ON calls (duration_ms);
+  CREATE INDEX calls_by_end ON calls (ended_us);
+  CREATE TABLE parties (
+    call INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    role TEXT NOT NULL,
+    side TEXT NOT NULL,
+    number TEXT NOT NULL,
+    -- its facet of kind n; 0 without a number
+    number_facet INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    identified_by TEXT NOT NULL,
+    consent TEXT NOT NULL,
+    recorded_ms INTEGER NOT NULL,
+    PRIMARY KEY (call, place)
+  ) WITHOUT ROWID;
+  CREATE TABLE recordings (
+    call INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    sample_rate_hz INTEGER NOT NULL,
+    policy_rule TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    retention TEXT NOT NULL
+  );
+  CREATE TABLE evidence (
+    call INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    effect TEXT NOT NULL,
+    PRIMARY KEY (call, place)
+  ) WITHOUT ROWID;
+  CREATE TABLE facets (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    backwards TEXT NOT NULL,
+    UNIQUE (kind, value)
+  );
+  CREATE INDEX facets_backwards ON facets (kind, backwards);
+  CREATE TABLE postings (
+    facet INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    call INTEGER NOT NULL,
+    PRIMARY KEY (facet, started_us, call)
+  ) WITHOUT ROWID;
+  `,
+  // What no manifest says: it is taken along when the index is rebuilt.
+  `
+  CREATE TABLE tags (
+    call INTEGER NOT NULL,
+    tag TEXT NOT NULL,
+    PRIMARY KEY (call, tag)
+  ) WITHOUT ROWID;
+  CREATE TABLE deliveries (
+    call INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    -- when it is to be tried next, or was done; µs
+    at_us INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    PRIMARY KEY (call, target)
+  ) WITHOUT ROWID;
+  CREATE INDEX deliveries_by_state ON deliveries (state, at_us);
+  `,
+];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+export function versionOf(database: Database): number {
+  return database.pragma("user_version", { simple: true }) as number;
+}
+
+/** Brings an older or empty database to `version`, wholly or not at all. */
+export function migrate(database: Database, version = SCHEMA_VERSION): void {
+  database
+    .transaction(() => {
+      for (const migration of MIGRATIONS.slice(versionOf(database), version)) database.exec(migration);
+      database.pragma(`user_version = ${version}`);
+    })
+    .exclusive();
+}
