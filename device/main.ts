@@ -2,12 +2,14 @@
 // The command `sidetoned`: reads the command line and the configuration, composes the service, prints what it has to say.
 // Exit codes are those of base/errors.ts.
 import { accessSync, constants, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { isoUs, systemClock } from "./base/clock.js";
 import { EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import { makeLogger } from "./base/logger.js";
 import { describeConfig, explainConfig } from "./config/explain.js";
 import { loadConfig } from "./config/load.js";
+import { commandActor } from "./console/actor.js";
 import { alarmsText } from "./console/alarms-command.js";
 import { type Command, helpText, parseArguments } from "./console/arguments.js";
 import { runAuditCommand } from "./console/audit-command.js";
@@ -15,6 +17,7 @@ import { runPolicyTest } from "./console/policy-report.js";
 import { Progress } from "./console/progress.js";
 import { runProveCommand } from "./console/prove-report.js";
 import { runRegisterCommand } from "./console/register-command.js";
+import { runRetentionCommand } from "./console/retention-command.js";
 import { describeSummary, formatSummary, type SummaryInput } from "./console/summary.js";
 import { runTokenCommand } from "./console/token-command.js";
 import { runVerifyCommand } from "./console/verify-command.js";
@@ -22,11 +25,15 @@ import type { Config } from "./contract/config.js";
 import { switchCoreDumpsOff } from "./core-dumps.js";
 import { runJournalCommand } from "./journal-open.js";
 import { Service, type ServiceResult } from "./service.js";
+import { carryOutHere } from "./spool.js";
+import { type Asked, SpoolDesk } from "./store/spool-desk.js";
 import { TokenStore } from "./store/tokens.js";
 
 const SYSTEM_DATA_FOLDER = "/var/lib/sidetone";
 const LOCAL_DATA_FOLDER = "data";
 const SAME_SIGNAL_MS = 1000;
+/** An erasure goes through every recording there is. */
+const ASK_WAIT_MS = 120_000;
 
 type RunCommand = Extract<Command, { kind: "run" }>;
 
@@ -70,6 +77,11 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       const { config, dataFolder } = settingsFor(command.command);
       return runRegisterCommand(command.command, dataFolder, config, process);
     }
+    case "retention": {
+      const { config, dataFolder } = settingsFor(command.command);
+      const ask = (kind: string, body: unknown): Promise<Asked> => askService(kind, body, dataFolder, config);
+      return runRetentionCommand(command.command, dataFolder, config, { write, ask });
+    }
     case "token": {
       const { dataFolder } = settingsFor(command.command);
       runTokenCommand(command.command, new TokenStore({ dataFolder, clock: systemClock }), {
@@ -85,6 +97,16 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
 
 function write(text: string): void {
   process.stdout.write(text);
+}
+
+/** Has the running service do it, or does it here where none runs. */
+function askService(kind: string, body: unknown, dataFolder: string, config: Config): Promise<Asked> {
+  const onFault = (message: string): void => void process.stderr.write(`sidetoned: ${message}\n`);
+  const device = config.device.id || hostname();
+  return new SpoolDesk(dataFolder).ask(
+    { kind, actor: commandActor(), body },
+    { carryOutHere: () => carryOutHere({ dataFolder, config, device, onFault }), waitMs: ASK_WAIT_MS },
+  );
 }
 
 /** For a command beside the service: the same data folder, if it is told the same. */

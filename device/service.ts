@@ -28,11 +28,13 @@ import { JournalKeys } from "./journal-keys.js";
 import { CallKeeper } from "./keeper.js";
 import { lockRun } from "./locked-runs.js";
 import { recoverOldRun } from "./recovery.js";
+import { RetentionKeeper } from "./retention-keeper.js";
 import { SealPool } from "./seal/pool.js";
 import { spoolKinds } from "./spool.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
 import { RecordingStore } from "./store/recordings.js";
+import { TermsTable } from "./store/retention/terms.js";
 import { SpoolKeeper } from "./store/spool-keeper.js";
 import { TlsNotices } from "./tls-notices.js";
 
@@ -89,6 +91,7 @@ export class Service {
   private watch: FileWatch | undefined;
   private diskStatus: DiskStatus | undefined;
   private spool!: SpoolKeeper;
+  private retention!: RetentionKeeper;
   private store!: RecordingStore;
   private pool!: SealPool;
   private keeper!: CallKeeper;
@@ -132,6 +135,7 @@ export class Service {
         },
         onRecovery: () => this.alarms.clear("audit-unwritable"),
       },
+      promiseFor: (retention) => new TermsTable(config.retention).promiseFor(retention),
       index: {
         numbers: config.numbers,
         onFault: (message) => {
@@ -143,9 +147,10 @@ export class Service {
       },
     });
     this.auditStart();
+    this.retention = this.openRetention();
     this.spool = new SpoolKeeper({
       dataFolder,
-      kinds: spoolKinds({ dataFolder, store: this.store }),
+      kinds: spoolKinds({ dataFolder, store: this.store, retention: this.retention }),
       onFault: (message) => logger.warn(message),
     });
     this.spool.start();
@@ -170,6 +175,7 @@ export class Service {
     this.clock?.stop();
     await this.disk?.stop();
     await this.spool.stop();
+    await this.retention.stop();
     this.store.audit.append({ kind: "stopped", actor: "service" });
     clearTimeout(this.restartTimer);
     this.carried.close();
@@ -245,6 +251,26 @@ export class Service {
     return book;
   }
 
+  /** A replay deletes nothing by age: it carries out what was begun only. */
+  private openRetention(): RetentionKeeper {
+    const { config, logger, capture } = this.options;
+    const isLive = capture.kind === "live";
+    const retention = new RetentionKeeper({
+      store: this.store,
+      config,
+      device: this.device,
+      logger,
+      ...(isLive && { alarms: this.alarms }),
+      clockFault: () => (this.clock?.state === false ? "no time server sets the clock" : ""),
+    });
+    if (isLive) retention.start();
+    else
+      retention.finishBegun().catch((error: unknown) => {
+        logger.error("deletions that were begun could not be carried out", { message: String(error) });
+      });
+    return retention;
+  }
+
   private openDisk(): DiskKeeper {
     const { config, dataFolder, logger } = this.options;
     return new DiskKeeper(
@@ -252,6 +278,7 @@ export class Service {
       {
         setRoom: (takesNewCalls) => this.engine?.send({ type: "room", takesNewCalls }),
         recovered: () => this.keeper?.tryAgain(),
+        deleteOldest: async () => this.retention?.deleteOldest() ?? 0,
         show: (status) => {
           this.diskStatus = status;
           this.faces?.showDisk(status);

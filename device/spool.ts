@@ -2,6 +2,9 @@
 // work in its place when no service runs.
 import { statSync } from "node:fs";
 import { systemClock } from "./base/clock.js";
+import type { LogFields, Logger } from "./base/logger.js";
+import type { Config } from "./contract/config.js";
+import { RetentionKeeper } from "./retention-keeper.js";
 import { AUDIT_REQUEST, auditRequestKind } from "./store/audit-request.js";
 import { RecordingStore } from "./store/recordings.js";
 import { SpoolKeeper } from "./store/spool-keeper.js";
@@ -10,15 +13,17 @@ import type { SpoolKinds } from "./store/spool-kinds.js";
 export interface SpoolParts {
   dataFolder: string;
   store: RecordingStore;
+  retention: RetentionKeeper;
 }
 
 /** Each kind of request with whoever carries it out. */
-export function spoolKinds({ dataFolder, store }: SpoolParts): SpoolKinds {
-  return { [AUDIT_REQUEST]: auditRequestKind(store.audit, dataFolder) };
+export function spoolKinds({ dataFolder, store, retention }: SpoolParts): SpoolKinds {
+  return { [AUDIT_REQUEST]: auditRequestKind(store.audit, dataFolder), ...retention.kinds() };
 }
 
 export interface HereOptions {
   dataFolder: string;
+  config: Config;
   /** The box's name. */
   device: string;
   onFault(message: string): void;
@@ -28,13 +33,18 @@ export interface HereOptions {
  * Carries out what the spool holds in this process. Throws SidetoneError `data-in-use` when a service runs (it will do
  * it), or `data-unwritable`. Of root's rights those of the data folder's owner are left, so that what is made is the service's.
  */
-export async function carryOutHere({ dataFolder, device, onFault }: HereOptions): Promise<void> {
+export async function carryOutHere({ dataFolder, config, device, onFault }: HereOptions): Promise<void> {
   actAsOwnerOf(dataFolder);
-  const store = RecordingStore.open(dataFolder, { device, audit: { onFault } });
+  const { numbers } = config;
+  // What is deleted or erased leaves the index as well.
+  const index = { numbers, onFault, onRecovery: () => {}, onNotice: onFault };
+  const store = RecordingStore.open(dataFolder, { device, audit: { onFault }, index });
   try {
+    const logger = faultLogger(onFault);
+    const retention = new RetentionKeeper({ store, config, device, logger, isCommand: true });
     const keeper = new SpoolKeeper({
       dataFolder,
-      kinds: spoolKinds({ dataFolder, store }),
+      kinds: spoolKinds({ dataFolder, store, retention }),
       onFault,
       clock: systemClock,
     });
@@ -43,6 +53,12 @@ export async function carryOutHere({ dataFolder, device, onFault }: HereOptions)
   } finally {
     store.close();
   }
+}
+
+function faultLogger(onFault: (message: string) => void): Logger {
+  const say = (message: string, fields: LogFields = {}): void =>
+    onFault([message, ...Object.values(fields).map(String)].join(": "));
+  return { debug: () => {}, info: () => {}, warn: say, error: say };
 }
 
 function actAsOwnerOf(folder: string): void {

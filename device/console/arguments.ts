@@ -19,6 +19,12 @@ import {
 import { JOURNAL_USAGE, type JournalCommand, parseJournalCommand } from "./journal-command.js";
 import { PROVE_USAGE, type ProveCommand, parseProveCommand } from "./prove-report.js";
 import { parseRegisterCommand, REGISTER_USAGE, type RegisterCommand } from "./register-arguments.js";
+import {
+  isRetentionCommand,
+  parseRetentionCommand,
+  RETENTION_USAGE,
+  type RetentionCommand,
+} from "./retention-arguments.js";
 import { exitCodesText } from "./text.js";
 import { parseTokenCommand, TOKEN_USAGE, type TokenCommand } from "./token-command.js";
 import { parseVerifyCommand, VERIFY_USAGE, type VerifyCommand } from "./verify-command.js";
@@ -34,6 +40,7 @@ export type Command =
   | { kind: "prove"; command: ProveCommand }
   | { kind: "verify"; command: VerifyCommand }
   | { kind: "register"; command: RegisterCommand }
+  | { kind: "retention"; command: RetentionCommand }
   | { kind: "token"; command: TokenCommand }
   | {
       kind: "run";
@@ -68,7 +75,7 @@ const FLAGS: readonly Flag[] = [
 const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
        sidetoned policy test --call TEXT [--json]
-       sidetoned register, token, audit, prove, verify, journal, alarms: see below
+       sidetoned register, token, audit, prove, verify, journal, retention, delete, erase, hold, alarms: see below
 
 Records SIP calls off a mirror port, or out of capture files.
 `;
@@ -82,7 +89,7 @@ export function helpText(): string {
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
   const exits = `Exit codes: ${exitCodesText()}`;
-  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${JOURNAL_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 
 /** Throws SidetoneError usage with one line. `argv` is without the program's name. */
@@ -90,6 +97,7 @@ export function parseArguments(argv: readonly string[]): Command {
   const [first, ...rest] = argv;
   if (first === "token") return { kind: "token", command: parseTokenCommand(rest) };
   if (first === "alarms") return { kind: "alarms", command: parseAlarmsCommand(rest) };
+  if (isRetentionCommand(first)) return { kind: "retention", command: parseRetentionCommand(argv) };
   if (first === "audit") return { kind: "audit", command: parseAuditCommand(rest) };
   if (first === "journal") return { kind: "journal", command: parseJournalCommand(rest) };
   if (first === "verify") return { kind: "verify", command: parseVerifyCommand(rest) };

@@ -90,6 +90,9 @@ const TITLES: Readonly<Record<CheckName, string>> = {
   pauses: "nothing of anybody in pauses",
   consent: "each consent is what its ledger made it",
   spans: "nothing was recorded without its evidence",
+  tombstone: "it was deleted: the tombstone is signed by this box",
+  certificate: "the audit chain has the intent and the certificate",
+  gone: "nothing else of it is there",
 };
 
 function titleOf({ name, subject }: ProofCheck): string {
@@ -113,6 +116,10 @@ const FIGURES: Readonly<Record<CheckName, (figures: Figures) => string>> = {
   extents: ({ extents, furthestMs }) => `${extents} stretches of audio, ${furthestMs} ms beyond a span at most`,
   pauses: ({ pauses, samples }) => `${pauses} pauses, ${samples} samples`,
   consent: ({ changes, policy }) => `${changes} changes, policy ${policy}`,
+  tombstone: ({ at, reason, by, text, class: name, recordedOn }) =>
+    `${reason}, ${at} by ${by}${text ? `: ${text}` : ""}${name ? `; class ${name}` : ""}; recorded on ${recordedOn}`,
+  certificate: ({ intent, seq }) => (seq === 0 ? "none" : `entries ${intent} and ${seq}`),
+  gone: ({ files }) => `${files} other files`,
   spans: ({ spans, formerAgents, policy }) =>
     `${spans} open spans, policy ${policy}${formerAgents ? `; ${formerAgents} of who was held for the agent then` : ""}`,
 };

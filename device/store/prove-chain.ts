@@ -48,10 +48,18 @@ export function checkNext(paths: RecordingPaths, sha256: string, trace: AuditTra
 
 /** A recording's manifest by its id: where it should be, else in any day's folder. */
 export function locateManifest(paths: RecordingPaths, id: CallId): string | undefined {
-  const expected = paths.manifest(id, timeOfCallId(id));
+  return locate(paths, paths.manifest(id, timeOfCallId(id)));
+}
+
+/** The same for a deleted recording's tombstone. */
+export function locateTombstone(paths: RecordingPaths, id: CallId): string | undefined {
+  return locate(paths, paths.tombstone(id, timeOfCallId(id)));
+}
+
+function locate(paths: RecordingPaths, expected: string): string | undefined {
   if (existsSync(expected)) return expected;
   for (const day of dayFolders(paths)) {
-    const path = join(day, `${id}.json`);
+    const path = join(day, basename(expected));
     if (existsSync(path)) return path;
   }
   return undefined;

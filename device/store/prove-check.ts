@@ -18,7 +18,11 @@ export type CheckName =
   | "extents"
   | "pauses"
   | "consent"
-  | "spans";
+  | "spans"
+  /** Of a deleted recording these alone. */
+  | "tombstone"
+  | "certificate"
+  | "gone";
 
 export type Figures = Readonly<Record<string, string | number>>;
 

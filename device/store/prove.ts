@@ -18,10 +18,11 @@ import {
   type WavShape,
 } from "./prove-audio.js";
 import { checkHead, checkLedger, checkPaused, checkRecorded, traceRecording } from "./prove-audit.js";
-import { checkNext, checkPrevious, locateManifest } from "./prove-chain.js";
+import { checkNext, checkPrevious, locateManifest, locateTombstone } from "./prove-chain.js";
 import { attempt, attemptOr, Faults, needKey, PROOF_SCHEMA, type Proof, type ProofCheck } from "./prove-check.js";
 import { checkConsent, checkSpans, nameParty } from "./prove-consent.js";
 import { checkPackets, checkStreams } from "./prove-counts.js";
+import { proveDeletion } from "./prove-deletion.js";
 import { RecordingPaths } from "./recording-paths.js";
 import { parseManifest, verifyManifest } from "./signature.js";
 
@@ -35,7 +36,7 @@ const CHANNELS = ["left", "right"] as const;
 const HEADER_BYTES = 44;
 
 /**
- * Undefined when there is no recording of that id. `identities` open one that is encrypted; without any, what needs its audio
+ * Undefined when there is no recording of that id; of a deleted one its deletion is proved. `identities` open one that is encrypted; without any, what needs its audio
  * is not proved. Throws file system errors, and SidetoneError usage when there are identities and none of them opens it.
  */
 export function proveRecording(
@@ -45,6 +46,8 @@ export function proveRecording(
   identities: readonly Identity[] = [],
 ): Proof | undefined {
   const paths = new RecordingPaths(dataFolder);
+  const tombstone = locateTombstone(paths, id);
+  if (tombstone !== undefined) return proveDeletion(paths, id, tombstone, publicKey);
   const path = locateManifest(paths, id);
   if (path === undefined) return undefined;
   const bytes = readFileSync(path);

@@ -1,6 +1,6 @@
 // The registers as files, `registers/consent.jsonl` and `registers/agents.jsonl`: one entry a line. Every change is one
 // atomic replacement of the whole file under a lock of its own, so that two writers lose nothing and a reader never sees
-// a half; nothing is ever taken out, a revocation is entered into the entry it ends. Lines that are no entry stay as
+// a half; nothing is taken out but by an erasure, a revocation is entered into the entry it ends. Lines that are no entry stay as
 // they are. The service and the command line write; the engine only reads (consent/register.ts).
 import {
   chownSync,
@@ -44,8 +44,9 @@ import { FolderLock } from "./folder-lock.js";
 /** What was entered, for the audit chain: holds no number, no user and no name in clear. */
 export interface RegisterChange {
   register: "consent" | "agents";
-  /** A new entry, or an existing one that ends: a grant withdrawn, a refusal lifted, an agreement revoked. */
-  kind: "entered" | "revoked";
+  /** A new entry, or an existing one that ends: a grant withdrawn, a refusal lifted, an agreement revoked; or
+   * one that was taken out because the person asked for it. */
+  kind: "entered" | "revoked" | "forgotten";
   /** SHA-256 (hexadecimal) of the number or user in normalised form, UTF-8. */
   subject: string;
   /** Id of the entry, as in the evidence of calls. */
@@ -253,6 +254,21 @@ class RegisterImage<Entry extends { revokedAt?: string }> {
     });
   }
 
+  /** Takes entries out as if they had never been there. */
+  forget(concerns: (statement: Statement<Entry>) => boolean): void {
+    for (let at = this.lines.length - 1; at >= 0; at--) {
+      const statement = this.statements[at];
+      if (statement === undefined || !concerns(statement)) continue;
+      this.#note("forgotten", statement.entry);
+      this.lines.splice(at, 1);
+      this.statements.splice(at, 1);
+    }
+    this.#byIdentity.clear();
+    this.statements.forEach((filed, at) => {
+      if (filed) this.#byIdentity.set(identityOf(this.#format, filed.entry), at);
+    });
+  }
+
   #revokeAt(at: number, { atUs, text }: Moment): void {
     const { entry, times } = this.statements[at]!;
     const revoked = { ...entry, revokedAt: text };
@@ -327,6 +343,21 @@ export class ConsentRegisterFile {
       );
       if (!stands) image.enter(refusal);
     });
+  }
+
+  /**
+   * Takes out what is on file about the number; refusals in force stay unless `refusalsToo`: without them the person would be
+   * recorded again. One "forgotten" for each entry.
+   */
+  forget(number: string, { refusalsToo = false } = {}): Promise<RegisterChange[]> {
+    const now = this.#file.now();
+    const isAbout = this.#file.about(number);
+    return this.#file.change((image) =>
+      image.forget(({ entry, times }) => {
+        const stays = entry.effect === "refused" && !hasEnded(times, now.atUs) && !refusalsToo;
+        return isAbout(entry) && !stays;
+      }),
+    );
   }
 }
 

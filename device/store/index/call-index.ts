@@ -107,6 +107,11 @@ export class CallIndex {
     this.#attempt(({ writer }) => writer.transaction(() => writer.remove(id)));
   }
 
+  /** What was overwritten stands nowhere any more: neither in the file nor in its write-ahead log. Never throws. */
+  purge(): void {
+    this.#attempt(({ database }) => database.pragma("wal_checkpoint(TRUNCATE)"));
+  }
+
   /** Replaces the call's tags; false when there is no such call, or the index cannot be written. */
   setTags(id: CallId, tags: readonly string[]): boolean {
     return this.#attempt(({ writer }) => writer.transaction(() => writer.setTags(id, tags))) ?? false;

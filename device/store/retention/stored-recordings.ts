@@ -29,8 +29,6 @@ export interface StoredRecording extends CallFacts, Promised {
   isUndated: boolean;
 }
 
-/** Warnings of a manifest whose times cannot be relied on. */
-const UNDATED_WARNINGS: readonly string[] = ["clock-unsynchronised", "clock-not-set"];
 /** Before that no box of this kind was made: a clock that says so was never set. */
 const FIRST_POSSIBLE_US = Date.UTC(2025, 0, 1) * 1000;
 
@@ -123,9 +121,8 @@ function userOf(uri: unknown): string {
   }
 }
 
-function isUndated({ warnings }: Manifest, endedAtUs: TimeUs): boolean {
-  if (endedAtUs < FIRST_POSSIBLE_US) return true;
-  return Array.isArray(warnings) && warnings.some((warning) => UNDATED_WARNINGS.includes(warning?.code));
+function isUndated({ clock }: Manifest, endedAtUs: TimeUs): boolean {
+  return endedAtUs < FIRST_POSSIBLE_US || clock?.synchronized === false;
 }
 
 function termsIn(terms: ManifestRetention | undefined): ManifestRetention | undefined {

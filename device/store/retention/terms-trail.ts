@@ -12,7 +12,7 @@ import type { DeviceKey } from "../device-key.js";
 import { makeFolders, replaceDurably } from "../durable-file.js";
 import type { RecordingPaths } from "../recording-paths.js";
 import { isSignedLine, parseLine, signLine } from "../signed-line.js";
-import type { PastTable, RetentionConfig } from "./terms.js";
+import { type PastTable, type RetentionConfig, TermsTable } from "./terms.js";
 
 const TERMS_SCHEMA = "sidetone.retention-terms/1";
 
@@ -59,9 +59,18 @@ export function noteTerms(paths: RecordingPaths, key: DeviceKey, config: Retenti
   };
 }
 
-/** The same without entering anything: for whoever only looks. */
-export function readTerms(paths: RecordingPaths, key: Pick<DeviceKey, "publicKey">): PastTable[] {
-  return readTrail(join(paths.retentionFolder, "terms.jsonl"), key).past;
+/**
+ * For a command, which enters nothing: what the service had in force last binds as well, in case the command was given
+ * another configuration. Throws as `noteTerms`.
+ */
+export function commandTable(
+  paths: RecordingPaths,
+  key: Pick<DeviceKey, "publicKey">,
+  config: RetentionConfig,
+): TermsTable {
+  const { past } = readTrail(join(paths.retentionFolder, "terms.jsonl"), key);
+  const last = past.at(-1);
+  return new TermsTable(config, last ? [...past.slice(0, -1), { ...last, lengthenOnly: true }] : []);
 }
 
 function readTrail(path: string, { publicKey }: Pick<DeviceKey, "publicKey">): { text: string; past: PastTable[] } {
