@@ -14,12 +14,12 @@ const MAX_SMALL_BYTES = 16 << 20;
 
 /** What may stand at the top of a data folder, and in the folders that have a fixed content; "*" = not looked at by name. */
 const CONTENT: Readonly<Record<string, RegExp>> = {
-  "": /^(?:recordings|calls|audit|keys|registers|retention|stamps|journal|locked-journals|spool|backups|lock|chain\.json|carried\.json|alarms\.json|index\.[a-z0-9.-]+|[A-Za-z.-]+(?:\.\d+)?\.partial)$/,
+  "": /^(?:recordings|calls|audit|keys|registers|retention|stamps|journal|locked-journals|spool|backups|lock|chain\.json|carried\.json|alarms\.json|reserve\.bin|index|[A-Za-z.-]+(?:\.\d+)?\.partial)$/,
   audit: /^(?:\d{4}-\d\d\.jsonl|head\.json|configuration\.json|[a-z.]+(?:\.\d+)?\.partial)$/,
   calls: /^(?:\d{4}-\d\d-\d\d\.jsonl|\d{4}-\d\d-\d\d\.jsonl(?:\.\d+)?\.partial)$/,
   keys: /^(?:device\.key|device\.pub|tokens\.json|tokens\.json\.next|lock|[a-z.]+(?:\.\d+)?\.partial)$/,
   registers: /^(?:consent\.jsonl|agents\.jsonl|lock|[a-z.]+(?:\.\d+)?\.partial)$/,
-  retention: /^(?:holds\.json|terms\.jsonl|deleting\.json|[a-z.]+(?:\.\d+)?\.partial)$/,
+  retention: /^(?:holds\.json|terms\.jsonl|deleting\.json|clock\.json|erasures\.json|[a-z.]+(?:\.\d+)?\.partial)$/,
 };
 
 /** What changes by its nature, is derived, or is on its way: nothing vouches for it, and nothing rests on it. */
@@ -28,9 +28,13 @@ const UNCHECKED: Readonly<Record<string, string>> = {
   "locked-journals": "encrypted journals that only a recipient's key opens: who opens them finds what was changed",
   spool: "requests of commands to the service",
   "alarms.json": "alarms over a restart: every condition is looked at anew",
+  "reserve.bin": "space kept for calls in progress",
+  index: "made of the manifests and the call log, and made anew from them",
   lock: "who has the data folder",
   backups: "copies that a migration has made",
   "retention/deleting.json": "a deletion that is being carried out",
+  "retention/clock.json": "by which clock recordings have aged",
+  "retention/erasures.json": "erasures that wait for a hold to end",
 };
 
 /** `chain.json`, as it has to be written to the byte. */
@@ -117,8 +121,6 @@ export function checkContent(dataFolder: string, findings: Findings, isKnown: (f
       const file = folder === "" ? entry : `${folder}/${entry}`;
       if (!pattern.test(entry)) findings.add("added", file, "it is none of the box's files");
       else if (UNCHECKED[file] !== undefined) noteUnchecked(dataFolder, file, findings);
-      else if (/^index\./.test(file))
-        findings.note(`${file}: not checked: made of the manifests, and made anew by reindex`);
       else if (isHashedByChain(file) && !isKnown(file))
         findings.add("added", file, "the audit chain does not know of it");
     }
