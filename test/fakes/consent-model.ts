@@ -111,6 +111,9 @@ export function expectationOf(
   let ofParty: string[] = [];
   let isSucceeding = false;
   let isTransferring = false;
+  /** How many have taken the caller's place: packets of the one before that are still on their way are nobody's. */
+  let successions = 0;
+  let hasCrashed = false;
   /** A new engine hears keys once it knows where the call's media goes: what nobody heard closes nothing. */
   let isHearing = true;
   const outside = operations.filter(({ kind }) => ["command", "pause", "resume", "crash"].includes(kind));
@@ -145,6 +148,7 @@ export function expectationOf(
       sameKey.forget();
       ofParty = [];
       isHearing = false;
+      hasCrashed = true;
     }
     takeBack();
   };
@@ -156,7 +160,10 @@ export function expectationOf(
     const isAnswer = frame.label === "200 INVITE" && frame.from === (isTransferring ? "caller" : "callee");
     if ((isSucceeding || isTransferring) && isAnswer) {
       if (isTransferring) sameKey.forget();
-      else sameKey.newParty();
+      else {
+        sameKey.newParty();
+        successions++;
+      }
       isSucceeding = false;
       isTransferring = false;
       model.newParty();
@@ -179,10 +186,15 @@ export function expectationOf(
     const name = nameOf(frame.frame.subarray(PAYLOAD_AT));
     if (frame.from === "callee") {
       if (!model.isPaused) agent.add(name);
-    } else if (model.mayTake) {
+    } else if (model.mayTake && (hasCrashed || !isOfFormer(name, successions))) {
       allowed.add(name);
       ofParty.push(name);
     }
   }
   return { allowed, erased, agent };
+}
+
+/** A packet of somebody whose place another has taken on the first dialog. */
+function isOfFormer(name: string, successions: number): boolean {
+  return Number(name.split(" ")[0]) < successions;
 }
