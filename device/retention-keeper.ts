@@ -32,7 +32,7 @@ import {
   holdAddSchema,
   holdRemoveSchema,
 } from "./store/retention/requests.js";
-import { Sweep } from "./store/retention/sweep.js";
+import { OldestFinder, Sweep } from "./store/retention/sweep.js";
 import { TermsTable } from "./store/retention/terms.js";
 import { commandTable, noteTerms } from "./store/retention/terms-trail.js";
 import { type SpoolContext, type SpoolKinds, type SpoolResult, spoolKind } from "./store/spool-kinds.js";
@@ -66,6 +66,7 @@ export class RetentionKeeper {
   private readonly ages: AgeClockFile;
   private readonly log: CallLogRedaction;
   private readonly sweeper = new Sweep();
+  private readonly oldest = new OldestFinder();
   private readonly newestUs: number | undefined;
   private readonly stopping = new AbortController();
   /** "" = what was promised is known. */
@@ -118,7 +119,8 @@ export class RetentionKeeper {
 
   /** Deletes the oldest recording that may be deleted, for the disk's sake; the bytes that it took, 0 when there is none. */
   async deleteOldest(): Promise<number> {
-    const [oldest] = this.openBook().oldestDeletable();
+    const book = this.openBook();
+    const oldest = await this.oldest.find(book, { nowUs: this.clock.nowUs(), holdsVersion: this.holdsVersion() });
     if (oldest === undefined) return 0;
     await this.remove([oldest], "disk", { by: "service", text: "", overridesMinimum: false });
     return oldest.recording.bytes;
@@ -152,7 +154,7 @@ export class RetentionKeeper {
       await store.deletion.finish();
       const book = this.openBook();
       await this.settleErasures(book);
-      const holdsVersion = JSON.stringify(this.holds.read().map(({ id }) => id));
+      const holdsVersion = this.holdsVersion();
       const { signal } = this.stopping;
       const remove = (due: readonly Judged[]): Promise<number> => this.remove(due, "retention", BY_AGE);
       const result = await this.sweeper.run(book, { nowUs: this.clock.nowUs(), holdsVersion, remove, signal });
@@ -190,6 +192,10 @@ export class RetentionKeeper {
     this.clockState = state;
     if (fault === "") this.ages.acceptedUs = state.acceptedUs;
     return fault;
+  }
+
+  private holdsVersion(): string {
+    return JSON.stringify(this.holds.read().map(({ id }) => id));
   }
 
   private openBook(): OpenBook {

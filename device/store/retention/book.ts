@@ -98,15 +98,6 @@ export class OpenBook {
     if (days === undefined) return undefined;
     return isoDay(this.#moment.nowUs - days * DAY_US + DAY_US).replaceAll("-", "/");
   }
-
-  /** The oldest that may go for the disk's sake; none when there is none. Looks no further than it must. */
-  *oldestDeletable(): Generator<Judged, void> {
-    for (const recording of this.recordings()) {
-      if (recording.isBuried) continue;
-      const judged = this.judge(recording, "disk");
-      if (judged.decision.kind === "go") yield judged;
-    }
-  }
 }
 
 /** The end of the newest recording, as far as its own day says; undefined = there is none. */
