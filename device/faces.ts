@@ -12,6 +12,8 @@ import type { AuditedEvent } from "./contract/engine-messages.js";
 import type { DiskStatus } from "./contract/mqtt.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { MqttFace } from "./mqtt/face.js";
+import { SpoolTrail } from "./store/file-change.js";
+import { SpoolDesk } from "./store/spool-desk.js";
 import { ensureFirstToken, TokenStore } from "./store/tokens.js";
 
 export interface FacesOptions {
@@ -74,7 +76,13 @@ export class Faces {
   private async startApi(): Promise<void> {
     const { config, dataFolder, desk, logger, showFirstToken } = this.options;
     if (!config.api.enabled) return;
-    const tokens = new TokenStore({ dataFolder, clock: systemClock, onFault: (message) => logger.error(message) });
+    const trail = new SpoolTrail(new SpoolDesk(dataFolder), "service");
+    const tokens = new TokenStore({
+      dataFolder,
+      clock: systemClock,
+      trail,
+      onFault: (message) => logger.error(message),
+    });
     const secret = ensureFirstToken(tokens);
     if (secret !== undefined) showFirstToken(secret);
     this.api = new ApiFace({ config: config.api, desk, tokens, logger });

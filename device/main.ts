@@ -26,6 +26,7 @@ import { switchCoreDumpsOff } from "./core-dumps.js";
 import { runJournalCommand } from "./journal-open.js";
 import { Service, type ServiceResult } from "./service.js";
 import { carryOutHere } from "./spool.js";
+import { SpoolTrail } from "./store/file-change.js";
 import { type Asked, SpoolDesk } from "./store/spool-desk.js";
 import { TokenStore } from "./store/tokens.js";
 
@@ -75,7 +76,8 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       return runProveCommand(command.command, settingsFor(command.command).dataFolder, write);
     case "register": {
       const { config, dataFolder } = settingsFor(command.command);
-      return runRegisterCommand(command.command, dataFolder, config, process);
+      const trail = await trailOf(dataFolder, config);
+      return runRegisterCommand(command.command, dataFolder, config, process, { trail });
     }
     case "retention": {
       const { config, dataFolder } = settingsFor(command.command);
@@ -83,8 +85,9 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       return runRetentionCommand(command.command, dataFolder, config, { write, ask });
     }
     case "token": {
-      const { dataFolder } = settingsFor(command.command);
-      runTokenCommand(command.command, new TokenStore({ dataFolder, clock: systemClock }), {
+      const { config, dataFolder } = settingsFor(command.command);
+      const trail = await trailOf(dataFolder, config);
+      runTokenCommand(command.command, new TokenStore({ dataFolder, clock: systemClock, trail }), {
         out: (line) => process.stdout.write(`${line}\n`),
         note: (line) => process.stderr.write(`${line}\n`),
       });
@@ -107,6 +110,16 @@ function askService(kind: string, body: unknown, dataFolder: string, config: Con
     { kind, actor: commandActor(), body },
     { carryOutHere: () => carryOutHere({ dataFolder, config, device, onFault }), waitMs: ASK_WAIT_MS },
   );
+}
+
+/** Whoever changes a register or a token leaves a trace; without a service many that wait are entered first. */
+async function trailOf(dataFolder: string, config: Config): Promise<SpoolTrail> {
+  const desk = new SpoolDesk(dataFolder);
+  if (desk.isCrowded) {
+    const onFault = (message: string): void => void process.stderr.write(`sidetoned: ${message}\n`);
+    await carryOutHere({ dataFolder, config, device: config.device.id || hostname(), onFault }).catch(() => {});
+  }
+  return new SpoolTrail(desk, commandActor());
 }
 
 /** For a command beside the service: the same data folder, if it is told the same. */

@@ -14,6 +14,7 @@ import type { Config } from "./contract/config.js";
 import type { DeletionReason } from "./contract/tombstone.js";
 import { auditFolder, listAuditFiles, readLines } from "./store/audit-files.js";
 import { CallLogRedaction } from "./store/call-log-redaction.js";
+import { SpoolTrail } from "./store/file-change.js";
 import type { RecordingStore } from "./store/recordings.js";
 import { ConsentRegisterFile } from "./store/register-file.js";
 import { AgeClockFile, type AgeClockState, judgeClock } from "./store/retention/age-clock.js";
@@ -35,6 +36,7 @@ import {
 import { OldestFinder, Sweep } from "./store/retention/sweep.js";
 import { TermsTable } from "./store/retention/terms.js";
 import { commandTable, noteTerms } from "./store/retention/terms-trail.js";
+import { SpoolDesk } from "./store/spool-desk.js";
 import { type SpoolContext, type SpoolKinds, type SpoolResult, spoolKind } from "./store/spool-kinds.js";
 
 export interface RetentionOptions {
@@ -315,6 +317,7 @@ export class RetentionKeeper {
       numbers: config.numbers,
       maxEntries: config.consent.register.maxEntries,
       clock: this.clock,
+      trail: new SpoolTrail(new SpoolDesk(store.paths.dataFolder), actor),
     });
     const forgotten = await register.forget(number, { refusalsToo: forgetsRefusals });
     const refusals = register.entries(number).length;

@@ -33,9 +33,11 @@ import { SealPool } from "./seal/pool.js";
 import { spoolKinds } from "./spool.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
+import { WATCHED_FILES, type WatchedFile } from "./store/file-change.js";
 import { RecordingStore } from "./store/recordings.js";
 import { TermsTable } from "./store/retention/terms.js";
 import { SpoolKeeper } from "./store/spool-keeper.js";
+import { WatchedFiles } from "./store/watched-files.js";
 import { TlsNotices } from "./tls-notices.js";
 
 /** First and longest pause before a crashed engine is started again. */
@@ -88,7 +90,7 @@ export class Service {
   /** Of a running box: a captured file has the times of whoever captured it. */
   private readonly clock: ClockWatch | undefined;
   private faces: Faces | undefined;
-  private watch: FileWatch | undefined;
+  private watch!: FileWatch;
   private diskStatus: DiskStatus | undefined;
   private spool!: SpoolKeeper;
   private retention!: RetentionKeeper;
@@ -148,12 +150,7 @@ export class Service {
     });
     this.auditStart();
     this.retention = this.openRetention();
-    this.spool = new SpoolKeeper({
-      dataFolder,
-      kinds: spoolKinds({ dataFolder, store: this.store, retention: this.retention }),
-      onFault: (message) => logger.warn(message),
-    });
-    this.spool.start();
+    this.startSpool();
     this.carried.read(this.store.key);
     this.disk?.start();
     this.clock?.start();
@@ -170,7 +167,7 @@ export class Service {
     const recovered = this.recover(oldRuns);
     await Promise.all([ended, recovered]);
     await this.keeper.idle();
-    this.watch?.stop();
+    await this.watch.stop();
     await this.faces?.stop();
     this.clock?.stop();
     await this.disk?.stop();
@@ -297,10 +294,43 @@ export class Service {
     });
   }
 
+  /** What commands beside the service leave, and the files that they or somebody else change. */
+  private startSpool(): void {
+    const { dataFolder, logger, capture } = this.options;
+    const { audit } = this.store;
+    const watched = new WatchedFiles(dataFolder);
+    const changed = (file: WatchedFile): void => {
+      if (capture.kind === "live" && WATCHED_FILES[file] === "register")
+        this.engine?.send({ type: "registers-changed" });
+    };
+    this.spool = new SpoolKeeper({
+      dataFolder,
+      kinds: spoolKinds({ dataFolder, store: this.store, retention: this.retention, watched, changed }),
+      onFault: (message) => logger.warn(message),
+    });
+    this.spool.start();
+    this.watch = new FileWatch({
+      dataFolder,
+      files: Object.keys(WATCHED_FILES) as WatchedFile[],
+      watched,
+      isReady: () => this.spool.isIdle,
+      changed,
+      enter: async (found) => {
+        for (const { file, how, sha256, present } of found)
+          audit.append({
+            kind: WATCHED_FILES[file],
+            actor: "service",
+            detail: { file, sha256: present, done: how, content: sha256 },
+          });
+        await audit.flush();
+      },
+    });
+    this.watch.start(WATCH_MS);
+  }
+
   /** Once capture works: before that there is nothing to command. */
   private startFaces(): Faces {
     const { config, dataFolder, logger, showFirstToken } = this.options;
-    const { audit } = this.store;
     const faces = new Faces({
       config,
       device: this.device,
@@ -313,20 +343,6 @@ export class Service {
     faces.start().catch((error: unknown) => {
       logger.error("the API or MQTT could not be started", { message: String(error) });
     });
-    const registers = ["consent.jsonl", "agents.jsonl"].map((name) => ({
-      path: join(this.registerFolder, name),
-      changed: (sha256: string): void => {
-        audit.append({ kind: "register", actor: "service", detail: { file: `registers/${name}`, sha256 } });
-        this.engine?.send({ type: "registers-changed" });
-      },
-    }));
-    const tokens = {
-      path: join(dataFolder, "keys", "tokens.json"),
-      changed: (sha256: string): void =>
-        audit.append({ kind: "token", actor: "service", detail: { file: "keys/tokens.json", sha256 } }),
-    };
-    this.watch = new FileWatch([...registers, tokens]);
-    this.watch.start(WATCH_MS);
     return faces;
   }
 

@@ -6,19 +6,28 @@ import type { LogFields, Logger } from "./base/logger.js";
 import type { Config } from "./contract/config.js";
 import { RetentionKeeper } from "./retention-keeper.js";
 import { AUDIT_REQUEST, auditRequestKind } from "./store/audit-request.js";
+import { FILE_CHANGE, fileChangeKind, type WatchedFile } from "./store/file-change.js";
 import { RecordingStore } from "./store/recordings.js";
 import { SpoolKeeper } from "./store/spool-keeper.js";
 import type { SpoolKinds } from "./store/spool-kinds.js";
+import { WatchedFiles } from "./store/watched-files.js";
 
 export interface SpoolParts {
   dataFolder: string;
   store: RecordingStore;
   retention: RetentionKeeper;
+  watched: WatchedFiles;
+  /** A command has changed this file. */
+  changed?(file: WatchedFile): void;
 }
 
 /** Each kind of request with whoever carries it out. */
-export function spoolKinds({ dataFolder, store, retention }: SpoolParts): SpoolKinds {
-  return { [AUDIT_REQUEST]: auditRequestKind(store.audit, dataFolder), ...retention.kinds() };
+export function spoolKinds({ dataFolder, store, retention, watched, changed }: SpoolParts): SpoolKinds {
+  return {
+    [AUDIT_REQUEST]: auditRequestKind(store.audit, dataFolder),
+    [FILE_CHANGE]: fileChangeKind(store.audit, dataFolder, watched, changed),
+    ...retention.kinds(),
+  };
 }
 
 export interface HereOptions {
@@ -44,10 +53,12 @@ export async function carryOutHere({ dataFolder, config, device, onFault }: Here
     const retention = new RetentionKeeper({ store, config, device, logger, isCommand: true });
     const keeper = new SpoolKeeper({
       dataFolder,
-      kinds: spoolKinds({ dataFolder, store, retention }),
+      kinds: spoolKinds({ dataFolder, store, retention, watched: new WatchedFiles(dataFolder) }),
       onFault,
       clock: systemClock,
     });
+    await keeper.drain();
+    // What was carried out may have changed a register, and left that to be entered.
     await keeper.drain();
     await keeper.stop();
   } finally {

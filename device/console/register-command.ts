@@ -21,6 +21,7 @@ import {
 } from "../consent/register-line.js";
 import type { Config } from "../contract/config.js";
 import { collapseWhiteSpace, shorten } from "../sip/text.js";
+import type { ChangeTrail } from "../store/file-change.js";
 import { formatRegisterCsv, MAX_CSV_BYTES, parseRegisterCsv } from "../store/register-csv.js";
 import {
   AgentsRegisterFile,
@@ -50,13 +51,14 @@ export async function runRegisterCommand(
   dataFolder: string,
   config: Config,
   io: RegisterIo,
-  clock: Clock = systemClock,
+  { clock = systemClock, trail }: { clock?: Clock; trail?: ChangeTrail } = {},
 ): Promise<ExitCode> {
   const settings: RegisterSettings = {
     folder: join(dataFolder, REGISTERS_FOLDER),
     numbers: config.numbers,
     maxEntries: config.consent.register.maxEntries,
     clock,
+    ...(trail && { trail }),
   };
   const say = (line: string): void => {
     io.stdout.write(`${plainLine(line)}\n`);

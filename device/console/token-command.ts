@@ -16,13 +16,13 @@ import {
   unknownVerb,
   usage,
 } from "./command-flags.js";
-import { formatTable, plainCell } from "./table.js";
+import { formatTable, plainCell, plainLine } from "./table.js";
 
 export type TokenCommand = CommonFlags &
   (
-    | { verb: "create"; name: string; rights: Right[]; days?: number }
+    | { verb: "create"; name: string; rights: Right[]; days?: number; reason?: string }
     | { verb: "list" }
-    | { verb: "revoke"; id: string }
+    | { verb: "revoke"; id: string; reason?: string }
   );
 
 export interface TokenCommandOutput {
@@ -31,17 +31,23 @@ export interface TokenCommandOutput {
   note(line: string): void;
 }
 
-export const TOKEN_USAGE = `sidetoned token create NAME --rights LIST [--days N]
+export const TOKEN_USAGE = `sidetoned token create NAME --rights LIST [--days N] [--reason TEXT]
 sidetoned token list
-sidetoned token revoke ID
+sidetoned token revoke ID [--reason TEXT]
 Rights: ${RIGHTS.join(", ")}; --data, --config and --json as elsewhere.`;
 
 const CREATE_FLAGS = { rights: "LIST", days: "N" };
+const REASON_FLAG = { reason: "TEXT" };
+const MAX_REASON_CHARACTERS = 256;
 const VERBS = ["create", "list", "revoke"] as const;
 
 /** `argv` is what follows `token`. Throws SidetoneError usage with one line. */
 export function parseTokenCommand(argv: readonly string[]): TokenCommand {
-  const { values, positionals } = readFlags(argv, { ...COMMON_FLAGS, ...CREATE_FLAGS }, { command: "token" });
+  const { values, positionals } = readFlags(
+    argv,
+    { ...COMMON_FLAGS, ...CREATE_FLAGS, ...REASON_FLAG },
+    { command: "token" },
+  );
   const [verb = "", argument, extra] = positionals;
   refuseArgument(verb === "list" ? argument : extra, `token ${printable(verb)}`);
   const common = commonFlags(values);
@@ -50,12 +56,13 @@ export function parseTokenCommand(argv: readonly string[]): TokenCommand {
       if (values.has(name)) throw usage(`--${name} goes with token create only`);
   switch (verb) {
     case "create":
-      return { ...common, verb, name: readName(argument), ...readGrant(values) };
+      return { ...common, verb, name: readName(argument), ...readGrant(values), ...readReason(values) };
     case "list":
+      if (values.has("reason")) throw usage("--reason goes with token create and token revoke");
       return { ...common, verb };
     case "revoke":
       if (argument === undefined) throw usage("token revoke needs the token's id: sidetoned token list shows it");
-      return { ...common, verb, id: argument };
+      return { ...common, verb, id: argument, ...readReason(values) };
     default:
       throw unknownVerb("token", verb, VERBS);
   }
@@ -71,7 +78,7 @@ export function runTokenCommand(command: TokenCommand, store: TokenStore, output
       list(command.json, store, output);
       break;
     case "revoke": {
-      const token = store.revoke(command.id);
+      const token = store.revoke(command.id, command.reason);
       if (command.json) output.out(JSON.stringify(token));
       else output.note(`token ${token.name} (${token.id}) is revoked; a running service notices within a second`);
       break;
@@ -80,11 +87,11 @@ export function runTokenCommand(command: TokenCommand, store: TokenStore, output
 }
 
 function create(
-  { name, rights, days, json }: Extract<TokenCommand, { verb: "create" }>,
+  { name, rights, days, reason, json }: Extract<TokenCommand, { verb: "create" }>,
   store: TokenStore,
   output: TokenCommandOutput,
 ): void {
-  const { token, secret } = store.create({ name, rights, ...(days !== undefined && { days }) });
+  const { token, secret } = store.create({ name, rights, ...(days !== undefined && { days }) }, reason);
   if (json) {
     output.out(JSON.stringify({ ...token, secret }));
     return;
@@ -119,6 +126,13 @@ function stateOf(token: Token, store: TokenStore): string {
 
 function day(iso: string): string {
   return iso.slice(0, 10);
+}
+
+function readReason(values: FlagValues): { reason?: string } {
+  const { reason } = given(values, { reason: "reason" });
+  if (reason === undefined) return {};
+  if (reason.length > MAX_REASON_CHARACTERS) throw usage(`--reason is longer than ${MAX_REASON_CHARACTERS} characters`);
+  return { reason: plainLine(reason) };
 }
 
 function readName(argument: string | undefined): string {

@@ -32,13 +32,18 @@ import {
   formatLine,
   identityOf,
   parseLine,
+  REGISTERS_FOLDER,
   type RegisterFields,
   type RegisterFormat,
   registerKey,
   type Statement,
 } from "../consent/register-line.js";
 import { readRegisterLines } from "../consent/register-reader.js";
+import type { AuditDetail } from "../contract/audit.js";
+import { maskNumbersIn } from "../contract/number-mask.js";
 import { makeFolders, syncFolder } from "./durable-file.js";
+import type { ChangeTrail, WatchedFile } from "./file-change.js";
+import { sha256OfFile } from "./file-hash.js";
 import { FolderLock } from "./folder-lock.js";
 
 /** What was entered, for the audit chain: holds no number, no user and no name in clear. */
@@ -62,6 +67,8 @@ export interface RegisterSettings {
   /** The engine refuses a register beyond it, so no entry is made beyond it. */
   maxEntries: number;
   clock: Clock;
+  /** Told before a register is changed; only tests have none. */
+  trail?: ChangeTrail;
 }
 
 /** An entry as it is on file. */
@@ -76,6 +83,10 @@ interface Moment {
 }
 
 const FILE_MODE = 0o600;
+/** Changes that the audit chain names one by one. */
+const MAX_NAMED = 20;
+/** Fields that hold whatever somebody wrote. */
+const FREE_TEXTS: ReadonlySet<string> = new Set(["source", "to"]);
 const LOCK_TIMEOUT_MS = 10_000;
 const LOCK_RETRY_MS = 10;
 /** An editor that saves the file between our reading and our writing is waited for as often. */
@@ -153,28 +164,40 @@ class RegisterFile<Entry extends { revokedAt?: string }> {
 
   /** False when somebody without the lock has replaced the file meanwhile. */
   #replace(image: RegisterImage<Entry>): boolean {
-    const { maxEntries, folder } = this.#settings;
+    const { maxEntries, folder, trail } = this.#settings;
     if (image.lines.length > maxEntries) {
       const problem = `the ${this.#format.name} register would hold more than ${maxEntries} entries`;
       throw new SidetoneError("data-unwritable", `${problem}: raise consent.register.maxEntries`);
     }
     this.#removeLeftovers();
     const temporary = `${this.#path}.${process.pid}.partial`;
+    const bytes = Buffer.concat(image.lines.flatMap((line) => [line, NEWLINE]));
     const descriptor = openSync(temporary, "wx", FILE_MODE);
     try {
       giveToOwnerOf(folder, (uid, gid) => fchownSync(descriptor, uid, gid));
-      writeFileSync(descriptor, Buffer.concat(image.lines.flatMap((line) => [line, NEWLINE])));
+      writeFileSync(descriptor, bytes);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
-    if (versionOf(this.#path) !== image.version) {
+    try {
+      const intent = trail?.intend({
+        file: `${REGISTERS_FOLDER}/${this.#format.fileName}` as WatchedFile,
+        before: sha256OfFile(this.#path),
+        after: sha256Of(bytes),
+        detail: describeChanges(image.changes),
+      });
+      if (versionOf(this.#path) !== image.version) {
+        intent?.withdraw();
+        return false;
+      }
+      renameSync(temporary, this.#path);
+      syncFolder(folder);
+      intent?.confirm();
+      return true;
+    } finally {
       rmSync(temporary, { force: true });
-      return false;
     }
-    renameSync(temporary, this.#path);
-    syncFolder(folder);
-    return true;
   }
 
   /** Of writers that were killed: the holder of the lock alone has files of the register, takers have files of the lock. */
@@ -385,6 +408,30 @@ export class AgentsRegisterFile {
     const now = this.#file.now();
     return this.#file.change((image) => image.revoke(now, this.#file.about(agent)));
   }
+}
+
+/** Of more changes than are named only the first, and the hash of all entries' ids, one a line. */
+function describeChanges(changes: readonly RegisterChange[]): AuditDetail {
+  const count = (wanted: RegisterChange["kind"]): number => changes.filter(({ kind }) => kind === wanted).length;
+  const ids = changes.map(({ entry }) => entry).join("\n");
+  return {
+    entered: count("entered"),
+    revoked: count("revoked"),
+    ...(count("forgotten") > 0 && { forgotten: count("forgotten") }),
+    entries: changes.slice(0, MAX_NAMED).map(({ kind, entry, fields }) => ({
+      done: kind,
+      entry,
+      ...(kind === "forgotten" ? {} : masked(fields)),
+    })),
+    ...(changes.length > MAX_NAMED && { entriesSha256: sha256Of(ids) }),
+  };
+}
+
+/** What somebody wrote may have numbers in it; dates have none that is long enough. */
+function masked(fields: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, text]) => [name, FREE_TEXTS.has(name) ? maskNumbersIn(text) : text]),
+  );
 }
 
 /** Throws SidetoneError `usage` when a field is not in order. */

@@ -34,7 +34,7 @@ export type Asked = { state: "done"; result: SpoolResult } | { state: "accepted"
 
 /** What is about to be done, on the disk before it is: a service finds it if the command is killed. */
 export interface SpoolIntent {
-  /** It was done. */
+  /** It was done. Never throws: without it the service finds out. */
   confirm(): void;
   /** It will not be done. */
   withdraw(): void;
@@ -56,6 +56,15 @@ export class SpoolDesk {
     this.#clock = clock;
   }
 
+  /** So many requests wait that a command should see to it that there will be room. */
+  get isCrowded(): boolean {
+    try {
+      return this.#files.list().requests.length >= MAX_REQUESTS / 2;
+    } catch {
+      return false;
+    }
+  }
+
   /** Nobody waits for it. */
   leave(wish: SpoolWish): CallId {
     return this.#write(wish, { isAwaited: false }).id;
@@ -67,9 +76,8 @@ export class SpoolDesk {
       confirm: () => {
         try {
           this.#files.confirm(request);
-        } catch (error) {
-          // The service took us for dead, and has seen to it.
-          if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw this.#fault(error);
+        } catch {
+          // The service took us for dead and has seen to it; else it will, once we are gone.
         }
       },
       withdraw: () => this.#files.removeRequest(request.id, ".intent"),

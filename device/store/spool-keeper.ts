@@ -163,7 +163,8 @@ export class SpoolKeeper {
 
   /** What a command was about to do when it was killed was done, or is forgotten. One that is at it is left alone. */
   #settleIntents(): void {
-    for (const id of this.#files.list().intents) {
+    // The newest first: what went on from an earlier one vouches for it.
+    for (const id of this.#files.list().intents.reverse()) {
       const intent = this.#files.readRequest(id, ".intent");
       if (intent === undefined) continue;
       if (typeof intent === "string") this.#setAside(this.#files.nameOf(id, ".intent"), intent);
@@ -178,12 +179,21 @@ export class SpoolKeeper {
 
   #settleIntent(intent: SpoolRequest): void {
     const kind = this.#kindFor(intent);
-    if (!("ok" in kind) && kind.hasHappened?.(kind.body.parse(intent.body))) {
+    if (!("ok" in kind) && kind.hasHappened?.(kind.body.parse(intent.body), this.#waitingBodies(intent.kind, kind))) {
       this.#files.confirm(intent);
     } else {
       this.counters.dropped++;
       this.#files.removeRequest(intent.id, ".intent");
     }
+  }
+
+  #waitingBodies(name: string, kind: SpoolKind): unknown[] {
+    return this.#files.list().requests.flatMap((id) => {
+      const request = this.#files.readRequest(id, "");
+      if (request === undefined || typeof request === "string" || request.kind !== name) return [];
+      const body = kind.body.safeParse(request.body);
+      return body.success ? [body.data] : [];
+    });
   }
 
   #clean(): void {

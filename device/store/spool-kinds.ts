@@ -27,8 +27,11 @@ export interface SpoolKindOf<Body> {
    * all behind it, for another try.
    */
   carryOut(body: Body, context: SpoolContext): SpoolResult | Promise<SpoolResult>;
-  /** Of a request whose writer was killed before it said that it had done its part: had it? Else it is dropped. */
-  hasHappened?(body: Body): boolean;
+  /**
+   * Of a request whose writer was killed before it said that it had done its part: had it? Else it is dropped. `waiting`:
+   * the bodies of all requests of the kind that wait.
+   */
+  hasHappened?(body: Body, waiting: readonly Body[]): boolean;
   /** Older requests are refused; absent = they are carried out however old. */
   maxAgeMs?: number;
 }

@@ -19,7 +19,11 @@ import { type Clock, isoUs } from "../base/clock.js";
 import { SidetoneError } from "../base/errors.js";
 import { sha256Of } from "../base/sha256.js";
 import { RIGHTS, type Right } from "../contract/api.js";
+import type { AuditDetail } from "../contract/audit.js";
+import { maskNumbersIn } from "../contract/number-mask.js";
 import { makeFolders, replaceDurably, syncFolder } from "./durable-file.js";
+import type { ChangeTrail } from "./file-change.js";
+import { sha256OfFile } from "./file-hash.js";
 import { FolderLock } from "./folder-lock.js";
 
 const TOKENS_SCHEMA = "sidetone.tokens/1";
@@ -63,6 +67,8 @@ export interface NewToken {
 export interface TokenStoreOptions {
   dataFolder: string;
   clock: Clock;
+  /** Told before the tokens are changed; only tests have none. */
+  trail?: ChangeTrail;
   /** Told once for each time that the file goes bad. */
   onFault?(message: string): void;
 }
@@ -105,23 +111,29 @@ export class TokenStore {
   }
 
   /** The secret is nowhere afterwards. Throws SidetoneError `usage` for a name that a good token has, or no room. */
-  create(wanted: NewToken): { token: Token; secret: string } {
+  create(wanted: NewToken, reason = ""): { token: Token; secret: string } {
     return this.#change((tokens) => {
       if (tokens.some((token) => token.name === wanted.name && this.isGood(token)))
         throw new SidetoneError("usage", `there is a token ${wanted.name} already: revoke it, or choose another name`);
       const made = this.#make(wanted, tokens);
-      return { tokens: [...this.#withRoom(tokens), made.stored], result: made };
+      const kept = this.#withRoom(tokens);
+      const forgotten = tokens.filter((token) => !kept.includes(token)).map(({ id }) => id);
+      const detail = { ...describe("created", made.token, reason), ...(forgotten.length > 0 && { forgotten }) };
+      return { tokens: [...kept, made.stored], result: made, detail };
     });
   }
 
   /** Throws SidetoneError `usage` when there is no such token. Revoking again changes nothing. */
-  revoke(id: string): Token {
+  revoke(id: string, reason = ""): Token {
     return this.#change((tokens) => {
       const old = tokens.find((token) => token.id === id);
       if (old === undefined)
         throw new SidetoneError("usage", "there is no token with this id: sidetoned token list shows them");
-      const revoked = { ...old, revokedAt: old.revokedAt ?? isoUs(this.#options.clock.nowUs()) };
-      return { tokens: tokens.map((token) => (token === old ? revoked : token)), result: withoutHash(revoked) };
+      if (old.revokedAt !== undefined) return { tokens, result: withoutHash(old), detail: {} };
+      const revoked = { ...old, revokedAt: isoUs(this.#options.clock.nowUs()) };
+      const result = withoutHash(revoked);
+      const detail = describe("revoked", result, reason);
+      return { tokens: tokens.map((token) => (token === old ? revoked : token)), result, detail };
     });
   }
 
@@ -130,9 +142,9 @@ export class TokenStore {
     if (existsSync(this.#path)) return undefined;
     return this.#change((tokens) => {
       // Another process may have been first, before the lock was ours.
-      if (existsSync(this.#path)) return { tokens, result: undefined };
+      if (existsSync(this.#path)) return { tokens, result: undefined, detail: {} };
       const made = this.#make({ name: FIRST_TOKEN_NAME, rights: RIGHTS }, tokens);
-      return { tokens: [made.stored], result: made.secret };
+      return { tokens: [made.stored], result: made.secret, detail: describe("created", made.token, "") };
     });
   }
 
@@ -163,7 +175,7 @@ export class TokenStore {
     return tokens.toSpliced(useless, 1);
   }
 
-  #change<Result>(edit: (tokens: StoredToken[]) => { tokens: StoredToken[]; result: Result }): Result {
+  #change<Result>(edit: (tokens: StoredToken[]) => Change<Result>): Result {
     const { dataFolder } = this.#options;
     if (!existsSync(dataFolder))
       throw new SidetoneError("data-unwritable", `${dataFolder} does not exist: give the data folder with --data`);
@@ -175,8 +187,8 @@ export class TokenStore {
       const lock = takeLock(this.#folder);
       try {
         const before = this.#read();
-        const { tokens, result } = edit(before);
-        if (tokens !== before) this.#write(tokens, owner);
+        const { tokens, result, detail } = edit(before);
+        if (tokens !== before) this.#write(tokens, owner, detail);
         return result;
       } finally {
         lock.release();
@@ -189,12 +201,16 @@ export class TokenStore {
   }
 
   /** Root may make tokens for a service that runs as another user. */
-  #write(tokens: readonly StoredToken[], owner: { uid: number; gid: number }): void {
+  #write(tokens: readonly StoredToken[], owner: { uid: number; gid: number }, detail: AuditDetail): void {
     const next = `${this.#path}.next`;
-    replaceDurably(next, `${JSON.stringify({ schema: TOKENS_SCHEMA, tokens }, null, 2)}\n`, 0o600);
+    const text = `${JSON.stringify({ schema: TOKENS_SCHEMA, tokens }, null, 2)}\n`;
+    replaceDurably(next, text, 0o600);
     giveTo(owner, next);
+    const [before, after] = [sha256OfFile(this.#path), sha256Of(text)];
+    const intent = this.#options.trail?.intend({ file: "keys/tokens.json", before, after, detail });
     renameSync(next, this.#path);
     syncFolder(this.#folder);
+    intent?.confirm();
     this.#checkedAtMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -236,6 +252,26 @@ export class TokenStore {
       this.#fault = message;
     }
   }
+}
+
+interface Change<Result> {
+  /** The same array = nothing changes. */
+  tokens: StoredToken[];
+  result: Result;
+  /** For the audit chain. */
+  detail: AuditDetail;
+}
+
+function describe(done: "created" | "revoked", token: Token, reason: string): AuditDetail {
+  const { id, name, rights, expiresAt } = token;
+  return {
+    done,
+    token: id,
+    name,
+    rights,
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(reason !== "" && { reason: maskNumbersIn(reason) }),
+  };
 }
 
 /** For the service's start: a token with all rights when the data folder has never had any. Its secret is to be shown once. */

@@ -255,7 +255,7 @@ describe.skipIf(obstacle !== undefined)("sources of consent", () => {
     await office.startRecorder();
     secret = (await office.sidetoned("token", "create", "front-desk", "--rights", "see,command")).stdout.trim();
     await grantOnFile(stageOf("filed"));
-    await waitUntil("the service to notice", () => audited("register").length > 0 || undefined);
+    await waitUntil("the service to notice", () => hasEntered("registers/consent.jsonl") || undefined);
     await playAll();
     await office.close(stages.size);
     recordings = office.recordings();
@@ -265,6 +265,10 @@ describe.skipIf(obstacle !== undefined)("sources of consent", () => {
 
   function audited(kind: AuditEntry["kind"], id?: string): AuditEntry[] {
     return office.auditEntries().filter((entry) => entry.kind === kind && (id === undefined || entry.call === id));
+  }
+
+  function hasEntered(file: string): boolean {
+    return audited("register").some(({ detail }) => detail["file"] === file);
   }
 
   async function fileAgents(): Promise<void> {

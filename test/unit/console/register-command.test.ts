@@ -31,7 +31,7 @@ async function run(day: string, words: string[], input: (string | Buffer)[] = []
       },
     },
   };
-  const exit = await runRegisterCommand(parseRegisterCommand(words), folder.path, config, io, clock);
+  const exit = await runRegisterCommand(parseRegisterCommand(words), folder.path, config, io, { clock });
   return { exit, output, lines: output.split("\n").slice(0, -1) };
 }
 
