@@ -1,0 +1,151 @@
+// Every manifest, tombstone and audio file of a copied folder: signed, in its place, hashed as its manifest says; and the chain
+// that the manifests form.
+import type { KeyObject } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { sha256Of } from "../../device/base/sha256.js";
+import { hashFile } from "./files.js";
+import type { Report } from "./report.js";
+import { type JsonObject, readSignedFile, text } from "./signed-json.js";
+
+const NAME = /^(.*\/)?([0-7][0-9A-HJKMNP-TV-Z]{25})\.(json|deleted|wav|wav\.age)$/;
+
+export interface Link {
+  file: string;
+  id: string;
+  previous: string;
+  isTombstone: boolean;
+}
+
+export class Recordings {
+  /** By SHA-256 of the manifest. */
+  readonly links = new Map<string, Link>();
+  /** Tombstones by SHA-256 of their line. */
+  readonly tombstones = new Map<string, string>();
+  /** Ids of which a file is not what was signed. */
+  readonly spoiled = new Set<string>();
+  audioBytes = 0;
+  recordings = 0;
+  readonly #root: string;
+  readonly #key: KeyObject;
+  readonly #report: Report;
+  /** Folder of a day as its manifests have it must be the end of the path, as far as the copy has it. */
+  readonly #isWhole: boolean;
+
+  constructor(root: string, key: KeyObject, report: Report, isWhole: boolean) {
+    this.#root = root;
+    this.#key = key;
+    this.#report = report;
+    this.#isWhole = isWhole;
+  }
+
+  /** `files`: all that lie where recordings do. */
+  read(files: readonly string[], isOpen: boolean): void {
+    const groups = new Map<string, Map<string, string>>();
+    for (const file of files) {
+      const [, folder = "", id, kind] = NAME.exec(file) ?? [];
+      if (id === undefined || kind === undefined) {
+        this.#report.find("added", file, "it is none of the box's files");
+        continue;
+      }
+      const place = `${folder}${id}`;
+      const group = groups.get(place) ?? new Map<string, string>();
+      groups.set(place, group.set(kind, file));
+    }
+    for (const [place, group] of groups) this.#readGroup(place, group, isOpen);
+  }
+
+  #readGroup(place: string, group: ReadonlyMap<string, string>, isOpen: boolean): void {
+    const id = place.slice(-26);
+    const tombstone = this.#readTombstone(id, group.get("deleted"));
+    const manifest = this.#readManifest(id, group.get("json"), tombstone);
+    const audio = ["wav", "wav.age"].flatMap((kind) => group.get(kind) ?? []);
+    const expected = manifest && !tombstone ? text(manifest["audio"] as JsonObject, "file") : "";
+    for (const file of audio) {
+      if (expected !== "" && file.endsWith(`/${expected}`)) continue;
+      if (expected !== "" && file === expected) continue;
+      if (group.has("json") && manifest === undefined) continue;
+      if (isOpen) this.#report.leaveOut(`${file}: no manifest is of it yet`);
+      else this.#report.find("added", file, "no manifest is of this file");
+    }
+    if (manifest !== undefined && tombstone === undefined) this.#readAudio(place, manifest);
+  }
+
+  #readManifest(id: string, file: string | undefined, tombstone: JsonObject | undefined): JsonObject | undefined {
+    if (file === undefined) return undefined;
+    const bytes = readFileSync(join(this.#root, file));
+    const manifest = readSignedFile(bytes, this.#key);
+    if (manifest === undefined || text(manifest, "schema") !== "sidetone.recording/1") {
+      this.spoiled.add(id);
+      this.#report.find("changed", file, "it is not what the box has signed");
+      return undefined;
+    }
+    const sha256 = sha256Of(bytes);
+    const day = text(manifest, "startedAt").slice(0, 10).replaceAll("-", "/");
+    const isAtDay = !this.#isWhole || file === `recordings/${day}/${id}.json`;
+    if (text(manifest, "id") !== id || !isAtDay) {
+      this.spoiled.add(id);
+      this.#report.find("misplaced", file, `it is the manifest of ${text(manifest, "id")}, of ${day}`);
+    }
+    this.recordings++;
+    if (tombstone !== undefined) {
+      if (text(tombstone, "manifest") !== sha256)
+        this.#report.find("changed", file, "its tombstone knows another manifest");
+    } else if (!this.links.has(sha256)) {
+      this.links.set(sha256, {
+        file,
+        id: text(manifest, "id"),
+        previous: text(manifest, "previous"),
+        isTombstone: false,
+      });
+    }
+    return text(manifest, "id") === id ? manifest : undefined;
+  }
+
+  #readTombstone(id: string, file: string | undefined): JsonObject | undefined {
+    if (file === undefined) return undefined;
+    const bytes = readFileSync(join(this.#root, file));
+    const tombstone = readSignedFile(bytes, this.#key);
+    if (
+      tombstone === undefined ||
+      text(tombstone, "schema") !== "sidetone.tombstone/1" ||
+      text(tombstone, "id") !== id
+    ) {
+      this.spoiled.add(id);
+      this.#report.find(
+        tombstone ? "misplaced" : "changed",
+        file,
+        "it is not what the box has signed for this recording",
+      );
+      return undefined;
+    }
+    this.tombstones.set(sha256Of(bytes.subarray(0, -1)), file);
+    const link = { file, id, previous: text(tombstone, "previous"), isTombstone: true };
+    this.links.set(text(tombstone, "manifest"), link);
+    return tombstone;
+  }
+
+  #readAudio(place: string, manifest: JsonObject): void {
+    const id = place.slice(-26);
+    const audio = manifest["audio"] as JsonObject;
+    const name = text(audio, "file");
+    const file = `${place.slice(0, -26)}${name}`;
+    const since = `since the call ended (${text(manifest, "endedAt")})`;
+    if (name !== `${id}.wav` && name !== `${id}.wav.age`) {
+      this.#report.find("misplaced", file, "no recording has audio of this name");
+      return;
+    }
+    try {
+      const { bytes, sha256, sha512 } = hashFile(join(this.#root, file));
+      this.audioBytes += bytes;
+      const expected = Number(audio["bytes"]);
+      if (bytes < expected) this.#report.find("truncated", file, `it has ${bytes} bytes of ${expected}`, since);
+      else if (bytes !== expected || sha256 !== text(audio, "sha256") || sha512 !== text(audio, "sha512"))
+        this.#report.find("changed", file, "length, SHA-256 and SHA-512 are not all those of its manifest", since);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") this.#report.find("missing", file, "its manifest is there, the audio is not", since);
+      else this.#report.find("unreadable", file, `it cannot be read (${code})`);
+    }
+  }
+}
