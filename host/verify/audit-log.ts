@@ -40,8 +40,13 @@ export class AuditLog {
   }
 
   /** `files`: of the chain, below `root`, the oldest first. */
-  read(root: string, files: readonly string[], key: KeyObject, isOpen: boolean): void {
-    const head = this.#readHead(root, key);
+  read(
+    root: string,
+    files: readonly string[],
+    key: KeyObject,
+    { isOpen, hasRecordings }: { isOpen: boolean; hasRecordings: boolean },
+  ): void {
+    const head = this.#readHead(root, key, hasRecordings || files.length > 0);
     let expected = 1;
     /** "?" = any, because what stands before it is not what it was. */
     let previous = "";
@@ -112,14 +117,14 @@ export class AuditLog {
       );
   }
 
-  #readHead(root: string, key: KeyObject): { seq: number; sha256: string; month: string } {
+  #readHead(root: string, key: KeyObject, isExpected: boolean): { seq: number; sha256: string; month: string } {
     const file = "audit/head.json";
     const none = { seq: 0, sha256: "", month: "" };
     let bytes: Buffer;
     try {
       bytes = readFileSync(join(root, file));
     } catch {
-      this.#report.find("missing", file, "the head of the audit chain");
+      if (isExpected) this.#report.find("missing", file, "the head of the audit chain");
       return none;
     }
     const head = readSignedFile(bytes, key);

@@ -61,7 +61,7 @@ export function verifyFolder(root: string, key: KeyObject): FolderVerdict {
       root,
       files.filter((file) => /^audit\/\d{4}-\d\d\.jsonl$/.test(file)),
       key,
-      isOpen,
+      { isOpen, hasRecordings: recordings.links.size > 0 },
     );
     compareRecordings(recordings, audit, report, isOpen);
     compareFiles(root, files, audit, report, isOpen);

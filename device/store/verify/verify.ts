@@ -194,13 +194,16 @@ class DataFolderCheck {
 
   /** What lies there and the chain does not know. */
   #reportUnknown(head: ChainHead | null | undefined): void {
-    const { lost, hasChain } = this.#audit;
+    const { lost } = this.#audit;
+    // A manifest that names an audit entry had a chain.
+    if (!this.#audit.hasChain && [...this.#recorded.found.values()].some(({ isBeforeChain }) => !isBeforeChain))
+      this.#findings.add("missing", "audit/head.json", "the audit chain is gone");
     let excused = 0;
     for (const [sha256, { file, isBeforeChain }] of this.#recorded.found) {
       if (isBeforeChain && !file.endsWith(".deleted")) this.#findings.note(`${file}: older than the audit chain`);
       else if (this.#isOpen && isHead(head, sha256)) this.#findings.note(`${file}: the audit chain is told of it soon`);
       else if (excused < lost && !file.endsWith(".deleted")) excused++;
-      else if (hasChain) this.#findings.add("added", file, "the audit chain does not say that it was published");
+      else this.#findings.add("added", file, "the audit chain does not say that it was published");
     }
     if (excused > 0)
       this.#findings.note(

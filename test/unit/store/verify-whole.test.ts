@@ -1,0 +1,118 @@
+// Data folders in which everything is as it should be, however it came to be: neither verifier finds anything in them. And what
+// `sidetone` says on the command line.
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { RecordingStore } from "../../../device/store/recordings.js";
+import { RecordingDeletion } from "../../../device/store/retention/deletion.js";
+import { chooseKey } from "../../../device/store/verify/key-choice.js";
+import { verifyDataFolder } from "../../../device/store/verify/verify.js";
+import { verifyFolder } from "../../../host/verify/verify-folder.js";
+import { filesIn } from "../../fakes/signed-folder.js";
+import { callFrom, keep, orderFor } from "./retention/deletion-kit.js";
+import { makeFolder, publicKeyOf, removeFolder } from "./store-kit.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = makeFolder();
+});
+afterEach(() => removeFolder(folder));
+
+const open = (): RecordingStore => RecordingStore.open(folder, { device: "box", gatherMs: 0 });
+
+/** What both verifiers find, of a folder and of its files. */
+function found(path = folder): string[] {
+  const box = verifyDataFolder({ dataFolder: path, publicKey: chooseKey(path) }).findings;
+  const copy = verifyFolder(path, publicKeyOf(path)).findings;
+  return [...box.map((one) => ["box", one] as const), ...copy.map((one) => ["copy", one] as const)].map(
+    ([who, { kind, file }]) => `${who}: ${kind} ${file}`,
+  );
+}
+
+async function deleteSome(): Promise<void> {
+  const store = open();
+  const records = [1, 2, 3, 4, 5].map((number) => callFrom(number));
+  for (const record of records) await keep(store, record);
+  const deletion = new RecordingDeletion({
+    paths: store.paths,
+    key: store.key,
+    audit: store.audit,
+  });
+  await deletion.delete([orderFor(records[1]!), orderFor(records[4]!), orderFor(records[2]!, { keepsManifest: true })]);
+  await keep(store, callFrom(6));
+  store.close();
+}
+
+test("recordings that were deleted, with their tombstones", async () => {
+  await deleteSome();
+  expect(found()).toEqual([]);
+  open().close();
+  expect(found()).toEqual([]);
+  for (const file of filesIn(folder).filter((name) => name.endsWith(".deleted"))) {
+    cpSync(join(folder, file), join(folder, "..", "aside.deleted"));
+    rmSync(join(folder, file));
+    const name = file.split("/").at(-1)!;
+    expect(
+      found()
+        .filter((one) => one.endsWith(name))
+        .map((one) => one.split(":")[0]),
+    ).toEqual(["box", "copy"]);
+    cpSync(join(folder, "..", "aside.deleted"), join(folder, file));
+  }
+  rmSync(join(folder, "..", "aside.deleted"));
+});
+
+test("beside a running service, after it was killed, and after the next start", async () => {
+  const copy = makeFolder();
+  try {
+    const store = open();
+    for (const number of [1, 2, 3]) {
+      await keep(store, callFrom(number));
+      expect(found()).toEqual([]);
+    }
+    // As a kill leaves it: nothing of the end is written.
+    cpSync(folder, copy, { recursive: true });
+    store.close();
+    expect(found(copy)).toEqual([]);
+    // Its lock is that of this process, which would be taken for alive.
+    rmSync(join(copy, "lock"));
+    RecordingStore.open(copy, { device: "box", gatherMs: 0 }).close();
+    expect(found(copy)).toEqual([]);
+  } finally {
+    removeFolder(copy);
+  }
+});
+
+test("after the chain's head was lost and found again", async () => {
+  let store = open();
+  for (const number of [1, 2]) await keep(store, callFrom(number));
+  store.close();
+  rmSync(join(folder, "chain.json"));
+  expect(found()).toEqual(["box: missing chain.json", "copy: missing chain.json"]);
+  store = open();
+  await keep(store, callFrom(3));
+  store.close();
+  expect(found()).toEqual([]);
+});
+
+test("an audit chain that is gone as a whole", async () => {
+  const store = open();
+  for (const number of [1, 2]) await keep(store, callFrom(number));
+  store.close();
+  rmSync(join(folder, "audit"), { recursive: true });
+  expect(found()).toContain("box: missing audit/head.json");
+  expect(found()).toContain("copy: missing audit/head.json");
+});
+
+test("a folder without recordings, and recordings alone", async () => {
+  open().close();
+  expect(found()).toEqual([]);
+  const store = open();
+  for (const number of [1, 2, 30]) await keep(store, callFrom(number));
+  store.close();
+  const { scope, findings, unchecked, figures } = verifyFolder(join(folder, "recordings"), publicKeyOf(folder));
+  expect([scope, findings, unchecked.length, figures.recordings]).toEqual(["recordings", [], 2, 3]);
+  const [, second] = filesIn(folder).filter((name) => /recordings.*json$/.test(name));
+  for (const end of [".json", ".wav"]) rmSync(join(folder, second!.replace(".json", end)));
+  expect(verifyFolder(join(folder, "recordings"), publicKeyOf(folder)).findings).toMatchObject([{ kind: "unlinked" }]);
+});
