@@ -242,8 +242,8 @@ function checkChain(root: string, recordings: Recordings, audit: AuditLog, repor
     if (link.previous !== "" && !links.has(link.previous) && !gone.has(link.previous)) heads.push(link);
   }
   let hasGap = gone.size > 0 || spoiled.size > 0;
-  // A part of the recordings begins somewhere.
-  for (const link of scope.isWhole ? heads : heads.slice(1)) {
+  // A part of the recordings may begin behind the first of all.
+  for (const link of scope.isWhole || followers.has("") ? heads : heads.slice(1)) {
     hasGap = true;
     report.find("unlinked", link.file, `the manifest before it (${link.previous.slice(0, 16)}…) is not there`);
   }
