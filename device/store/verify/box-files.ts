@@ -31,7 +31,6 @@ const UNCHECKED: Readonly<Record<string, string>> = {
   "alarms.json": "alarms over a restart: every condition is looked at anew",
   "reserve.bin": "space kept for calls in progress",
   index: "made of the manifests and the call log, and made anew from them",
-  "audit/watched.json": "what registers and tokens were at the last look: a difference is entered as made by hand",
   lock: "who has the data folder",
   backups: "copies that a migration has made",
   "retention/deleting.json": "a deletion that is being carried out",
