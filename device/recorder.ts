@@ -286,25 +286,24 @@ export class Recorder {
     const target = this.journals.get(call.id);
     this.journals.delete(other.id);
     if (source === undefined || target === undefined) return;
+    this.moveAudio(source, other.id, target, moved);
     this.journal.flush();
-    if (source.lastPosition !== undefined && moved.length > 0) {
-      const from = { id: other.id, position: source.lastPosition };
-      moveRecords(this.folders.journal, from, target, moved, this.journalKey);
-      this.journal.flush();
-    }
     source.end({ ...describeCall(call, this.guard.report(call, this.nowUs)), id: other.id, absorbedBy: call.id });
     this.journal.release(other.id);
+  }
+
+  /** `id` is the call of `source`. */
+  private moveAudio(source: CallJournal, id: CallId, target: CallJournal, moved: readonly MovedStream[]): void {
+    this.journal.flush();
+    if (source.lastPosition === undefined || moved.length === 0) return;
+    moveRecords(this.folders.journal, { id, position: source.lastPosition }, target, moved, this.journalKey);
   }
 
   /** What a half admitted goes with it; the former call's record says that there it is erased. */
   private splitJournal(call: Call, former: Call, moved: readonly MovedStream[]): void {
     const source = this.journals.get(former.id);
     const target = this.journals.get(call.id);
-    if (source !== undefined && target !== undefined && moved.length > 0) {
-      this.journal.flush();
-      if (source.lastPosition !== undefined)
-        moveRecords(this.folders.journal, { id: former.id, position: source.lastPosition }, target, moved);
-    }
+    if (source !== undefined && target !== undefined) this.moveAudio(source, former.id, target, moved);
     for (const one of [former, call]) this.keepErasure(one, this.nowUs);
   }
 

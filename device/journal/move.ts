@@ -20,7 +20,7 @@ export function moveRecords(
   source: { id: CallId; position: JournalPosition },
   target: CallJournal,
   moved: readonly MovedRecords[],
-  key?: Uint8Array,
+  key: Uint8Array | undefined,
 ): void {
   const byFormerIndex = new Map(moved.map(({ stream, formerIndex }) => [formerIndex, stream]));
   const kept = new Map<number, number>();

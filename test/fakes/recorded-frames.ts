@@ -27,20 +27,34 @@ export interface Recorded {
 
 const RTP_HEADER_BYTES = 12;
 
-/** The journal goes below `folder`, which is made and which the caller removes. Every stream's counts are checked on the way. */
-export async function recordFrames(frames: readonly TimedFrame[], config: Config, folder: string): Promise<Recorded> {
+/**
+ * The journal goes below `folder`, which is made and which the caller removes; `journalKey`: sealed. Every stream's counts are
+ * checked on the way.
+ */
+export async function recordFrames(
+  frames: readonly TimedFrame[],
+  config: Config,
+  folder: string,
+  journalKey?: Uint8Array,
+): Promise<Recorded> {
   mkdirSync(folder, { recursive: true });
-  const run = new RecorderRun(folder, config).feed(frames);
+  const run = new RecorderRun(folder, config, "", undefined, journalKey).feed(frames);
   const counts = await run.end();
   const { records, positions, journalFolder } = run;
   for (const record of records) checkCounts(record);
-  return { records, counts, journalled: records.map((record, i) => readJournal(journalFolder, record, positions[i])) };
+  const journalled = records.map((record, i) => readJournal(journalFolder, record, positions[i], journalKey));
+  return { records, counts, journalled };
 }
 
-function readJournal(folder: string, record: CallRecord, position: JournalPosition | undefined): JournalledPacket[] {
+function readJournal(
+  folder: string,
+  record: CallRecord,
+  position: JournalPosition | undefined,
+  key: Uint8Array | undefined,
+): JournalledPacket[] {
   if (!position) return [];
   const packets: JournalledPacket[] = [];
-  const reader = CallReader.open(folder, position, record.id);
+  const reader = CallReader.open(folder, position, record.id, undefined, key);
   reader.visit(({ side, stream, capturedAtUs, data, start, end }) => {
     packets.push({
       side,

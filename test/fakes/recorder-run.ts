@@ -27,8 +27,14 @@ export class RecorderRun {
   readonly journalFolder: string;
   readonly recorder: Recorder;
 
-  /** The journal goes to a new folder in `folder`, which the caller removes. */
-  constructor(folder: string, config: Config = officeConfig(), registers = "", before?: CarriedState) {
+  /** The journal goes to a new folder in `folder`, which the caller removes; `journalKey`: sealed. */
+  constructor(
+    folder: string,
+    config: Config = officeConfig(),
+    registers = "",
+    before?: CarriedState,
+    journalKey?: Uint8Array,
+  ) {
     this.journalFolder = mkdtempSync(join(folder, "journal-"));
     this.recorder = new Recorder(
       config,
@@ -46,7 +52,7 @@ export class RecorderRun {
           throw error;
         },
       },
-      before ? { before } : {},
+      { ...(before && { before }), ...(journalKey && { journalKey }) },
     );
   }
 

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatProof } from "../../../device/console/prove-report.js";
 import type { CallRecord } from "../../../device/contract/call-record.js";
+import { JOURNAL_KEY_BYTES } from "../../../device/journal/block-cipher.js";
 import { proveRecording } from "../../../device/store/prove.js";
 import { RecordingStore } from "../../../device/store/recordings.js";
 import { type CallOptions, DEFAULT_START_US } from "../../fakes/call-options.js";
@@ -121,6 +122,18 @@ describe("a header against number and time", () => {
     expect(packets.every(({ atUs }) => atUs <= erased!.toUs)).toBe(true);
     expect(packets).toHaveLength(erased!.packets);
   });
+});
+
+it("takes its audio along in a sealed journal as in one in clear, and so does a join", async () => {
+  const frames = mergeCalls(trunk(), phone(1, 1200, "number"), phone(2, 1700, "header"));
+  const config = officeConfig({ correlation: { byPayload: false } });
+  const clear = await recordFrames(frames, config, `${folder}/clear`);
+  const sealed = await recordFrames(frames, config, `${folder}/sealed`, Buffer.alloc(JOURNAL_KEY_BYTES, 5));
+  const packets = ({ records, journalled }: Recorded) =>
+    records.map(({ sipCallIds }, i) => [[...sipCallIds].sort(), journalled[i]]);
+  expect(packets(sealed)).toEqual(packets(clear));
+  expect(sealed.journalled.map((kept) => kept.length > 0)).toEqual([true, true]);
+  expect(recordedIn(sealed, "phone-1")).toEqual(recordedIn(clear, "phone-1"));
 });
 
 describe("what was said in the wrong half", () => {
