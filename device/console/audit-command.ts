@@ -5,7 +5,7 @@ import { EXIT, type ExitCode } from "../base/errors.js";
 import { type CallId, isCallId } from "../base/ids.js";
 import { AUDIT_KINDS, type AuditEntry, type AuditKind } from "../contract/audit.js";
 import { auditFolder, listAuditFiles, parseEntry, readLines } from "../store/audit-files.js";
-import { type AuditProblem, type AuditProblemKind, type AuditVerdict, verifyAudit } from "../store/audit-verify.js";
+import { AUDIT_PROBLEM_TEXT, type AuditProblem, type AuditVerdict, verifyAudit } from "../store/audit-verify.js";
 import { readPublicKey } from "../store/public-key.js";
 import {
   COMMON_FLAGS,
@@ -118,17 +118,6 @@ function formatEntry({ seq, at, packetAt, kind, actor, call, detail }: AuditEntr
   );
 }
 
-const PROBLEM_TEXT: Readonly<Record<AuditProblemKind, string>> = {
-  edited: "was changed after it was written",
-  signature: "is not signed by this box",
-  removed: "missing",
-  added: "does not belong here",
-  moved: "stands later than it belongs",
-  unlinked: "does not follow the entry before it",
-  truncated: "cut off at the end",
-  head: "the head of the chain is missing, was changed, or is that of another chain",
-};
-
 function formatVerdict({ entries, files, end, problems, problemCount, tornBytes }: AuditVerdict): string {
   if (entries === 0 && problemCount === 0) return "There is no audit chain.\n";
   const lines = [`${entries} entries in ${files} files, the last is ${end.seq} (${end.sha256})`];
@@ -143,6 +132,6 @@ function formatVerdict({ entries, files, end, problems, problemCount, tornBytes 
 
 function formatProblem({ kind, seq, toSeq, place }: AuditProblem): string {
   const entry = seq === toSeq ? `entry ${seq}` : `entries ${seq} to ${toSeq}`;
-  const text = kind === "head" ? PROBLEM_TEXT.head : `${entry}: ${PROBLEM_TEXT[kind]}`;
+  const text = kind === "head" ? AUDIT_PROBLEM_TEXT.head : `${entry}: ${AUDIT_PROBLEM_TEXT[kind]}`;
   return `  ${text} (${plainLine(place)})`;
 }

@@ -1,8 +1,7 @@
 // A call as listings have it, out of the index: `sidetoned calls --json`. Times are ISO 8601 UTC with µs. Changed only with a
 // new schema version.
-import type { CallId } from "../base/ids.js";
-import type { ConsentState, EndReason, NoAudioReason, PartyRole, Policy } from "./call-record.js";
-import type { CallSide } from "./manifest.js";
+import type { ConsentState, PartyRole } from "./call-record.js";
+import type { CallLogLine, CallSide } from "./manifest.js";
 import type { DeletionReason } from "./tombstone.js";
 
 export const LISTING_SCHEMA = "sidetone.calls/1";
@@ -30,23 +29,8 @@ export interface ListedRecording {
   retention: string;
 }
 
-export interface ListedCall {
-  id: CallId;
-  startedAt: string;
-  /** "" when it was not. */
-  answeredAt: string;
-  endedAt: string;
-  endReason: EndReason;
-  rejectStatus: number;
-  policy: Policy;
-  /** "" when audio was stored. */
-  noAudio: NoAudioReason | "";
-  /** Path of the audio below the data folder, "" without. */
-  file: string;
-  /** Of the audio; 0 without. */
-  durationMs: number;
-  sipCallIds: string[];
-  warnings: string[];
+/** What the call log says of a call, and what else is known of it. */
+export interface ListedCall extends Omit<CallLogLine, "schema" | "parties"> {
   /** Absent unless it was. */
   deleted?: DeletionReason;
   /** As in the manifest. */

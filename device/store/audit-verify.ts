@@ -36,6 +36,18 @@ export interface AuditProblem {
   place: string;
 }
 
+/** In words, as all who report them say it. */
+export const AUDIT_PROBLEM_TEXT: Readonly<Record<AuditProblemKind, string>> = {
+  edited: "was changed after it was written",
+  signature: "is not signed by this box",
+  removed: "missing",
+  added: "does not belong here",
+  moved: "stands later than it belongs",
+  unlinked: "does not follow the entry before it",
+  truncated: "cut off at the end",
+  head: "the head of the chain is missing, was changed, or is that of another chain",
+};
+
 export interface AuditVerdict {
   /** Whole lines read. */
   entries: number;

@@ -5,14 +5,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { formatProof } from "../../device/console/prove-report.js";
-import { auditEntryOf } from "../../device/contract/audit.js";
-import type { CallRecord } from "../../device/contract/call-record.js";
-import { CallReader } from "../../device/journal/reader.js";
-import { sealAudio } from "../../device/seal/seal.js";
 import { proveRecording } from "../../device/store/prove.js";
 import { RecordingStore } from "../../device/store/recordings.js";
 import { day, playDay } from "../fakes/office-model-days.js";
 import { makeFolder, removeFolder } from "../fakes/program.js";
+import { publishRun } from "../fakes/published-run.js";
 import { officeConfig, RecorderRun } from "../fakes/recorder-run.js";
 import { problemsOf } from "../unit/store/audit-kit.js";
 import { publicKeyOf } from "../unit/store/store-kit.js";
@@ -27,20 +24,9 @@ beforeEach(() => {
 afterEach(() => removeFolder(folder));
 
 /** Returns the ids of what was published. */
-async function publishAll(data: string, { journalFolder, records, positions, audited }: RecorderRun) {
+async function publishAll(data: string, run: RecorderRun) {
   const store = RecordingStore.open(data, { gatherMs: 0 });
-  for (const event of audited) store.audit.append(auditEntryOf(event));
-  const published: CallRecord["id"][] = [];
-  for (const [i, record] of records.entries()) {
-    const position = positions[i];
-    if (record.noAudio !== undefined || record.absorbedBy !== undefined || position === undefined) continue;
-    const reader = CallReader.open(journalFolder, position, record.id);
-    const sealed = sealAudio(reader, record, { temporaryPath: store.temporaryPathFor(record) });
-    reader.close();
-    if (sealed.kind !== "audio") continue;
-    await store.publish(record, sealed);
-    published.push(record.id);
-  }
+  const published = await publishRun(store, run);
   store.close();
   return published;
 }

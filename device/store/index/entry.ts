@@ -5,6 +5,7 @@ import { type NumberRules, normalizeNumber } from "../../call/numbers.js";
 import type { ListedCall, ListedParty, ListedRecording } from "../../contract/listing.js";
 import type { CallLogLine, Manifest, ManifestParty } from "../../contract/manifest.js";
 import type { DeletionReason } from "../../contract/tombstone.js";
+import { logLineOf } from "../../seal/manifest.js";
 
 export interface EntryEvidence {
   id: string;
@@ -39,7 +40,7 @@ const FILE_PATTERN = /^[0-9A-Z]{26}\.[A-Za-z0-9.]{1,16}$/;
 
 /** Undefined when they name no call, or no time. Throws TypeError when members are of another kind than the contract's. */
 export function entryOf({ line, manifest, folder, deleted }: CallFiles): IndexEntry | undefined {
-  const call = line ?? (manifest && lineOf(manifest, folder));
+  const call = line ?? (manifest && logLineOf(manifest, fileOf(manifest, folder)));
   if (call === undefined || !isCallId(call.id)) return undefined;
   if (usOfIso(call.startedAt) === undefined || usOfIso(call.endedAt) === undefined) return undefined;
   const parties = manifest?.parties ?? [];
@@ -87,29 +88,9 @@ export function usOfIso(at: unknown): TimeUs | undefined {
   return Number.isFinite(ms) ? Math.floor(ms) * 1000 + Number(match![2]) : undefined;
 }
 
-/** A lost log line as the manifest has it. */
-function lineOf(manifest: Manifest, folder: string): CallLogLine {
-  const { id, sipCallIds, startedAt, answeredAt, endedAt, endReason, policy, audio, parties, warnings } = manifest;
-  return {
-    schema: "sidetone.call-log/1",
-    id,
-    sipCallIds,
-    startedAt,
-    answeredAt,
-    endedAt,
-    endReason,
-    rejectStatus: 0,
-    policy,
-    noAudio: "",
-    file: FILE_PATTERN.test(audio.file) ? `${folder}/${audio.file}` : "",
-    durationMs: audio.durationMs,
-    parties: parties.map(({ role, side, number, identifiedBy, consent, recordedMs }) => ({
-      ...{ role, side, number, identifiedBy, consent, recordedMs },
-      packets: { seen: 0, recorded: 0, discarded: 0, lost: 0 },
-      codecs: [],
-    })),
-    warnings: warnings.map(({ code }) => code),
-  };
+/** "" when what the manifest names is no file beside it. */
+function fileOf({ audio }: Manifest, folder: string): string {
+  return FILE_PATTERN.test(audio.file) ? `${folder}/${audio.file}` : "";
 }
 
 function partyOf(party: CallLogLine["parties"][number], inManifest: ManifestParty | undefined): ListedParty {

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AuditEntry, AuditHead } from "../../contract/audit.js";
 import { auditFolder, type FileLine, headPath, listAuditFiles, readHead, readLines } from "../audit-files.js";
-import { type AuditProblem, type AuditProblemKind, ChainCheck } from "../audit-verify.js";
+import { AUDIT_PROBLEM_TEXT, type AuditProblem, type AuditProblemKind, ChainCheck } from "../audit-verify.js";
 import { parseLine } from "../signed-line.js";
 import type { FindingKind, Findings } from "./findings.js";
 
@@ -134,22 +134,11 @@ const KINDS: Readonly<Record<AuditProblemKind, FindingKind>> = {
   head: "changed",
 };
 
-const TEXTS: Readonly<Record<AuditProblemKind, string>> = {
-  edited: "was changed after it was written",
-  signature: "is not signed by this box",
-  removed: "missing",
-  added: "does not belong here",
-  moved: "stands later than it belongs",
-  unlinked: "does not follow the entry before it",
-  truncated: "cut off at the end",
-  head: "the head of the chain is missing, was changed, or is that of another chain",
-};
-
 function addProblem(findings: Findings, { kind, seq, toSeq, place }: AuditProblem): void {
   const [file = "", line] = place.split(":");
   const where = line === undefined ? "" : `line ${line}: `;
   const entry = seq === toSeq ? `entry ${seq}` : `entries ${seq} to ${toSeq}`;
-  const what = kind === "head" ? TEXTS.head : `${where}${entry}: ${TEXTS[kind]}`;
+  const what = kind === "head" ? AUDIT_PROBLEM_TEXT.head : `${where}${entry}: ${AUDIT_PROBLEM_TEXT[kind]}`;
   const since = kind === "head" ? "" : `between entries ${seq - 1} and ${toSeq + 1}`;
   findings.add(KINDS[kind], `audit/${file}`, what, since);
 }
