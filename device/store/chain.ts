@@ -9,6 +9,7 @@ import { sha256Of } from "../base/sha256.js";
 import { publishAnnounced, type WaitingManifest } from "./announced.js";
 import { replaceDurably } from "./durable-file.js";
 import type { FileLayer } from "./file-layer.js";
+import { recordingDays } from "./recording-days.js";
 import { type RecordingPaths, TOMBSTONE_SUFFIX } from "./recording-paths.js";
 import { parseTombstone } from "./retention/tombstone.js";
 import { parseManifest } from "./signature.js";
@@ -102,7 +103,8 @@ function rebuildHead(paths: RecordingPaths): string {
   const endedAtByHash = new Map<string, string>();
   const followed = new Set<string>();
   let days = 0;
-  for (const day of newestDays(paths)) {
+  for (const folder of recordingDays(paths, "newest")) {
+    const day = join(paths.recordingsFolder, folder);
     const names = readdirSync(day).filter((name) => name.endsWith(".json") || name.endsWith(TOMBSTONE_SUFFIX));
     for (const name of names) {
       const link = readLink(join(day, name));
@@ -129,20 +131,4 @@ function readLink(path: string): { sha256: string; previous: string; endedAt: st
   }
   const manifest = parseManifest(bytes);
   return manifest && { sha256: sha256Of(bytes), previous: manifest.previous, endedAt: String(manifest.endedAt) };
-}
-
-/** Folders of days, the newest first. */
-function* newestDays(paths: RecordingPaths): Generator<string> {
-  for (const year of numbered(paths.recordingsFolder)) {
-    for (const month of numbered(year)) yield* numbered(month);
-  }
-}
-
-function numbered(folder: string): string[] {
-  const entries = readdirSync(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory() && /^\d+$/.test(entry.name)).map((entry) => entry.name);
-  return names
-    .sort()
-    .reverse()
-    .map((name) => join(folder, name));
 }

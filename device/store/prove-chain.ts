@@ -7,6 +7,7 @@ import { sha256Of } from "../base/sha256.js";
 import type { Manifest } from "../contract/manifest.js";
 import type { AuditTrace, RecordedEntry } from "./prove-audit.js";
 import { Faults, type ProofCheck } from "./prove-check.js";
+import { recordingDays } from "./recording-days.js";
 import { type RecordingPaths, timeOfCallId } from "./recording-paths.js";
 import { parseManifest } from "./signature.js";
 
@@ -58,7 +59,8 @@ export function locateTombstone(paths: RecordingPaths, id: CallId): string | und
 
 function locate(paths: RecordingPaths, expected: string): string | undefined {
   if (existsSync(expected)) return expected;
-  for (const day of dayFolders(paths)) {
+  for (const folder of recordingDays(paths, "newest")) {
+    const day = join(paths.recordingsFolder, folder);
     const path = join(day, basename(expected));
     if (existsSync(path)) return path;
   }
@@ -86,27 +88,11 @@ function isHead(chainFile: string, sha256: string): boolean {
 
 /** The id of a manifest that fits; goes through all of them, the newest days first. */
 function findManifest(paths: RecordingPaths, fits: (content: Buffer) => boolean): string | undefined {
-  for (const day of dayFolders(paths)) {
+  for (const folder of recordingDays(paths, "newest")) {
+    const day = join(paths.recordingsFolder, folder);
     for (const name of readdirSync(day)) {
       if (name.endsWith(".json") && fits(readFileSync(join(day, name)))) return basename(name, ".json");
     }
   }
   return undefined;
-}
-
-function* dayFolders(paths: RecordingPaths): Generator<string> {
-  for (const year of numbered(paths.recordingsFolder)) {
-    for (const month of numbered(year)) yield* numbered(month);
-  }
-}
-
-/** Folders whose names are numbers, the highest first. */
-function numbered(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  const names = folders.map(({ name }) => name).filter((name) => /^\d+$/.test(name));
-  return names
-    .sort()
-    .reverse()
-    .map((name) => join(folder, name));
 }

@@ -2,17 +2,17 @@
 // whether a day may have changed since, and reads what they have of each call. Never writes; checks no signature.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type CallId, isCallId, type TimeUs } from "../../base/ids.js";
+import { type CallId, isCallId } from "../../base/ids.js";
 import type { CallLogLine, Manifest } from "../../contract/manifest.js";
 import { DELETION_REASONS, type DeletionReason, type Tombstone } from "../../contract/tombstone.js";
 import { readLines } from "../audit-files.js";
-import type { RecordingPaths } from "../recording-paths.js";
+import { recordingDays } from "../recording-days.js";
+import { isoDay, type RecordingPaths, TOMBSTONE_SUFFIX } from "../recording-paths.js";
 import { parseManifest } from "../signature.js";
 import { entryOf, type IndexEntry, usOfIso } from "./entry.js";
 
 const LOG_SUFFIX = ".jsonl";
 const MANIFEST_SUFFIX = ".json";
-const TOMBSTONE_SUFFIX = ".deleted";
 const DAY_PATTERN = /^\d{4}-\d\d-\d\d$/;
 /** Without tombstone files a deleted recording has only its line in the log to say so. */
 const UNKNOWN_REASON: DeletionReason = "request";
@@ -39,10 +39,7 @@ export class IndexSources {
         .filter((name) => name.endsWith(LOG_SUFFIX))
         .map((name) => name.slice(0, -LOG_SUFFIX.length)),
     );
-    const { recordingsFolder } = this.#paths;
-    for (const year of numbersIn(recordingsFolder))
-      for (const month of numbersIn(join(recordingsFolder, year)))
-        for (const day of numbersIn(join(recordingsFolder, year, month))) days.add(`${year}-${month}-${day}`);
+    for (const folder of recordingDays(this.#paths, "oldest")) days.add(folder.replaceAll("/", "-"));
     return [...days]
       .filter((day) => DAY_PATTERN.test(day))
       .sort()
@@ -111,7 +108,7 @@ export class IndexSources {
         folder: `recordings/${day.replaceAll("-", "/")}`,
         deleted,
       });
-      return entry !== undefined && dayOf(usOfIso(entry.startedAt)!) === day ? entry : undefined;
+      return entry !== undefined && isoDay(usOfIso(entry.startedAt)!) === day ? entry : undefined;
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
       return undefined;
@@ -152,11 +149,6 @@ export class IndexSources {
   }
 }
 
-/** The day of a call in UTC, by its start. */
-export function dayOf(startedUs: TimeUs): string {
-  return new Date(Math.floor(startedUs / 1000)).toISOString().slice(0, 10);
-}
-
 function parseLogLine(bytes: Buffer): CallLogLine | undefined {
   const line = parseManifest(bytes) as unknown as CallLogLine | undefined;
   return line?.schema === "sidetone.call-log/1" && isCallId(String(line.id)) ? line : undefined;
@@ -179,8 +171,4 @@ function namesIn(folder: string): string[] {
     if (code === "ENOENT" || code === "ENOTDIR") return [];
     throw error;
   }
-}
-
-function numbersIn(folder: string): string[] {
-  return namesIn(folder).filter((name) => /^\d+$/.test(name));
 }

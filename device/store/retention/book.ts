@@ -1,19 +1,15 @@
 // What retention knows at a moment: the classes and what was promised, the holds, how far the clock can be believed; and what
 // follows for each recording. Only looks: the service's sweep, the commands and a dry run decide by the same book.
+
 import { isoUs } from "../../base/clock.js";
 import type { CallId, TimeUs } from "../../base/ids.js";
 import type { Config } from "../../contract/config.js";
 import type { DeletionReason } from "../../contract/tombstone.js";
+import { recordingDays } from "../recording-days.js";
 import { isoDay, type RecordingPaths, timeOfCallId } from "../recording-paths.js";
 import { DAY_US, type Decision, decide } from "./decision.js";
 import type { HoldBook } from "./holds.js";
-import {
-  type CallFacts,
-  readRecording,
-  recordingDays,
-  recordingsOf,
-  type StoredRecording,
-} from "./stored-recordings.js";
+import { type CallFacts, readRecording, recordingsOf, type StoredRecording } from "./stored-recordings.js";
 import type { Terms, TermsTable } from "./terms.js";
 
 export interface BookParts {
@@ -73,7 +69,7 @@ export class OpenBook {
     const expected = isoDay(timeOfCallId(id)).replaceAll("-", "/");
     const found = this.read(expected, id);
     if (found !== undefined) return found;
-    for (const day of recordingDays(this.paths)) {
+    for (const day of recordingDays(this.paths, "oldest")) {
       const recording = day === expected ? undefined : this.read(day, id);
       if (recording !== undefined) return recording;
     }
@@ -82,7 +78,7 @@ export class OpenBook {
 
   /** Every recording, the oldest day first. */
   *recordings(): Generator<StoredRecording, void> {
-    for (const day of recordingDays(this.paths)) yield* this.recordingsOn(day);
+    for (const day of recordingDays(this.paths, "oldest")) yield* this.recordingsOn(day);
   }
 
   *recordingsOn(day: string): Generator<StoredRecording, void> {
@@ -102,7 +98,7 @@ export class OpenBook {
 
 /** The end of the newest recording, as far as its own day says; undefined = there is none. */
 export function newestEndUs(paths: RecordingPaths, numbers: Config["numbers"]): TimeUs | undefined {
-  for (const day of [...recordingDays(paths)].reverse()) {
+  for (const day of recordingDays(paths, "newest")) {
     for (const id of recordingsOf(paths, day).reverse()) {
       const recording = readRecording(paths, day, id, numbers);
       if (recording !== undefined) return recording.endedAtUs;

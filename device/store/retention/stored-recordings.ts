@@ -32,18 +32,6 @@ export interface StoredRecording extends CallFacts, Promised {
 /** Before that no box of this kind was made: a clock that says so was never set. */
 const FIRST_POSSIBLE_US = Date.UTC(2025, 0, 1) * 1000;
 
-/** Folders of days below `recordings`, the oldest first: "2026/11/21". Throws file system errors. */
-export function* recordingDays(paths: RecordingPaths): Generator<string, void> {
-  const below = (folder: string): string[] =>
-    existsSync(join(paths.recordingsFolder, folder))
-      ? readdirSync(join(paths.recordingsFolder, folder), { withFileTypes: true })
-          .filter((entry) => entry.isDirectory() && /^\d+$/.test(entry.name))
-          .map((entry) => (folder === "" ? entry.name : `${folder}/${entry.name}`))
-          .sort()
-      : [];
-  for (const year of below("")) for (const month of below(year)) yield* below(month);
-}
-
 /** Ids with a manifest in a day's folder, the oldest first; none when it is gone. */
 export function recordingsOf(paths: RecordingPaths, day: string): CallId[] {
   try {

@@ -2,10 +2,10 @@
 // may go when the disk is full. Days on which nothing can have changed are passed by.
 import { setImmediate as turn } from "node:timers/promises";
 import type { TimeUs } from "../../base/ids.js";
+import { recordingDays } from "../recording-days.js";
 import type { Judged, OpenBook } from "./book.js";
 import { MAX_BATCH } from "./deletion.js";
 import { QuietDays, quietUntil } from "./quiet-days.js";
-import { recordingDays } from "./stored-recordings.js";
 
 /** Manifests read in one turn of the event loop: some milliseconds. */
 const READ_PER_TURN = 25;
@@ -41,7 +41,7 @@ export class Sweep {
     const end = book.firstDayNotDue();
     if (end === undefined) return result;
     let passed = 0;
-    for (const day of recordingDays(book.paths)) {
+    for (const day of recordingDays(book.paths, "oldest")) {
       if (options.signal.aborted || day >= end) break;
       if (++passed % DAYS_PER_TURN === 0) await turn();
       if (this.#days.isQuiet(book.paths, day, options.nowUs)) continue;
@@ -84,7 +84,7 @@ export class OldestFinder {
     this.#days.noteHolds(holdsVersion);
     let looked = 0;
     let passed = 0;
-    for (const day of recordingDays(book.paths)) {
+    for (const day of recordingDays(book.paths, "oldest")) {
       if (++passed % DAYS_PER_TURN === 0) await turn();
       if (this.#days.isQuiet(book.paths, day, nowUs)) continue;
       let quietUntilUs = Number.POSITIVE_INFINITY;
