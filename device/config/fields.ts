@@ -1,7 +1,8 @@
 // The settings as a list, read out of the configuration schema: what the loader checks and suggests against and what
 // `config explain` prints. Adds nothing that the schema does not say, but the environment name and the flag.
 import { z } from "zod";
-import { configSchema, type FieldMeta, fieldMeta } from "../contract/config.js";
+import { configSchema } from "../contract/config.js";
+import { type FieldMeta, fieldMeta } from "../contract/config-fields.js";
 
 export type FieldKind =
   | "integer"

@@ -2,7 +2,8 @@
 // whom nobody is outside. Fails closed: what is not surely internal is not called so. Pure.
 import type { Side } from "../base/ids.js";
 import { type NumberRules, normalizeNumber } from "../call/numbers.js";
-import type { Config, ConsentRule } from "../contract/config.js";
+import type { Config } from "../contract/config.js";
+import type { ConsentRule } from "../contract/config-consent.js";
 import { isAnonymousForm } from "../sip/identity.js";
 
 export type CallDirection = NonNullable<ConsentRule["direction"]>;

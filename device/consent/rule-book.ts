@@ -2,7 +2,8 @@
 // every call. Fails closed: what is not known yet never makes a choice more permissive than it will be. Pure.
 import type { NumberRules } from "../call/numbers.js";
 import type { Policy } from "../contract/call-record.js";
-import type { Config, ConsentRule } from "../contract/config.js";
+import type { Config } from "../contract/config.js";
+import type { ConsentRule } from "../contract/config-consent.js";
 import {
   type Answer,
   boundedHeader,

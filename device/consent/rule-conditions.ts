@@ -4,7 +4,8 @@ import { type AddressWords, type Cidr, cidrContains, formatAddress, parseCidr } 
 import type { TimeUs } from "../base/ids.js";
 import { compileUserPattern, type UserPattern } from "../call/agents.js";
 import { type NumberRules, normalizeNumber } from "../call/numbers.js";
-import type { Config, ConsentRule } from "../contract/config.js";
+import type { Config } from "../contract/config.js";
+import type { ConsentRule } from "../contract/config-consent.js";
 import { isAnonymousForm } from "../sip/identity.js";
 import type { CallDirection } from "./call-direction.js";
 import { NumberList } from "./number-list.js";

@@ -1,7 +1,8 @@
 // How long a recording stays, out of its class: what the configuration says now, lengthened by what the recording was
 // promised. Pure.
 import type { TimeUs } from "../../base/ids.js";
-import type { Config, RetentionClass } from "../../contract/config.js";
+import type { Config } from "../../contract/config.js";
+import type { RetentionClass } from "../../contract/config-storage.js";
 import type { ManifestRetention } from "../../contract/manifest.js";
 
 export type RetentionConfig = Config["retention"];

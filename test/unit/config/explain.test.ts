@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { describeConfig, explainConfig } from "../../../device/config/explain.js";
 import { environmentName } from "../../../device/config/fields.js";
-import { configSchema, ruleSchema } from "../../../device/contract/config.js";
+import { configSchema } from "../../../device/contract/config.js";
+import { ruleSchema } from "../../../device/contract/config-consent.js";
 
 /** Paths of all leaves of a value, lists being leaves. */
 function leaves(value: unknown, path: string): string[] {

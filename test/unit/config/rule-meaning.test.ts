@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findRuleFaults } from "../../../device/config/rule-meaning.js";
 import { RuleBook } from "../../../device/consent/rule-book.js";
-import { type Config, type ConsentRule, configSchema } from "../../../device/contract/config.js";
+import { type Config, configSchema } from "../../../device/contract/config.js";
+import type { ConsentRule } from "../../../device/contract/config-consent.js";
 import { arbitraryFacts, arbitraryRules, configOf, IN_GERMANY } from "../consent/rule-scene.js";
 
 type Rules = Partial<ConsentRule>[];

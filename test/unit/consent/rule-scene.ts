@@ -5,7 +5,8 @@ import { type AddressWords, parseAddress } from "../../../device/base/address.js
 import { normalizeNumber } from "../../../device/call/numbers.js";
 import { type CallFacts, type FactPerson, RuleBook } from "../../../device/consent/rule-book.js";
 import { POLICIES } from "../../../device/contract/call-record.js";
-import { type Config, type ConsentRule, configSchema, ruleSchema } from "../../../device/contract/config.js";
+import { type Config, configSchema } from "../../../device/contract/config.js";
+import { type ConsentRule, ruleSchema } from "../../../device/contract/config-consent.js";
 
 export type RuleSketch = Partial<ConsentRule>;
 

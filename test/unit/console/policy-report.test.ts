@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { SidetoneError } from "../../../device/base/errors.js";
 import { parseCall } from "../../../device/console/call-description.js";
 import { describePolicyTest, type PolicyTest, runPolicyTest } from "../../../device/console/policy-report.js";
-import { type Config, type ConsentRule, configSchema } from "../../../device/contract/config.js";
+import { type Config, configSchema } from "../../../device/contract/config.js";
+import type { ConsentRule } from "../../../device/contract/config-consent.js";
 
 const RULES: Partial<ConsentRule>[] = [
   { name: "council", numbers: ["0309*"], policy: "none" },

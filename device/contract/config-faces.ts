@@ -1,0 +1,78 @@
+// The configuration of what the box says and is told: log, HTTP API, MQTT.
+import { z } from "zod";
+import { digits, fieldMeta, integer, section } from "./config-fields.js";
+import { COMMAND_VERBS } from "./mqtt.js";
+
+/** Host, port and, for WebSocket, path. A name or password would show wherever the URL does. */
+const BROKER_URL =
+  /^(?:(?:mqtts?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\/?)|(?:wss?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?(?:\/[!-~]*)?))?$/;
+
+export const facesSections = {
+  log: section(
+    { level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("least level that is written") },
+    "Log",
+  ),
+  api: section(
+    {
+      enabled: z.boolean().default(true).describe("offer the HTTP API"),
+      host: z
+        .string()
+        .max(64)
+        .default("127.0.0.1")
+        .describe("address to listen on; 0.0.0.0 or :: = all; beyond this box only with a certificate"),
+      port: integer(0, 65535, 8385, "port to listen on; 0 = any that is free"),
+      certFile: z
+        .string()
+        .max(1024)
+        .default("")
+        .describe("PEM file with the certificate and those that lead to its root; empty = no TLS"),
+      keyFile: z.string().max(1024).default("").describe("PEM file with the certificate's private key"),
+      allowPlain: z
+        .boolean()
+        .default(false)
+        .describe("listen beyond this box without TLS all the same: tokens and numbers are readable on the way"),
+      requestsPerMinute: integer(1, 100000, 600, "requests per token; further ones are refused until there is room"),
+      badTokensPerMinute: integer(1, 100, 10, "bad tokens from one address until it is locked out"),
+      lockOutS: integer(1, 86400, 60, "time for which an address is locked out", "s"),
+      requestTimeoutMs: integer(100, 600000, 10000, "longest time in which a request arrives whole", "ms"),
+      maxConnections: integer(1, 4096, 64, "connections at once; further ones are closed"),
+    },
+    "The HTTP API",
+  ),
+  mqtt: section(
+    {
+      url: z
+        .string()
+        .max(512)
+        .regex(BROKER_URL)
+        .default("")
+        .describe("broker, as in mqtts://broker.example:8883, or mqtt, ws, wss; without password; empty = no MQTT"),
+      username: z.string().max(256).default("").describe("user name at the broker; empty = none"),
+      password: z
+        .string()
+        .max(1024)
+        .default("")
+        .describe("password at the broker; empty = none")
+        .register(fieldMeta, { secret: true }),
+      clientId: digits(/^[^\x00-\x1f]{0,128}$/, "", "client id, of one box only; empty = sidetone- and the box's name"),
+      caFile: z
+        .string()
+        .max(1024)
+        .default("")
+        .describe("PEM file with the authority that signed the broker's certificate; empty = those the system trusts"),
+      certFile: z.string().max(1024).default("").describe("PEM file with this box's own certificate; empty = none"),
+      keyFile: z.string().max(1024).default("").describe("PEM file with that certificate's private key, no passphrase"),
+      version: integer(4, 5, 5, "protocol: 5 = MQTT 5, 4 = MQTT 3.1.1"),
+      numbers: z
+        .enum(["full", "masked", "none"])
+        .default("masked")
+        .describe("numbers in responses: in full, their last three digits (up to four digits in full), or none"),
+      allow: z
+        .array(z.enum(COMMAND_VERBS))
+        .max(COMMAND_VERBS.length)
+        .default([...COMMAND_VERBS])
+        .describe("commands that are taken; for consent see consent.commands.mqtt as well"),
+    },
+    "MQTT",
+  ),
+};
