@@ -29,12 +29,14 @@ import { CallKeeper } from "./keeper.js";
 import { lockRun } from "./locked-runs.js";
 import { recoverOldRun } from "./recovery.js";
 import { RetentionKeeper } from "./retention-keeper.js";
+import { RetentionRequests } from "./retention-requests.js";
 import { SealPool } from "./seal/pool.js";
 import { spoolKinds } from "./spool.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
 import { WATCHED_FILES, type WatchedFile } from "./store/file-change.js";
 import { RecordingStore } from "./store/recordings.js";
+import { Disposal } from "./store/retention/disposal.js";
 import { TermsTable } from "./store/retention/terms.js";
 import { SpoolKeeper } from "./store/spool-keeper.js";
 import { WatchedFiles } from "./store/watched-files.js";
@@ -93,6 +95,7 @@ export class Service {
   private watch!: FileWatch;
   private diskStatus: DiskStatus | undefined;
   private spool!: SpoolKeeper;
+  private disposal!: Disposal;
   private retention!: RetentionKeeper;
   private store!: RecordingStore;
   private pool!: SealPool;
@@ -149,6 +152,7 @@ export class Service {
       },
     });
     this.auditStart();
+    this.disposal = this.openDisposal();
     this.retention = this.openRetention();
     this.startSpool();
     this.carried.read(this.store.key);
@@ -248,17 +252,29 @@ export class Service {
     return book;
   }
 
+  private openDisposal(): Disposal {
+    const { config, logger } = this.options;
+    return new Disposal({
+      store: this.store,
+      config,
+      device: this.device,
+      logger,
+      clock: systemClock,
+      clockFault: () => (this.clock?.state === false ? "no time server sets the clock" : ""),
+    });
+  }
+
   /** A replay deletes nothing by age: it carries out what was begun only. */
   private openRetention(): RetentionKeeper {
     const { config, logger, capture } = this.options;
     const isLive = capture.kind === "live";
     const retention = new RetentionKeeper({
       store: this.store,
-      config,
-      device: this.device,
+      disposal: this.disposal,
+      sweepMinutes: config.retention.sweepMinutes,
       logger,
+      clock: systemClock,
       ...(isLive && { alarms: this.alarms }),
-      clockFault: () => (this.clock?.state === false ? "no time server sets the clock" : ""),
     });
     if (isLive) retention.start();
     else
@@ -296,8 +312,10 @@ export class Service {
 
   /** What commands beside the service leave, and the files that they or somebody else change. */
   private startSpool(): void {
-    const { dataFolder, logger, capture } = this.options;
-    const { audit } = this.store;
+    const { dataFolder, logger, capture, config } = this.options;
+    const { store, disposal } = this;
+    const { audit } = store;
+    const retention = new RetentionRequests({ store, disposal, config, clock: systemClock });
     const watched = new WatchedFiles(dataFolder);
     const changed = (file: WatchedFile): void => {
       if (capture.kind === "live" && WATCHED_FILES[file] === "register")
@@ -305,7 +323,7 @@ export class Service {
     };
     this.spool = new SpoolKeeper({
       dataFolder,
-      kinds: spoolKinds({ dataFolder, store: this.store, retention: this.retention, watched, changed }),
+      kinds: spoolKinds({ dataFolder, store, retention, watched, changed }),
       onFault: (message) => logger.warn(message),
     });
     this.spool.start();

@@ -4,10 +4,11 @@ import { statSync } from "node:fs";
 import { systemClock } from "./base/clock.js";
 import type { LogFields, Logger } from "./base/logger.js";
 import type { Config } from "./contract/config.js";
-import { RetentionKeeper } from "./retention-keeper.js";
+import { RetentionRequests } from "./retention-requests.js";
 import { AUDIT_REQUEST, auditRequestKind } from "./store/audit-request.js";
 import { FILE_CHANGE, fileChangeKind, type WatchedFile } from "./store/file-change.js";
 import { RecordingStore } from "./store/recordings.js";
+import { Disposal } from "./store/retention/disposal.js";
 import { SpoolKeeper } from "./store/spool-keeper.js";
 import type { SpoolKinds } from "./store/spool-kinds.js";
 import { WatchedFiles } from "./store/watched-files.js";
@@ -15,7 +16,7 @@ import { WatchedFiles } from "./store/watched-files.js";
 export interface SpoolParts {
   dataFolder: string;
   store: RecordingStore;
-  retention: RetentionKeeper;
+  retention: RetentionRequests;
   watched: WatchedFiles;
   /** A command has changed this file. */
   changed?(file: WatchedFile): void;
@@ -50,12 +51,14 @@ export async function carryOutHere({ dataFolder, config, device, onFault }: Here
   const store = RecordingStore.open(dataFolder, { device, audit: { onFault }, index });
   try {
     const logger = faultLogger(onFault);
-    const retention = new RetentionKeeper({ store, config, device, logger, isCommand: true });
+    const clock = systemClock;
+    const disposal = new Disposal({ store, config, device, logger, clock, isCommand: true });
+    const retention = new RetentionRequests({ store, disposal, config, clock });
     const keeper = new SpoolKeeper({
       dataFolder,
       kinds: spoolKinds({ dataFolder, store, retention, watched: new WatchedFiles(dataFolder) }),
       onFault,
-      clock: systemClock,
+      clock,
     });
     await keeper.drain();
     // What was carried out may have changed a register, and left that to be entered.

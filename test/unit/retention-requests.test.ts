@@ -1,0 +1,138 @@
+// What people ask of retention: holds, erasures and their waiting, deletions by order, and what a number leaves behind.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { CallRecord } from "../../device/contract/call-record.js";
+import type { CallLogLine } from "../../device/contract/manifest.js";
+import { configOf, makeCalls, OTHER, RetentionBox } from "./retention-kit.js";
+import { problemsOf, readAudit } from "./store/audit-kit.js";
+import { CALLER, callFrom, filesOf, filesWith } from "./store/retention/deletion-kit.js";
+
+let box: RetentionBox;
+beforeEach(() => {
+  box = new RetentionBox();
+});
+afterEach(() => box.close());
+
+const erasing = (number: string, rest: object = {}) => ({
+  number,
+  reason: "letter of the 3rd",
+  overridesMinimum: false,
+  forgetsRefusals: false,
+  ...rest,
+});
+
+test("a hold beats age, erasure, order and disk; lifted, what waited goes", async () => {
+  const keeper = box.open(configOf());
+  const [first, second, other] = await makeCalls(box.store);
+  const { hold } = await box.ask("hold-add", { covers: { number: "030 1234567" }, reason: "court order 7" });
+  box.pass(20);
+  const erased = await box.ask("erase", erasing(CALLER));
+  expect(erased).toMatchObject({ recordings: 0, lines: 0, waiting: 3 });
+  expect(String(erased["reasons"])).toContain(`held by ${String(hold)}`);
+  await expect(box.ask("delete", { call: first!.id, reason: "x", overridesMinimum: true })).rejects.toThrow(/held by/);
+  expect(await keeper.deleteOldest()).toBeGreaterThan(0);
+  expect(filesOf(box.folder, other!.id)).toEqual([".deleted"]);
+  expect(await keeper.deleteOldest()).toBe(0);
+  box.pass(20);
+  await keeper.sweep();
+  for (const call of [first!, second!]) expect(filesOf(box.folder, call.id)).toEqual([".json", ".wav"]);
+  expect(keeper.counters.blocked).toBe(2);
+  await box.ask("hold-remove", { id: hold, reason: "case closed" });
+  for (const call of [first!, second!]) expect(filesOf(box.folder, call.id)).toEqual([".deleted"]);
+  expect(filesWith(box.folder, CALLER, CALLER.slice(3))).toEqual([]);
+  expect(existsSync(join(box.folder, "retention/erasures.json"))).toBe(true);
+  const kinds = readAudit(box.folder).map(({ kind }) => kind);
+  expect(kinds).toContain("hold");
+  expect(kinds.indexOf("hold-lifted")).toBeGreaterThan(kinds.indexOf("hold"));
+});
+
+test("holds cover a call, a time, or a number; damaged ones keep everything", async () => {
+  const keeper = box.open(configOf());
+  const [first, second, other] = await makeCalls(box.store);
+  await box.ask("hold-add", { covers: { call: first!.id }, reason: "a" });
+  const at = new Date(second!.startedAtUs / 1000).toISOString();
+  await box.ask("hold-add", { covers: { from: at, to: at }, reason: "b" });
+  box.pass(31);
+  await keeper.sweep();
+  expect([first, second, other].map((call) => filesOf(box.folder, call!.id).length)).toEqual([2, 2, 1]);
+  writeFileSync(join(box.folder, "retention/holds.json"), "{");
+  await keeper.sweep();
+  expect(box.said.join()).toContain("holds.json is damaged: nothing is deleted");
+  expect(filesOf(box.folder, first!.id).length).toBe(2);
+  await expect(box.ask("hold-add", { covers: { call: first!.id }, reason: "c" })).rejects.toThrow(/damaged/);
+});
+
+test("an erasure leaves nothing of the number in the data box.folder: recordings, log, index, register", async () => {
+  const keeper = box.open(configOf());
+  const calls = await makeCalls(box.store);
+  await box.store.index?.caughtUp();
+  expect(filesWith(box.folder, CALLER).length).toBeGreaterThan(3);
+  mkdirSync(join(box.folder, "registers"));
+  const entry = (number: string, effect: string) =>
+    `${JSON.stringify({ schema: "sidetone.consent-register/1", number, purpose: "recording", effect, validFrom: "2026-01-01", source: "form" })}\n`;
+  writeFileSync(
+    join(box.folder, "registers/consent.jsonl"),
+    entry("030 1234567", "granted") + entry(OTHER, "granted") + entry(CALLER, "refused"),
+  );
+  const early = await box.ask("erase", erasing("030/1234567"));
+  expect(early).toMatchObject({ recordings: 0, lines: 1, waiting: 2, registerEntries: 1, refusalsKept: 1 });
+  expect(String(early["reasons"])).toContain("minimum age of 10 days");
+  // By law: it goes at once, and that is in the chain.
+  const late = await box.ask("erase", erasing(CALLER, { overridesMinimum: true, forgetsRefusals: true }));
+  expect(late).toMatchObject({ recordings: 2, waiting: 0, registerEntries: 1, refusalsKept: 0 });
+  expect(filesWith(box.folder, CALLER, CALLER.slice(3), "030 1234567")).toEqual([]);
+  expect(filesWith(box.folder, ...calls.slice(0, 2).map(({ id }) => `what the caller box.said in call ${id}`))).toEqual(
+    [],
+  );
+  expect(filesWith(box.folder, OTHER)).toContain("registers/consent.jsonl");
+  expect(filesOf(box.folder, calls[2]!.id)).toEqual([".json", ".wav"]);
+  const certificate = readAudit(box.folder).find(({ kind }) => kind === "deleted")!;
+  expect(certificate.detail).toMatchObject({ reason: "erasure", text: "letter of the 3rd", overridesMinimum: true });
+  // The first erasure has nothing to wait for any more, and says so once.
+  await keeper.sweep();
+  await keeper.sweep();
+  expect(JSON.parse(readFileSync(join(box.folder, "retention/erasures.json"), "utf8"))).toMatchObject({ erasures: [] });
+  const lines = readFileSync(join(box.folder, "calls/2026-11-22.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as CallLogLine);
+  expect(lines.map(({ deleted }) => deleted)).toEqual(["erasure", undefined, "erasure"]);
+  expect(problemsOf(box.folder)).toEqual([]);
+});
+
+test("a request that is carried out twice is entered once; one that names the number in its reason is refused", async () => {
+  box.open(configOf({}));
+  await makeCalls(box.store);
+  await box.ask("erase", erasing(CALLER));
+  await box.ask("erase", erasing(CALLER), true);
+  const entered = readAudit(box.folder).filter(
+    ({ kind, detail }) => kind === "erasure" && detail["number"] !== undefined,
+  );
+  expect(entered.length).toBe(1);
+  expect(entered[0]!.detail["number"]).toMatch(/^hmac-sha256:[0-9a-f]{64}$/);
+  await expect(box.ask("erase", erasing(CALLER, { reason: "erase 030-1234567" }))).rejects.toThrow(/names the number/);
+  await expect(box.ask("erase", erasing("anonymous"))).rejects.toThrow(/names nobody/);
+  await expect(box.ask("hold-remove", { id: callFrom(0).id, reason: "x" })).rejects.toThrow(/no hold/);
+  await expect(box.ask("delete", { call: callFrom(7).id, reason: "x", overridesMinimum: false })).rejects.toThrow(
+    /no recording/,
+  );
+});
+
+test("by order it goes once its minimum age has passed, or with the override, which the certificate says", async () => {
+  box.open(configOf());
+  const [first, second] = await makeCalls(box.store);
+  const order = (call: CallRecord, overridesMinimum: boolean) => ({
+    call: call.id,
+    reason: "wrong call",
+    overridesMinimum,
+  });
+  await expect(box.ask("delete", order(first!, false))).rejects.toThrow(/minimum age of 10 days keeps it until/);
+  await box.ask("delete", order(first!, true));
+  box.pass(11);
+  await box.ask("delete", order(second!, false));
+  const overrides = readAudit(box.folder)
+    .filter(({ kind }) => kind === "deleted")
+    .map(({ detail }) => detail["overridesMinimum"]);
+  expect(overrides).toEqual([true, false]);
+});
