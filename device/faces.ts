@@ -6,6 +6,7 @@ import { systemClock } from "./base/clock.js";
 import { SidetoneError } from "./base/errors.js";
 import type { Logger } from "./base/logger.js";
 import { ALARM_CODES } from "./contract/alarms.js";
+import type { AnchorStatement } from "./contract/anchor.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
 import type { AuditedEvent } from "./contract/engine-messages.js";
@@ -71,6 +72,11 @@ export class Faces {
 
   showDisk(status: DiskStatus): void {
     this.mqtt.setState("disk", status);
+  }
+
+  /** Where both chains end; `taken` once the broker has it. */
+  publishAnchor(statement: AnchorStatement, taken: () => void): void {
+    this.mqtt.setState("anchor", statement, taken);
   }
 
   private async startApi(): Promise<void> {

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { alarmVoice } from "./alarm-voice.js";
 import { AlarmWatch } from "./alarm-watch.js";
+import { AnchorKeeper } from "./anchor-keeper.js";
 import { systemClock } from "./base/clock.js";
 import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import { makeCallId } from "./base/ids.js";
@@ -97,6 +98,7 @@ export class Service {
   private spool!: SpoolKeeper;
   private disposal!: Disposal;
   private retention!: RetentionKeeper;
+  private anchors!: AnchorKeeper;
   private store!: RecordingStore;
   private pool!: SealPool;
   private keeper!: CallKeeper;
@@ -154,6 +156,7 @@ export class Service {
     this.auditStart();
     this.disposal = this.openDisposal();
     this.retention = this.openRetention();
+    this.anchors = this.openAnchors();
     this.startSpool();
     this.carried.read(this.store.key);
     this.disk?.start();
@@ -172,6 +175,7 @@ export class Service {
     await Promise.all([ended, recovered]);
     await this.keeper.idle();
     await this.watch.stop();
+    await this.anchors.stop();
     await this.faces?.stop();
     this.clock?.stop();
     await this.disk?.stop();
@@ -282,6 +286,26 @@ export class Service {
         logger.error("deletions that were begun could not be carried out", { message: String(error) });
       });
     return retention;
+  }
+
+  /** A replay has its recordings stamped once, at its end. */
+  private openAnchors(): AnchorKeeper {
+    const { config, logger, capture } = this.options;
+    const isLive = capture.kind === "live";
+    const anchors = new AnchorKeeper({
+      config: config.integrity,
+      store: this.store,
+      device: this.device,
+      logger,
+      clock: systemClock,
+      ...(isLive && { alarms: this.alarms }),
+      publish: (statement, taken) => {
+        this.faces?.publishAnchor(statement, taken);
+        return this.faces !== undefined;
+      },
+    });
+    anchors.start(isLive);
+    return anchors;
   }
 
   private openDisk(): DiskKeeper {

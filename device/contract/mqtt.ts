@@ -1,6 +1,7 @@
 // What is seen of a box over MQTT: the names below `sidetone/<device>`, requests' responses, events and retained states,
 // and the codes of refusals. Part of the contract: outsiders build on these. Requests are commands.ts's commands.
 import type { CallId } from "../base/ids.js";
+import type { AnchorStatement } from "./anchor.js";
 import type { ConsentState, EvidenceSource, PartyRole, Policy } from "./call-record.js";
 import type { ActiveCall, CommandBody, CommandError } from "./commands.js";
 
@@ -32,6 +33,8 @@ export interface DiskStatus {
 export interface RetainedStates {
   calls: { active: number };
   disk: DiskStatus;
+  /** With `integrity.anchor: mqtt`. */
+  anchor: AnchorStatement;
 }
 
 export type MqttErrorCode =

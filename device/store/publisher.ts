@@ -92,6 +92,11 @@ export class Publisher {
     this.#chain = ManifestChain.open(paths, options.files);
   }
 
+  /** SHA-256 of the manifest published last; "" before the first. */
+  get head(): string {
+    return this.#chain.head;
+  }
+
   /** What the run before was publishing last. */
   get announced(): readonly WaitingManifest[] {
     return this.#chain.announced;

@@ -115,6 +115,11 @@ export class RecordingStore {
     }
   }
 
+  /** SHA-256 of the manifest published last; "" before the first. */
+  get manifestHead(): string {
+    return this.#publisher.head;
+  }
+
   /** Where the call's WAV is to be written. */
   temporaryPathFor(record: CallRecord): string {
     return this.paths.temporaryWav(record.id);
