@@ -10,7 +10,8 @@ import type { AnchorStatement } from "./contract/anchor.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
 import type { AuditedEvent } from "./contract/engine-messages.js";
-import type { DiskStatus } from "./contract/mqtt.js";
+import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
+import type { SpanReport } from "./contract/span.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { MqttFace } from "./mqtt/face.js";
 import { SpoolTrail } from "./store/file-change.js";
@@ -77,6 +78,15 @@ export class Faces {
   /** Where both chains end; `taken` once the broker has it. */
   publishAnchor(statement: AnchorStatement, taken: () => void): void {
     this.mqtt.setState("anchor", statement, taken);
+  }
+
+  showSpan({ at, state, checks }: SpanReport): void {
+    this.mqtt.setState("span", {
+      at,
+      state,
+      checks: Object.fromEntries(checks.map((check) => [check.id, check.state])) as SpanStatus["checks"],
+      faults: checks.flatMap(({ findings }) => findings.map(({ code }) => code)),
+    });
   }
 
   private async startApi(): Promise<void> {

@@ -32,6 +32,7 @@ import { recoverOldRun } from "./recovery.js";
 import { RetentionKeeper } from "./retention-keeper.js";
 import { RetentionRequests } from "./retention-requests.js";
 import { SealPool } from "./seal/pool.js";
+import { SpanKeeper } from "./span-keeper.js";
 import { spoolKinds } from "./spool.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
@@ -92,6 +93,8 @@ export class Service {
   private readonly disk: DiskKeeper | undefined;
   /** Of a running box: a captured file has the times of whoever captured it. */
   private readonly clock: ClockWatch | undefined;
+  /** Of a running box. */
+  private readonly span: SpanKeeper | undefined;
   private faces: Faces | undefined;
   private watch!: FileWatch;
   private diskStatus: DiskStatus | undefined;
@@ -124,6 +127,7 @@ export class Service {
     const isLive = options.capture.kind === "live";
     this.disk = isLive ? this.openDisk() : undefined;
     this.clock = isLive ? new ClockWatch(this.alarms) : undefined;
+    this.span = isLive ? this.openSpan() : undefined;
     this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
     this.desk = new EngineDesk((message) => this.engine?.send(message) ?? false);
   }
@@ -176,6 +180,7 @@ export class Service {
     await this.keeper.idle();
     await this.watch.stop();
     await this.anchors.stop();
+    await this.span?.stop();
     await this.faces?.stop();
     this.clock?.stop();
     await this.disk?.stop();
@@ -308,6 +313,15 @@ export class Service {
     return anchors;
   }
 
+  private openSpan(): SpanKeeper {
+    return new SpanKeeper({
+      config: this.options.config,
+      alarms: this.alarms,
+      clockState: () => this.clock?.state ?? "unknown",
+      show: (report) => this.faces?.showSpan(report),
+    });
+  }
+
   private openDisk(): DiskKeeper {
     const { config, dataFolder, logger } = this.options;
     return new DiskKeeper(
@@ -347,7 +361,7 @@ export class Service {
     };
     this.spool = new SpoolKeeper({
       dataFolder,
-      kinds: spoolKinds({ dataFolder, store, retention, watched, changed }),
+      kinds: { ...spoolKinds({ dataFolder, store, retention, watched, changed }), ...this.span?.kinds() },
       onFault: (message) => logger.warn(message),
     });
     this.spool.start();
@@ -397,6 +411,7 @@ export class Service {
         if (warnsWithoutAgents(this.options.config, logger)) this.alarms.raise("no-agents");
         this.alarmWatch.engineReady();
         this.faces ??= this.startFaces();
+        this.span?.capturing(message.interfaces);
         if (this.diskStatus) this.faces.showDisk(this.diskStatus);
         break;
       case "command-result":
@@ -414,11 +429,15 @@ export class Service {
         break;
       case "call-ended":
         this.carried.ended(message.record);
+        this.span?.noteCall(message.record);
         this.keep(message.record, message.journal, journalFolder);
         break;
       case "counters":
         this.restartAfterMs = RESTART_FIRST_MS;
         this.noteCounters(message.counters);
+        break;
+      case "span":
+        this.span?.noteFigures(message.figures);
         break;
       case "progress":
         this.options.onProgress(message.readBytes, message.totalBytes);
@@ -464,6 +483,7 @@ export class Service {
       if (drops > 0) this.options.logger.warn("kernel dropped packets", { interface: source.name, packets: drops });
       dropped += Math.max(0, drops);
     }
+    this.span?.noteCounters(counters);
     this.tlsNotices.note(counters.tlsEndpoints);
     this.alarmWatch.note(counters, dropped);
     if (counters.isJournalFailing || this.keeper.waiting > 0) this.disk?.suspect();
