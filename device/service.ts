@@ -37,6 +37,7 @@ import { spoolKinds } from "./spool.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
 import { WATCHED_FILES, type WatchedFile } from "./store/file-change.js";
+import { openPatiently } from "./store/patient-open.js";
 import { RecordingStore } from "./store/recordings.js";
 import { Disposal } from "./store/retention/disposal.js";
 import { TermsTable } from "./store/retention/terms.js";
@@ -136,26 +137,8 @@ export class Service {
   async run(): Promise<ServiceResult> {
     const { config, dataFolder, logger } = this.options;
     this.disk?.prepare();
-    this.store = RecordingStore.open(dataFolder, {
-      device: this.device,
-      clockState: this.clock && (() => this.clock!.state),
-      audit: {
-        onFault: (message) => {
-          logger.error(message);
-          this.alarms.raise("audit-unwritable", { reason: message });
-        },
-        onRecovery: () => this.alarms.clear("audit-unwritable"),
-      },
-      promiseFor: (retention) => new TermsTable(config.retention).promiseFor(retention),
-      index: {
-        numbers: config.numbers,
-        onFault: (message) => {
-          logger.error(message);
-          this.alarms.raise("index-unusable", { reason: message });
-        },
-        onRecovery: () => this.alarms.clear("index-unusable"),
-        onNotice: (message) => logger.warn(message),
-      },
+    this.store = await openPatiently(dataFolder, () => this.openStore(), {
+      onWait: () => logger.info("a command has the data folder: waiting for it", { dataFolder }),
     });
     this.auditStart();
     this.disposal = this.openDisposal();
@@ -199,6 +182,31 @@ export class Service {
       counters: this.counters,
       sealCpuUs: this.keeper.sealCpuUs,
     };
+  }
+
+  private openStore(): RecordingStore {
+    const { config, dataFolder, logger } = this.options;
+    return RecordingStore.open(dataFolder, {
+      device: this.device,
+      clockState: this.clock && (() => this.clock!.state),
+      audit: {
+        onFault: (message) => {
+          logger.error(message);
+          this.alarms.raise("audit-unwritable", { reason: message });
+        },
+        onRecovery: () => this.alarms.clear("audit-unwritable"),
+      },
+      promiseFor: (retention) => new TermsTable(config.retention).promiseFor(retention),
+      index: {
+        numbers: config.numbers,
+        onFault: (message) => {
+          logger.error(message);
+          this.alarms.raise("index-unusable", { reason: message });
+        },
+        onRecovery: () => this.alarms.clear("index-unusable"),
+        onNotice: (message) => logger.warn(message),
+      },
+    });
   }
 
   /** Asks for an orderly end: every call is closed and sealed. A second call ends without waiting for sealing. */

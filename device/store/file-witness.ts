@@ -60,6 +60,12 @@ export class FileWitness {
     this.#tell(found.filter(({ file, sha256 }) => sha256 !== "" || (hasRegisters && file.startsWith("registers/"))));
   }
 
+  /** The chain was told of a file by somebody else, who may have looked at it earlier or later than this. */
+  heard({ detail = {} }: AuditEntryInput): void {
+    const { file } = detail;
+    if (typeof file === "string" && REPLACED.includes(file)) this.#told.set(file, "");
+  }
+
   /** The call log has grown. */
   logGrew(): void {
     this.#timer ??= setTimeout(() => {
@@ -69,7 +75,7 @@ export class FileWitness {
     }, GATHER_MS).unref();
   }
 
-  /** Of what has changed since. The audit chain is still open. */
+  /** Of what has changed, or was spoken of, since. The audit chain is still open. */
   close(): void {
     clearTimeout(this.#timer);
     const grown = this.#log.takeGrown().filter((day) => isMadeDurable(day.path) && isStillThere(day));

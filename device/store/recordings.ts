@@ -5,6 +5,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { isoUs } from "../base/clock.js";
 import type { CallId, TimeUs } from "../base/ids.js";
 import { sha256Of } from "../base/sha256.js";
+import type { AuditEntryInput } from "../contract/audit.js";
 import type { CallRecord } from "../contract/call-record.js";
 import type { CallLogLine, ClockState, ManifestRetention } from "../contract/manifest.js";
 import type { Tombstone } from "../contract/tombstone.js";
@@ -18,7 +19,7 @@ import { type DeviceKey, openDeviceKey } from "./device-key.js";
 import { makeFolders } from "./durable-file.js";
 import { diskFiles, type FileLayer } from "./file-layer.js";
 import { FileWitness } from "./file-witness.js";
-import { FolderLock } from "./folder-lock.js";
+import { FolderLock, type LockRole } from "./folder-lock.js";
 import { CallIndex, type CallIndexOptions } from "./index/call-index.js";
 import { type Published, Publisher } from "./publisher.js";
 import { RecordingPaths, timeOfCallId } from "./recording-paths.js";
@@ -28,6 +29,8 @@ import { parseManifest } from "./signature.js";
 export interface StoreOptions {
   /** Name of this box in manifests. */
   device?: string;
+  /** What opens it; a service that starts waits for a command. */
+  role?: LockRole;
   /** Steps of publishing; only tests give others than the disk's. */
   files?: FileLayer;
   /** How long a recording waits for others to be published with; only tests give another time. */
@@ -73,7 +76,8 @@ export class RecordingStore {
     const files = options.files ?? diskFiles;
     this.#files = files;
     this.#log = new CallLog(paths.callsFolder, files);
-    this.audit = AuditChain.open(paths.dataFolder, key, options.audit);
+    const onEntry = (entry: AuditEntryInput): void => this.#witness?.heard(entry);
+    this.audit = AuditChain.open(paths.dataFolder, key, { ...options.audit, onEntry });
     try {
       this.#publisher = new Publisher(paths, key, {
         device: options.device ?? "",
@@ -107,7 +111,7 @@ export class RecordingStore {
     let lock: FolderLock | undefined;
     try {
       for (const folder of [paths.partialFolder, paths.callsFolder]) makeFolders(folder);
-      lock = FolderLock.take(dataFolder);
+      lock = FolderLock.take(dataFolder, options.role);
       return new RecordingStore(paths, lock, options);
     } catch (error) {
       lock?.release();
