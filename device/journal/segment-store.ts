@@ -1,10 +1,12 @@
 // The segment files of one run on the writing side: appends batches of blocks, turns to a new file at the size limit or
-// after a fault, syncs in the background, and unlinks files in which no call lives any more. Never throws for a disk
-// that fails: a fault is reported and the blocks that are not in a file stay with the caller.
+// after a fault, syncs in the background, unlinks files in which no call lives any more, and has compactor.ts shorten those
+// of which little is wanted. Never throws for a disk that fails: a fault is reported and the blocks that are not in a file stay
+// with the caller.
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Block } from "./block.js";
 import type { CallPlace } from "./call-place.js";
+import { Compactor } from "./compactor.js";
 import type { FileOperations } from "./file-operations.js";
 import {
   BLOCK_HEADER_BYTES,
@@ -17,6 +19,7 @@ import {
   segmentName,
 } from "./format.js";
 import type { JournalCounters } from "./journal-counters.js";
+import { Segment } from "./segment.js";
 
 export interface SegmentStoreOptions {
   folder: string;
@@ -32,33 +35,14 @@ const BATCH_BYTES = 1 << 20;
 /** Names already taken in the folder that are skipped per attempt to begin a segment. */
 const TAKEN_NAMES = 100;
 
-class Segment {
-  readonly number: number;
-  readonly path: string;
-  readonly salt: number;
-  /** -1 = not open. */
-  fd: number;
-  size = SEGMENT_HEADER_BYTES;
-  /** Calls that have blocks here and are not released. */
-  liveCalls = 0;
-  /** No longer written to. */
-  retired = false;
-  syncing = false;
-
-  constructor(number: number, path: string, salt: number, fd: number) {
-    this.number = number;
-    this.path = path;
-    this.salt = salt;
-    this.fd = fd;
-  }
-}
-
 export class SegmentStore {
   readonly #options: SegmentStoreOptions;
   readonly #files: FileOperations;
   readonly #counters: JournalCounters;
   readonly #onFault: (error: Error) => void;
   readonly #header = makeBlockHeader();
+  readonly #version: number;
+  readonly #compactor: Compactor;
   /** Files that hold blocks of unreleased calls, by number; bounded by the disk. */
   readonly #segments = new Map<number, Segment>();
   /** Segments with bytes written since their last sync. */
@@ -77,6 +61,18 @@ export class SegmentStore {
     this.#files = files;
     this.#counters = counters;
     this.#onFault = onFault;
+    this.#version = options.isSealed ? SEALED_JOURNAL_VERSION : JOURNAL_VERSION;
+    this.#compactor = new Compactor({
+      files,
+      counters,
+      segmentBytes: options.segmentBytes,
+      version: this.#version,
+      segments: this.#segments,
+      isSettled: (segment) => !this.#unsynced.has(segment),
+      onReplaced: () => {
+        this.#isFolderUnsynced = true;
+      },
+    });
   }
 
   get isUnsynced(): boolean {
@@ -104,9 +100,9 @@ export class SegmentStore {
     for (const number of place.segments) {
       const segment = this.#segments.get(number);
       if (!segment) continue;
-      segment.liveCalls--;
+      segment.release(place);
       // The one being written as well: what was erased must not lie on the disk until a quiet box has filled the file.
-      if (segment.liveCalls === 0) this.#retire(segment);
+      if (!segment.isLive) this.#retire(segment);
     }
     place.segments.length = 0;
   }
@@ -117,8 +113,14 @@ export class SegmentStore {
     if (this.#isFolderUnsynced) await this.#syncFolder();
   }
 
+  /** Shortens the files a little where most of them is dead. To be called with every tick. */
+  compact(nowMs: number): void {
+    this.#compactor.step(nowMs);
+  }
+
   /** Closes the file being written; syncs nothing. */
   close(): void {
+    this.#compactor.close();
     if (this.#current) this.#retire(this.#current);
   }
 
@@ -173,13 +175,10 @@ export class SegmentStore {
 
   #commit(segment: Segment, block: Block): void {
     const place = block.owner!.place;
-    if (place.segment !== segment.number) {
-      place.segments.push(segment.number);
-      segment.liveCalls++;
-    }
+    if (place.segment !== segment.number) place.segments.push(segment.number);
     place.segment = segment.number;
     place.offset = segment.size;
-    segment.size += block.length;
+    segment.add(place, block.length);
     this.#counters["journal.blocks"]++;
     this.#counters["journal.bytes"] += block.length;
     this.#counters["journal.records"] += block.records;
@@ -206,8 +205,7 @@ export class SegmentStore {
     const segment = new Segment(number, path, salt, fd);
     this.#counters["journal.segments"]++;
     try {
-      const version = this.#options.isSealed ? SEALED_JOURNAL_VERSION : JOURNAL_VERSION;
-      const bytes = this.#files.writevSync(fd, [encodeSegmentHeader(salt, version)], 0);
+      const bytes = this.#files.writevSync(fd, [encodeSegmentHeader(salt, this.#version)], 0);
       if (bytes !== SEGMENT_HEADER_BYTES) throw new Error(`${path}: ${bytes} of ${SEGMENT_HEADER_BYTES} bytes written`);
     } catch (error) {
       this.#remove(segment);
@@ -247,7 +245,7 @@ export class SegmentStore {
   #retire(segment: Segment): void {
     segment.retired = true;
     if (this.#current === segment) this.#current = undefined;
-    if (segment.liveCalls === 0) this.#remove(segment);
+    if (!segment.isLive) this.#remove(segment);
     else if (!segment.syncing) this.#closeFile(segment);
   }
 

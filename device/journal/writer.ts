@@ -133,6 +133,7 @@ export class JournalWriter {
       queue.nowUs = nowUs;
     }
     this.#syncDue();
+    this.#store.compact(this.#monotonicMs());
   }
 
   /** The call's recording is stored, or it left none: its blocks are dead. Unknown ids are ignored. */

@@ -210,6 +210,11 @@ export class FakeDisk implements FileOperations {
     return nodeFileOperations.writevSync(fd, [bytes], position);
   }
 
+  readSync(fd: number, target: Buffer, at: number, length: number, position: number): number {
+    this.#mayFail();
+    return nodeFileOperations.readSync(fd, target, at, length, position);
+  }
+
   fdatasync(fd: number, done: (error: Error | null) => void): void {
     this.syncedFds.push(fd);
     const error = this.syncFailure === "" ? null : diskError(this.syncFailure);
@@ -223,6 +228,11 @@ export class FakeDisk implements FileOperations {
 
   closeSync(fd: number): void {
     nodeFileOperations.closeSync(fd);
+  }
+
+  renameSync(from: string, to: string): void {
+    this.#mayFail();
+    nodeFileOperations.renameSync(from, to);
   }
 
   unlinkSync(path: string): void {
