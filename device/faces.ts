@@ -34,7 +34,8 @@ export class Faces {
   private readonly options: FacesOptions;
   private readonly mqtt: MqttFace;
   private api: ApiFace | undefined;
-  private started: Promise<void> = Promise.resolve();
+  private started: Promise<void> | undefined;
+  private mqttStarted: Promise<void> | undefined;
 
   constructor(options: FacesOptions) {
     this.options = options;
@@ -46,18 +47,27 @@ export class Faces {
     });
   }
 
+  /** A second call is the same. */
   start(): Promise<void> {
-    const standing = new Map(this.options.alarms.standing.map((alarm) => [alarm.code, alarm]));
-    for (const code of ALARM_CODES) this.mqtt.setAlarm(code, standing.get(code));
-    this.started = Promise.all([
-      this.attempt("MQTT", "mqtt-off", () => this.mqtt.start()),
+    this.started ??= Promise.all([
+      this.startMqtt(),
       this.attempt("the HTTP API", "api-off", () => this.startApi()),
     ]).then(() => {});
     return this.started;
   }
 
+  /** For a box that can say what is wrong, and do nothing else yet. */
+  startMqtt(): Promise<void> {
+    this.mqttStarted ??= this.attempt("MQTT", "mqtt-off", () => {
+      const standing = new Map(this.options.alarms.standing.map((alarm) => [alarm.code, alarm]));
+      for (const code of ALARM_CODES) this.mqtt.setAlarm(code, standing.get(code));
+      return this.mqtt.start();
+    });
+    return this.mqttStarted;
+  }
+
   async stop(): Promise<void> {
-    await this.started.catch(() => {});
+    await Promise.allSettled([this.started, this.mqttStarted]);
     await Promise.all([this.mqtt.stop(), this.api?.stop()]);
   }
 

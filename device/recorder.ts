@@ -26,7 +26,7 @@ import type {
 } from "./contract/engine-messages.js";
 import type { SpanFigures } from "./contract/span.js";
 import { moveRecords } from "./journal/move.js";
-import { type CallJournal, JournalWriter } from "./journal/writer.js";
+import { type CallJournal, JOURNAL_BLOCK_BYTES, JournalWriter } from "./journal/writer.js";
 import type { Datagram } from "./net/datagram.js";
 import { NetDecoder } from "./net/decoder.js";
 import { classifyMedia, MediaKind } from "./rtp/packet.js";
@@ -110,6 +110,7 @@ export class Recorder {
       {
         folder: folders.journal,
         segmentBytes: config.journal.segmentMegabytes * 1024 * 1024,
+        maxBlocks: Math.floor((config.journal.memoryMegabytes * 1024 * 1024) / JOURNAL_BLOCK_BYTES),
         flushMs: config.journal.flushMs,
         syncMs: config.journal.syncMs,
         key: edges.journalKey,

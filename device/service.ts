@@ -12,7 +12,7 @@ import { makeCallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
 import { CarriedKeeper } from "./carried-keeper.js";
 import { EngineDesk } from "./command-desk.js";
-import { auditEntryOf } from "./contract/audit.js";
+import { type AuditEntryInput, auditEntryOf } from "./contract/audit.js";
 import type { CallRecord } from "./contract/call-record.js";
 import { type Config, namesAgents } from "./contract/config.js";
 import type { CaptureSpec, EngineCounters, EngineToService, JournalPosition } from "./contract/engine-messages.js";
@@ -34,6 +34,7 @@ import { RetentionRequests } from "./retention-requests.js";
 import { SealPool } from "./seal/pool.js";
 import { SpanKeeper } from "./span-keeper.js";
 import { spoolKinds } from "./spool.js";
+import { openWhenWritable } from "./start-wait.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
 import { WATCHED_FILES, type WatchedFile } from "./store/file-change.js";
@@ -54,6 +55,8 @@ const MAX_SUMMARY_LINES = 100_000;
 const WATCH_MS = 2000;
 /** Faults kept for the summary; all are logged. */
 const MAX_FAULTS = 1000;
+/** Entries of the audit chain from before it is open: alarms while the disk is waited for. */
+const MAX_EARLY_ENTRIES = 64;
 
 export interface ServiceOptions {
   config: Config;
@@ -112,9 +115,11 @@ export class Service {
   private readonly faults: InputFault[] = [];
   private exitCode: ExitCode = EXIT.ok;
   private isStopping = false;
+  private readonly waiting = new AbortController();
+  private readonly earlyEntries: AuditEntryInput[] = [];
   private restartAfterMs = RESTART_FIRST_MS;
   private restartTimer: NodeJS.Timeout | undefined;
-  private settle!: () => void;
+  private settle: (() => void) | undefined;
 
   constructor(options: ServiceOptions) {
     this.options = options;
@@ -135,11 +140,10 @@ export class Service {
 
   /** Runs until the files are read or `stop` is called, and everything admitted is stored. */
   async run(): Promise<ServiceResult> {
-    const { config, dataFolder, logger } = this.options;
-    this.disk?.prepare();
-    this.store = await openPatiently(dataFolder, () => this.openStore(), {
-      onWait: () => logger.info("a command has the data folder: waiting for it", { dataFolder }),
-    });
+    const { config, logger } = this.options;
+    const store = await this.openStore();
+    if (store === undefined) return this.endUnopened();
+    this.store = store;
     this.auditStart();
     this.disposal = this.openDisposal();
     this.retention = this.openRetention();
@@ -184,8 +188,35 @@ export class Service {
     };
   }
 
-  private openStore(): RecordingStore {
+  /** A running box waits for a disk that takes no writes; undefined = it was told to stop meanwhile. */
+  private async openStore(): Promise<RecordingStore | undefined> {
+    const { dataFolder, logger, capture } = this.options;
+    const open = (): Promise<RecordingStore> =>
+      openPatiently(dataFolder, () => this.openStoreNow(), {
+        onWait: () => logger.info("a command has the data folder: waiting for it", { dataFolder }),
+      });
+    if (capture.kind === "files") return open();
+    return openWhenWritable(open, {
+      dataFolder,
+      alarms: this.alarms,
+      logger,
+      signal: this.waiting.signal,
+      onWait: () => {
+        this.faces ??= this.makeFaces();
+        void this.faces.startMqtt();
+      },
+    });
+  }
+
+  private async endUnopened(): Promise<ServiceResult> {
+    await this.faces?.stop();
+    const { faults, counters } = this;
+    return { exitCode: EXIT.storage, lines: [], linesDropped: 0, faults, counters, sealCpuUs: 0 };
+  }
+
+  private openStoreNow(): RecordingStore {
     const { config, dataFolder, logger } = this.options;
+    this.disk?.prepare();
     return RecordingStore.open(dataFolder, {
       device: this.device,
       clockState: this.clock && (() => this.clock!.state),
@@ -193,6 +224,7 @@ export class Service {
         onFault: (message) => {
           logger.error(message);
           this.alarms.raise("audit-unwritable", { reason: message });
+          this.disk?.suspect();
         },
         onRecovery: () => this.alarms.clear("audit-unwritable"),
       },
@@ -216,9 +248,10 @@ export class Service {
       return;
     }
     this.isStopping = true;
+    this.waiting.abort();
     this.keeper?.giveUp();
     if (this.engine) this.engine.stop();
-    else this.settle();
+    else this.settle?.();
   }
 
   private startEngine(): void {
@@ -265,8 +298,13 @@ export class Service {
       }
     };
     const book = new AlarmBook({ clock: systemClock, before: readAlarms(dataFolder), keep });
-    book.listen(alarmVoice(logger, (entry) => this.store.audit.append(entry)));
+    book.listen(alarmVoice(logger, (entry) => this.enterAlarm(entry)));
     return book;
+  }
+
+  private enterAlarm(entry: AuditEntryInput): void {
+    if (this.store !== undefined) this.store.audit.append(entry);
+    else if (this.earlyEntries.length < MAX_EARLY_ENTRIES) this.earlyEntries.push(entry);
   }
 
   private openDisposal(): Disposal {
@@ -350,6 +388,7 @@ export class Service {
     const { audit } = this.store;
     const { config, capture, dataFolder } = this.options;
     audit.append({ kind: "started", actor: "service", detail: { capture: capture.kind, node: process.version } });
+    for (const entry of this.earlyEntries.splice(0)) audit.append(entry);
     noteConfiguration(dataFolder, config, (entry) => {
       audit.append(entry);
       audit.flushNow();
@@ -394,8 +433,17 @@ export class Service {
 
   /** Once capture works: before that there is nothing to command. */
   private startFaces(): Faces {
+    const { logger } = this.options;
+    const faces = this.faces ?? this.makeFaces();
+    faces.start().catch((error: unknown) => {
+      logger.error("the API or MQTT could not be started", { message: String(error) });
+    });
+    return faces;
+  }
+
+  private makeFaces(): Faces {
     const { config, dataFolder, logger, showFirstToken } = this.options;
-    const faces = new Faces({
+    return new Faces({
       config,
       device: this.device,
       dataFolder,
@@ -404,10 +452,6 @@ export class Service {
       showFirstToken,
       logger,
     });
-    faces.start().catch((error: unknown) => {
-      logger.error("the API or MQTT could not be started", { message: String(error) });
-    });
-    return faces;
   }
 
   private handle(message: EngineToService, journalFolder: string): void {
@@ -418,7 +462,7 @@ export class Service {
         logger.info("capturing", { interfaces: message.interfaces.join(",") });
         if (warnsWithoutAgents(this.options.config, logger)) this.alarms.raise("no-agents");
         this.alarmWatch.engineReady();
-        this.faces ??= this.startFaces();
+        this.faces = this.startFaces();
         this.span?.capturing(message.interfaces);
         if (this.diskStatus) this.faces.showDisk(this.diskStatus);
         break;
@@ -521,7 +565,7 @@ export class Service {
       .then(() => {
         if (isLive) return;
         this.noteFault("internal", `the engine stopped while reading (${how}); what it had admitted was recovered`);
-        this.settle();
+        this.settle?.();
       });
     if (isLive) this.startEngineLater();
   }
@@ -546,7 +590,7 @@ export class Service {
     this.keeper.giveUp();
     await this.keeper.idle();
     await this.recover([journalFolder]);
-    this.settle();
+    this.settle?.();
   }
 
   private async recover(folders: readonly string[]): Promise<void> {
