@@ -13,6 +13,7 @@ import {
 } from "./contract/engine-messages.js";
 import { EngineTime } from "./engine-time.js";
 import { Recorder, type RecorderEvents } from "./recorder.js";
+import { noteWriter } from "./run-writer.js";
 
 /** Live capture lets time pass this often when no packet comes, and no nearer to now than IDLE_LAG_US. */
 const IDLE_TICK_MS = 100;
@@ -47,6 +48,7 @@ class Engine {
   private progressAtMs = 0;
 
   constructor(private readonly start: StartMessage) {
+    noteWriter(start.journalFolder);
     const folders = { journal: start.journalFolder, registers: start.registerFolder };
     const events: RecorderEvents = {
       ended: (record, journal) => {

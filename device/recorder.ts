@@ -153,7 +153,10 @@ export class Recorder {
 
   /** Lets time pass without packets (live capture only). `nowUs` must not run ahead of packets still to come. */
   idle(nowUs: TimeUs): void {
-    if (nowUs <= this.nowUs) return;
+    if (nowUs <= this.nowUs) {
+      this.tickJournal();
+      return;
+    }
     this.nowUs = nowUs;
     this.tick(nowUs);
   }
@@ -256,8 +259,14 @@ export class Recorder {
     this.tickedAtUs = nowUs;
     this.signalling.advance(nowUs);
     this.table.tick(nowUs);
-    // How long admitted audio may stay in memory is a promise about a killed process, so the wall clock counts it: a
-    // replay runs through hours of packet time in seconds.
+    this.tickJournal();
+  }
+
+  /**
+   * How long admitted audio may stay in memory is a promise about a killed process, so the wall clock counts it: a replay runs
+   * through hours of packet time in seconds, and when no packet comes packet time stands still.
+   */
+  private tickJournal(): void {
     this.journal.tick(this.clock.monotonicMs() * 1000);
     this.endWritten(MAX_UNWRITTEN);
   }

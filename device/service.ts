@@ -31,6 +31,7 @@ import { lockRun } from "./locked-runs.js";
 import { recoverOldRun } from "./recovery.js";
 import { RetentionKeeper } from "./retention-keeper.js";
 import { RetentionRequests } from "./retention-requests.js";
+import { outlastWriters } from "./run-writer.js";
 import { SealPool } from "./seal/pool.js";
 import { SpanKeeper } from "./span-keeper.js";
 import { spoolKinds } from "./spool.js";
@@ -161,8 +162,10 @@ export class Service {
     const ended = new Promise<void>((resolve) => {
       this.settle = resolve;
     });
-    this.startEngine();
-    const recovered = this.recover(oldRuns);
+    // Capture waits too: what two engines hear at once would be recorded twice.
+    const left = await outlastWriters(oldRuns, { logger });
+    if (!this.isStopping) this.startEngine();
+    const recovered = this.recover(left);
     await Promise.all([ended, recovered]);
     await this.keeper.idle();
     await this.watch.stop();

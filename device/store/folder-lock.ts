@@ -4,7 +4,7 @@ import { readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { SidetoneError } from "../base/errors.js";
 import { createDurably } from "./durable-file.js";
-import { type Holder, isAlive, ownHolder } from "./process-holder.js";
+import { type Holder, isAlive, ownHolder, readHolder } from "./process-holder.js";
 
 export type LockRole = "service" | "command";
 type RoledHolder = Holder & { role: LockRole };
@@ -83,14 +83,8 @@ function readLock(path: string): string | undefined {
 }
 
 function parseHolder(text: string): RoledHolder | undefined {
-  try {
-    const { pid, startedAt, role } = JSON.parse(text) as Partial<RoledHolder>;
-    if (Number.isInteger(pid) && pid! > 0 && typeof startedAt === "string")
-      return { pid: pid!, startedAt, role: role === "command" ? role : "service" };
-  } catch {
-    // A lock that was cut off by a power failure has no living holder.
-  }
-  return undefined;
+  const holder = readHolder(text);
+  return holder && { ...holder, role: holder["role"] === "command" ? "command" : "service" };
 }
 
 function inUse(dataFolder: string, { pid, role }: RoledHolder): SidetoneError {
