@@ -11,11 +11,8 @@ import { type DiskHealth, healthOf, isReadOnly, probeByWriting, readFreeSpace } 
 import { DiskReserve } from "./store/disk-reserve.js";
 
 const TICK_MS = 1000;
-/**
- * A disk that nobody complains about is tried this often, one that is suspected this often. Looking is not enough: an ext4 that went
- * read-only by itself says of its folders that they may be written (Linux 6.18, `emergency_ro`).
- */
-const PROBE_EVERY_MS = 60_000;
+/** A disk that nobody complains about is tried this often, one that is suspected this often. */
+const PROBE_EVERY_MS = 600_000;
 const SUSPECT_EVERY_MS = 2000;
 /** The reserve could not be made: not again for so long. */
 const RESERVE_AGAIN_MS = 60_000;
@@ -61,7 +58,6 @@ export class DiskKeeper {
   private probedAtMs = Number.NEGATIVE_INFINITY;
   private reserveFailedAtMs = Number.NEGATIVE_INFINITY;
   private nothingToDeleteAtMs = Number.NEGATIVE_INFINITY;
-  private isNothingToDelete = false;
   private shownAtMs = Number.NEGATIVE_INFINITY;
   private shownLevel: DiskLevel | undefined;
 
@@ -123,23 +119,19 @@ export class DiskKeeper {
   }
 
   private async look(): Promise<void> {
-    await this.tryWriting();
-    let state = await this.judge();
-    await this.tendReserve(state);
-    if ((await this.makeRoom(state)) > 0) state = await this.judge();
-    this.noteLevel(state);
-    this.showState(state);
-  }
-
-  private async judge(): Promise<DiskState> {
     const { dataFolder, clock } = this.options;
+    await this.tryWriting();
     const space = await readFreeSpace(dataFolder);
-    return this.guard.note({
+    const state = this.guard.note({
       atMs: clock.monotonicMs(),
       ...space,
       heldBytes: this.reserve.heldBytes,
       wasRefused: this.health === "full",
     });
+    await this.tendReserve(state);
+    this.noteLevel(state);
+    await this.makeRoom(state);
+    this.showState(state);
   }
 
   private async tryWriting(): Promise<void> {
@@ -197,7 +189,7 @@ export class DiskKeeper {
 
   private noteLevel(state: DiskState): void {
     const { alarms } = this.options;
-    const detail = { ...detailOf(state), ...(this.isNothingToDelete && { nothingToDelete: true }) };
+    const detail = detailOf(state);
     const levels: [DiskLevel, AlarmCode][] = [
       ["full", "disk-full"],
       ["late", "disk-late"],
@@ -215,13 +207,11 @@ export class DiskKeeper {
     if (this.hasRoom) this.edges.recovered();
   }
 
-  /** Bytes that were freed. */
-  private async makeRoom({ deleteBytes }: DiskState): Promise<number> {
+  private async makeRoom({ deleteBytes }: DiskState): Promise<void> {
     const { deleteOldest } = this.edges;
     const { clock, logger } = this.options;
-    if (deleteBytes <= 0) this.isNothingToDelete = false;
-    if (deleteBytes <= 0 || deleteOldest === undefined || this.health === "read-only") return 0;
-    if (clock.monotonicMs() - this.nothingToDeleteAtMs < DELETE_AGAIN_MS) return 0;
+    if (deleteBytes <= 0 || deleteOldest === undefined || this.health === "read-only") return;
+    if (clock.monotonicMs() - this.nothingToDeleteAtMs < DELETE_AGAIN_MS) return;
     let freed = 0;
     for (let i = 0; i < MAX_DELETIONS && freed < deleteBytes; i++) {
       const bytes = await deleteOldest().catch((error: unknown) => {
@@ -229,21 +219,12 @@ export class DiskKeeper {
         return 0;
       });
       if (bytes === 0) {
-        this.noteNothingToDelete();
+        this.nothingToDeleteAtMs = clock.monotonicMs();
         break;
       }
       freed += bytes;
     }
     if (freed > 0) logger.warn("the disk is full: the oldest recordings were deleted", { megabytes: megabytes(freed) });
-    return freed;
-  }
-
-  /** Each was kept by a hold, by its minimum age, or for ever; or could not be deleted, which was said. */
-  private noteNothingToDelete(): void {
-    const { clock, logger } = this.options;
-    this.nothingToDeleteAtMs = clock.monotonicMs();
-    if (!this.isNothingToDelete) logger.warn("the disk is full, and no recording may be deleted");
-    this.isNothingToDelete = true;
   }
 
   private showState(state: DiskState): void {

@@ -22,11 +22,7 @@ export function makeLogger(options: LoggerOptions): Logger {
   const emit = (level: LogLevel, message: string, fields?: LogFields): void => {
     if (RANK[level] < RANK[options.level]) return;
     if (options.json) {
-      // What an error says stands beside what it means, not in its place.
-      const { message: reason, ...rest } = fields ?? {};
-      options.write(
-        JSON.stringify({ at: options.nowIso(), level, message, ...rest, ...(reason !== undefined && { reason }) }),
-      );
+      options.write(JSON.stringify({ at: options.nowIso(), level, message, ...fields }));
       return;
     }
     const tail = fields

@@ -106,8 +106,6 @@ export interface StreamRecord {
   lastAtUs: TimeUs;
   packets: PacketCounts;
   discardedBy: Partial<Record<DiscardReason, number>>;
-  /** The descriptions say that its media is encrypted. */
-  isEncrypted?: true;
   jitterMs: { mean: number; max: number };
   mos: number;
 }

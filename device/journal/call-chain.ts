@@ -84,10 +84,7 @@ export class CallChain {
     if (lowest.sequence === 0) return [];
     const previous = this.#read(lowest.previousSegment, lowest.previousOffset);
     if (previous && isBefore(previous, lowest) && previous.sequence === lowest.sequence - 1) return [previous];
-    // Everything before it was written before what it is linked to, or is that: the segments in between need not be read.
-    const { previousSegment } = lowest;
-    const isLinked = previousSegment > 0 && previousSegment < lowest.segment;
-    return this.#search(isLinked ? { segment: previousSegment, offset: Number.POSITIVE_INFINITY } : lowest);
+    return this.#search(lowest);
   }
 
   #read(segment: number, offset: number): Link | undefined {

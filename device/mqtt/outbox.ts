@@ -13,17 +13,15 @@ export interface OutgoingMessage {
   isRetained: boolean;
   /** MQTT 5. */
   correlationData?: Buffer;
-  /** The broker has it; told after each connect anew of what is retained. */
-  taken?: (() => void) | undefined;
 }
 
 /** Publishes; `done` is called once, when the broker has taken the message or it is given up. */
-export type Publish = (message: OutgoingMessage, done: (isTaken: boolean) => void) => void;
+export type Publish = (message: OutgoingMessage, done: () => void) => void;
 
 export class Outbox {
   readonly counters = { eventsDropped: 0, responsesDropped: 0, published: 0 };
   private readonly publish: Publish;
-  private readonly states = new Map<string, { payload: string; isDue: boolean; taken: (() => void) | undefined }>();
+  private readonly states = new Map<string, { payload: string; isDue: boolean }>();
   private readonly events: OutgoingMessage[] = [];
   private readonly responses: OutgoingMessage[] = [];
   private onTheWay = 0;
@@ -51,10 +49,10 @@ export class Outbox {
   }
 
   /** The same state again is not sent again. */
-  setState(topic: string, payload: string, taken?: () => void): void {
+  setState(topic: string, payload: string): void {
     const before = this.states.get(topic);
     if (before?.payload === payload) return;
-    this.states.set(topic, { payload, isDue: true, taken });
+    this.states.set(topic, { payload, isDue: true });
     this.drain();
   }
 
@@ -78,8 +76,7 @@ export class Outbox {
       const message = this.next();
       if (!message) break;
       this.onTheWay++;
-      this.publish(message, (isTaken) => {
-        if (isTaken) message.taken?.();
+      this.publish(message, () => {
         this.onTheWay--;
         this.counters.published++;
         this.drain();
@@ -96,7 +93,7 @@ export class Outbox {
     for (const [topic, state] of this.states) {
       if (!state.isDue) continue;
       state.isDue = false;
-      return { topic, payload: state.payload, isRetained: true, taken: state.taken };
+      return { topic, payload: state.payload, isRetained: true };
     }
     return this.events.shift() ?? this.responses.shift();
   }

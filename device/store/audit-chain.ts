@@ -41,8 +41,6 @@ export interface AuditOptions {
   onFault?: (message: string) => void;
   /** It takes it again. */
   onRecovery?: () => void;
-  /** What is entered, whoever enters it. */
-  onEntry?: (entry: AuditEntryInput) => void;
   disk?: AuditDisk;
 }
 
@@ -91,7 +89,6 @@ export class AuditChain {
   readonly #maxWaiting: number;
   readonly #onFault: (message: string) => void;
   readonly #onRecovery: () => void;
-  readonly #onEntry: (entry: AuditEntryInput) => void;
   readonly #disk: AuditDisk;
   readonly #waiting: Waiting[] = [];
   /** Recordings whose entry is in the chain or on its way, by their manifest's SHA-256. */
@@ -118,7 +115,7 @@ export class AuditChain {
   private constructor(
     dataFolder: string,
     key: DeviceKey,
-    { clock, gatherMs, maxWaiting, onFault, onRecovery, onEntry, disk }: AuditOptions,
+    { clock, gatherMs, maxWaiting, onFault, onRecovery, disk }: AuditOptions,
     state: { head: AuditHead; month: string; recorded: Set<string> },
   ) {
     this.#dataFolder = dataFolder;
@@ -128,7 +125,6 @@ export class AuditChain {
     this.#maxWaiting = maxWaiting ?? MAX_WAITING;
     this.#onFault = onFault ?? (() => {});
     this.#onRecovery = onRecovery ?? (() => {});
-    this.#onEntry = onEntry ?? (() => {});
     this.#disk = disk ?? REAL_DISK;
     this.#durable = state.head;
     this.#month = state.month;
@@ -159,7 +155,6 @@ export class AuditChain {
       return;
     }
     this.#enter(input);
-    this.#onEntry(input);
     if (this.#waiting.length >= this.#maxWaiting) this.#makeRoom();
     else this.#wake();
   }

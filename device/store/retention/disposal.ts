@@ -122,7 +122,6 @@ export class Disposal {
       request: erasure.id,
       recordings: settled.recordings,
       lines: settled.lines,
-      ...(settled.locked > 0 && { lockedCalls: settled.locked }),
       waiting: waiting.length,
     };
     store.audit.append({ kind: "erasure", actor: "service", detail });
