@@ -11,8 +11,11 @@ import { type DiskHealth, healthOf, isReadOnly, probeByWriting, readFreeSpace } 
 import { DiskReserve } from "./store/disk-reserve.js";
 
 const TICK_MS = 1000;
-/** A disk that nobody complains about is tried this often, one that is suspected this often. */
-const PROBE_EVERY_MS = 600_000;
+/**
+ * A disk that nobody complains about is tried this often, one that is suspected this often. Looking is not enough: an ext4 that went
+ * read-only by itself says of its folders that they may be written (Linux 6.18, `emergency_ro`).
+ */
+const PROBE_EVERY_MS = 60_000;
 const SUSPECT_EVERY_MS = 2000;
 /** The reserve could not be made: not again for so long. */
 const RESERVE_AGAIN_MS = 60_000;
@@ -58,6 +61,7 @@ export class DiskKeeper {
   private probedAtMs = Number.NEGATIVE_INFINITY;
   private reserveFailedAtMs = Number.NEGATIVE_INFINITY;
   private nothingToDeleteAtMs = Number.NEGATIVE_INFINITY;
+  private isNothingToDelete = false;
   private shownAtMs = Number.NEGATIVE_INFINITY;
   private shownLevel: DiskLevel | undefined;
 
@@ -119,19 +123,23 @@ export class DiskKeeper {
   }
 
   private async look(): Promise<void> {
-    const { dataFolder, clock } = this.options;
     await this.tryWriting();
+    let state = await this.judge();
+    await this.tendReserve(state);
+    if ((await this.makeRoom(state)) > 0) state = await this.judge();
+    this.noteLevel(state);
+    this.showState(state);
+  }
+
+  private async judge(): Promise<DiskState> {
+    const { dataFolder, clock } = this.options;
     const space = await readFreeSpace(dataFolder);
-    const state = this.guard.note({
+    return this.guard.note({
       atMs: clock.monotonicMs(),
       ...space,
       heldBytes: this.reserve.heldBytes,
       wasRefused: this.health === "full",
     });
-    await this.tendReserve(state);
-    this.noteLevel(state);
-    await this.makeRoom(state);
-    this.showState(state);
   }
 
   private async tryWriting(): Promise<void> {
@@ -189,7 +197,7 @@ export class DiskKeeper {
 
   private noteLevel(state: DiskState): void {
     const { alarms } = this.options;
-    const detail = detailOf(state);
+    const detail = { ...detailOf(state), ...(this.isNothingToDelete && { nothingToDelete: true }) };
     const levels: [DiskLevel, AlarmCode][] = [
       ["full", "disk-full"],
       ["late", "disk-late"],
@@ -207,11 +215,13 @@ export class DiskKeeper {
     if (this.hasRoom) this.edges.recovered();
   }
 
-  private async makeRoom({ deleteBytes }: DiskState): Promise<void> {
+  /** Bytes that were freed. */
+  private async makeRoom({ deleteBytes }: DiskState): Promise<number> {
     const { deleteOldest } = this.edges;
     const { clock, logger } = this.options;
-    if (deleteBytes <= 0 || deleteOldest === undefined || this.health === "read-only") return;
-    if (clock.monotonicMs() - this.nothingToDeleteAtMs < DELETE_AGAIN_MS) return;
+    if (deleteBytes <= 0) this.isNothingToDelete = false;
+    if (deleteBytes <= 0 || deleteOldest === undefined || this.health === "read-only") return 0;
+    if (clock.monotonicMs() - this.nothingToDeleteAtMs < DELETE_AGAIN_MS) return 0;
     let freed = 0;
     for (let i = 0; i < MAX_DELETIONS && freed < deleteBytes; i++) {
       const bytes = await deleteOldest().catch((error: unknown) => {
@@ -219,12 +229,21 @@ export class DiskKeeper {
         return 0;
       });
       if (bytes === 0) {
-        this.nothingToDeleteAtMs = clock.monotonicMs();
+        this.noteNothingToDelete();
         break;
       }
       freed += bytes;
     }
     if (freed > 0) logger.warn("the disk is full: the oldest recordings were deleted", { megabytes: megabytes(freed) });
+    return freed;
+  }
+
+  /** Each was kept by a hold, by its minimum age, or for ever; or could not be deleted, which was said. */
+  private noteNothingToDelete(): void {
+    const { clock, logger } = this.options;
+    this.nothingToDeleteAtMs = clock.monotonicMs();
+    if (!this.isNothingToDelete) logger.warn("the disk is full, and no recording may be deleted");
+    this.isNothingToDelete = true;
   }
 
   private showState(state: DiskState): void {

@@ -13,12 +13,14 @@ import {
 } from "./contract/engine-messages.js";
 import { EngineTime } from "./engine-time.js";
 import { Recorder, type RecorderEvents } from "./recorder.js";
+import { noteWriter } from "./run-writer.js";
 
 /** Live capture lets time pass this often when no packet comes, and no nearer to now than IDLE_LAG_US. */
 const IDLE_TICK_MS = 100;
 const IDLE_LAG_US = 200_000;
 const COUNTERS_EVERY_MS = 1000;
 const PROGRESS_EVERY_MS = 200;
+const SPAN_EVERY_MS = 2000;
 /** Reading files waits while so many finished calls are not yet stored, or so many messages not yet taken. */
 const MAX_UNRELEASED = 512;
 const MAX_UNSENT = 1024;
@@ -46,6 +48,7 @@ class Engine {
   private progressAtMs = 0;
 
   constructor(private readonly start: StartMessage) {
+    noteWriter(start.journalFolder);
     const folders = { journal: start.journalFolder, registers: start.registerFolder };
     const events: RecorderEvents = {
       ended: (record, journal) => {
@@ -81,6 +84,7 @@ class Engine {
     const { capture } = this.start;
     this.timers.push(setInterval(() => this.sendCounters(), COUNTERS_EVERY_MS));
     if (capture.kind === "live") {
+      this.timers.push(setInterval(() => this.sendSpan(), SPAN_EVERY_MS));
       this.openLive(capture.interfaces);
       return;
     }
@@ -133,6 +137,7 @@ class Engine {
     for (const source of this.live) source.stop();
     this.recorder.closeAll();
     this.isFinished = true;
+    this.send({ type: "span", figures: this.recorder.spanFigures() });
     this.send({ type: "finished", counters: this.counters() });
   }
 
@@ -234,6 +239,10 @@ class Engine {
   private sendCounters(): void {
     // A service that does not listen gets the next ones: counters are totals.
     if (this.unsent < 16) this.send({ type: "counters", counters: this.counters() });
+  }
+
+  private sendSpan(): void {
+    if (this.unsent < 16) this.send({ type: "span", figures: this.recorder.spanFigures() });
   }
 
   private counters(): EngineCounters {

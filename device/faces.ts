@@ -6,10 +6,12 @@ import { systemClock } from "./base/clock.js";
 import { SidetoneError } from "./base/errors.js";
 import type { Logger } from "./base/logger.js";
 import { ALARM_CODES } from "./contract/alarms.js";
+import type { AnchorStatement } from "./contract/anchor.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
 import type { AuditedEvent } from "./contract/engine-messages.js";
-import type { DiskStatus } from "./contract/mqtt.js";
+import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
+import type { SpanReport } from "./contract/span.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { MqttFace } from "./mqtt/face.js";
 import { SpoolTrail } from "./store/file-change.js";
@@ -32,7 +34,8 @@ export class Faces {
   private readonly options: FacesOptions;
   private readonly mqtt: MqttFace;
   private api: ApiFace | undefined;
-  private started: Promise<void> = Promise.resolve();
+  private started: Promise<void> | undefined;
+  private mqttStarted: Promise<void> | undefined;
 
   constructor(options: FacesOptions) {
     this.options = options;
@@ -44,18 +47,27 @@ export class Faces {
     });
   }
 
+  /** A second call is the same. */
   start(): Promise<void> {
-    const standing = new Map(this.options.alarms.standing.map((alarm) => [alarm.code, alarm]));
-    for (const code of ALARM_CODES) this.mqtt.setAlarm(code, standing.get(code));
-    this.started = Promise.all([
-      this.attempt("MQTT", "mqtt-off", () => this.mqtt.start()),
+    this.started ??= Promise.all([
+      this.startMqtt(),
       this.attempt("the HTTP API", "api-off", () => this.startApi()),
     ]).then(() => {});
     return this.started;
   }
 
+  /** For a box that can say what is wrong, and do nothing else yet. */
+  startMqtt(): Promise<void> {
+    this.mqttStarted ??= this.attempt("MQTT", "mqtt-off", () => {
+      const standing = new Map(this.options.alarms.standing.map((alarm) => [alarm.code, alarm]));
+      for (const code of ALARM_CODES) this.mqtt.setAlarm(code, standing.get(code));
+      return this.mqtt.start();
+    });
+    return this.mqttStarted;
+  }
+
   async stop(): Promise<void> {
-    await this.started.catch(() => {});
+    await Promise.allSettled([this.started, this.mqttStarted]);
     await Promise.all([this.mqtt.stop(), this.api?.stop()]);
   }
 
@@ -71,6 +83,20 @@ export class Faces {
 
   showDisk(status: DiskStatus): void {
     this.mqtt.setState("disk", status);
+  }
+
+  /** Where both chains end; `taken` once the broker has it. */
+  publishAnchor(statement: AnchorStatement, taken: () => void): void {
+    this.mqtt.setState("anchor", statement, taken);
+  }
+
+  showSpan({ at, state, checks }: SpanReport): void {
+    this.mqtt.setState("span", {
+      at,
+      state,
+      checks: Object.fromEntries(checks.map((check) => [check.id, check.state])) as SpanStatus["checks"],
+      faults: checks.flatMap(({ findings }) => findings.map(({ code }) => code)),
+    });
   }
 
   private async startApi(): Promise<void> {

@@ -13,9 +13,9 @@ import type { Config } from "./contract/config.js";
 import { type RecoveredCall, recoverRun } from "./journal/recovery.js";
 import { unwrapJournalKey } from "./journal-keys.js";
 import { CallKeeper } from "./keeper.js";
-import { LOCKED_FOLDER, listLockedRuns, readLockedRun } from "./locked-runs.js";
 import { keepCalls } from "./recovery.js";
 import { SealPool } from "./seal/pool.js";
+import { LOCKED_FOLDER, listLockedRuns, readLockedRun } from "./store/locked-runs.js";
 import { RecordingStore } from "./store/recordings.js";
 
 /** Calls of one run whose lines are shown. */

@@ -6,31 +6,17 @@
 //   1  locked.json in the run's folder says, durably, which of its calls are stored nowhere else
 //   2  each of them has its line in the call log (`journal-locked`), and the audit chain an entry of the run
 //   3  the folder is moved to locked-journals/
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { mkdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isoUs, systemClock } from "./base/clock.js";
-import type { CallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
 import { type RecoveredCall, type RecoveredRun, removeRun } from "./journal/recovery.js";
 import type { CallKeeper } from "./keeper.js";
 import type { AuditChain } from "./store/audit-chain.js";
-import { replaceDurably, syncFolder } from "./store/durable-file.js";
+import { syncFolder } from "./store/durable-file.js";
+import { LOCKED_FOLDER, readLockedRun, writeLockedRun } from "./store/locked-runs.js";
 
-export const LOCKED_FOLDER = "locked-journals";
-const LOCKED_FILE = "locked.json";
-const LOCKED_SCHEMA = "sidetone.locked-journal/1";
-const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
-
-export interface LockedRun {
-  schema: typeof LOCKED_SCHEMA;
-  run: string;
-  /** The box's name. */
-  device: string;
-  lockedAt: string;
-  /** Calls whose audio is here and nowhere else; what else the journal holds was stored, or deleted, before. */
-  calls: CallId[];
-}
 
 export interface LockingOptions {
   dataFolder: string;
@@ -62,8 +48,7 @@ function lockNow(folder: string, run: RecoveredRun, options: LockingOptions): vo
     return;
   }
   const lockedAt = isoUs(systemClock.nowUs());
-  const locked: LockedRun = { schema: LOCKED_SCHEMA, run: name, device, lockedAt, calls };
-  replaceDurably(join(folder, LOCKED_FILE), JSON.stringify(locked), FILE_MODE);
+  writeLockedRun(folder, { run: name, device, lockedAt, calls });
   for (const call of run.calls) if (calls.includes(call.id) && call.record) keeper.logLocked(endOf(call));
   audit.append({ kind: "locked", actor: "service", detail: { run: name, calls: calls.length } });
   const target = join(dataFolder, LOCKED_FOLDER);
@@ -73,33 +58,6 @@ function lockNow(folder: string, run: RecoveredRun, options: LockingOptions): vo
   logger.warn("a journal can be opened only with a recipient's secret key: it is kept", {
     folder: join(target, name),
     calls: calls.length,
-  });
-}
-
-/** What was noted of the run when it was locked, if it was. */
-export function readLockedRun(folder: string): LockedRun | undefined {
-  try {
-    const locked = JSON.parse(readFileSync(join(folder, LOCKED_FILE), "utf8")) as LockedRun;
-    return locked.schema === LOCKED_SCHEMA && Array.isArray(locked.calls) ? locked : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-export interface ListedRun {
-  folder: string;
-  /** Undefined when what was noted of it cannot be read. */
-  locked: LockedRun | undefined;
-  bytes: number;
-}
-
-/** All locked runs of a data folder, oldest first. */
-export function listLockedRuns(dataFolder: string): ListedRun[] {
-  const root = join(dataFolder, LOCKED_FOLDER);
-  return namesIn(root).map((name) => {
-    const folder = join(root, name);
-    const bytes = namesIn(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
-    return { folder, locked: readLockedRun(folder), bytes };
   });
 }
 
@@ -115,13 +73,4 @@ function endOf({ record, ended, lastUs }: RecoveredCall): NonNullable<RecoveredC
   // That there was nothing to record was true when the record was written, not any more: the journal holds something.
   const { noAudio: _, ...rest } = record!;
   return { ...rest, endedAtUs: Math.max(rest.endedAtUs, lastUs), endReason: "recovered" };
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
 }

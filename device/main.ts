@@ -8,11 +8,12 @@ import { isoUs, systemClock } from "./base/clock.js";
 import { EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import { makeLogger } from "./base/logger.js";
 import { describeConfig, explainConfig } from "./config/explain.js";
-import { loadConfig } from "./config/load.js";
+import { type ConfigOverrides, loadConfig } from "./config/load.js";
 import { commandActor } from "./console/actor.js";
 import { alarmsText } from "./console/alarms-command.js";
 import { type Command, helpText, parseArguments } from "./console/arguments.js";
 import { runAuditCommand } from "./console/audit-command.js";
+import type { DoctorCommand } from "./console/doctor-command.js";
 import { runPolicyTest } from "./console/policy-report.js";
 import { Progress } from "./console/progress.js";
 import { runProveCommand } from "./console/prove-report.js";
@@ -23,6 +24,7 @@ import { runTokenCommand } from "./console/token-command.js";
 import { runVerifyCommand } from "./console/verify-command.js";
 import type { Config } from "./contract/config.js";
 import { switchCoreDumpsOff } from "./core-dumps.js";
+import { doctorOverrides, runDoctor } from "./doctor.js";
 import { runJournalCommand } from "./journal-open.js";
 import { Service, type ServiceResult } from "./service.js";
 import { carryOutHere } from "./spool.js";
@@ -70,6 +72,8 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       });
       return runJournalCommand(command.command, { ...settingsFor(command.command), logger, write });
     }
+    case "doctor":
+      return doctor(command.command);
     case "verify":
       return runVerifyCommand(command.command, settingsFor(command.command).dataFolder, write, process.stderr);
     case "prove":
@@ -98,6 +102,25 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
+function doctor(command: DoctorCommand): Promise<ExitCode> {
+  const { config, dataFolder } = settingsFor(command, doctorOverrides(command));
+  const progress = new Progress(process.stderr, systemClock);
+  return runDoctor(command, {
+    config,
+    dataFolder,
+    actor: commandActor(),
+    write: (text) => {
+      progress.clear();
+      write(text);
+    },
+    note: (line) => {
+      progress.clear();
+      process.stderr.write(`sidetoned: ${line}\n`);
+    },
+    onProgress: (share) => progress.pass(share),
+  });
+}
+
 function write(text: string): void {
   process.stdout.write(text);
 }
@@ -123,14 +146,14 @@ async function trailOf(dataFolder: string, config: Config): Promise<SpoolTrail> 
 }
 
 /** For a command beside the service: the same data folder, if it is told the same. */
-function settingsFor({ dataFolder, configFile }: { dataFolder?: string; configFile?: string }): {
-  config: Config;
-  dataFolder: string;
-} {
+function settingsFor(
+  { dataFolder, configFile }: { dataFolder?: string; configFile?: string },
+  overrides: ConfigOverrides = {},
+): { config: Config; dataFolder: string } {
   const { config } = loadConfig({
     file: configFile,
     environment: process.env,
-    ...(dataFolder !== undefined && { flags: { data: { folder: dataFolder } } }),
+    flags: { ...overrides, ...(dataFolder !== undefined && { data: { folder: dataFolder } }) },
   });
   return { config, dataFolder: resolve(chooseDataFolder(config)) };
 }

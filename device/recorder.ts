@@ -24,12 +24,16 @@ import type {
   JournalPosition,
   TlsEndpointStatus,
 } from "./contract/engine-messages.js";
+import type { SpanFigures } from "./contract/span.js";
 import { moveRecords } from "./journal/move.js";
-import { type CallJournal, JournalWriter } from "./journal/writer.js";
+import { type CallJournal, JOURNAL_BLOCK_BYTES, JournalWriter } from "./journal/writer.js";
 import type { Datagram } from "./net/datagram.js";
 import { NetDecoder } from "./net/decoder.js";
 import { classifyMedia, MediaKind } from "./rtp/packet.js";
 import { SignallingPath } from "./signalling.js";
+import type { SipArrival } from "./sip/arrival.js";
+import type { SipMessage } from "./sip/message.js";
+import { SipPeers } from "./sip/peers.js";
 
 /** Sweeps run when packet time has moved on by this much. */
 const TICK_US = 20_000;
@@ -39,6 +43,11 @@ const CLOCK_STEP_US = 2_000_000;
 const MAX_CLOCK_STEPS = 64;
 /** Calls that have ended while the disk refused their last blocks; a further one ends with what is in the files. */
 const MAX_UNWRITTEN = 1024;
+/** Of what the doctor is told. */
+const MAX_SIP_PEERS = 128;
+const MAX_VLANS = 64;
+
+const TRANSPORT_FIGURES = { UDP: "udp", TCP: "tcp", WS: "ws" } as const;
 
 export interface RecorderEvents {
   ended(record: CallRecord, journal: JournalPosition | undefined): void;
@@ -85,6 +94,8 @@ export class Recorder {
   private clockSteps: { atUs: TimeUs; offsetUs: number }[] = [];
   /** Ended, and some of what was admitted is in memory only. */
   private readonly unwritten: { record: CallRecord; journal: CallJournal }[] = [];
+  private readonly peers = new SipPeers(MAX_SIP_PEERS);
+  private readonly sipMessages = { udp: 0, tcp: 0, ws: 0 };
   private otherDatagrams = 0;
   private dtlsDatagrams = 0;
 
@@ -99,6 +110,7 @@ export class Recorder {
       {
         folder: folders.journal,
         segmentBytes: config.journal.segmentMegabytes * 1024 * 1024,
+        maxBlocks: Math.floor((config.journal.memoryMegabytes * 1024 * 1024) / JOURNAL_BLOCK_BYTES),
         flushMs: config.journal.flushMs,
         syncMs: config.journal.syncMs,
         key: edges.journalKey,
@@ -122,7 +134,7 @@ export class Recorder {
       separated: (call, former, moved) => this.splitJournal(call, former, moved),
       ended: (call, record) => this.finish(call, record),
     });
-    this.signalling = new SignallingPath(config, (message, arrival) => this.table.handleMessage(message, arrival));
+    this.signalling = new SignallingPath(config, (message, arrival) => this.handleMessage(message, arrival));
     const net = { ...config.net, copyWindowMs: copyWindowMs(config) };
     this.net = new NetDecoder(net, (datagram) => this.handleDatagram(datagram), this.signalling.segmentSink());
   }
@@ -141,7 +153,10 @@ export class Recorder {
 
   /** Lets time pass without packets (live capture only). `nowUs` must not run ahead of packets still to come. */
   idle(nowUs: TimeUs): void {
-    if (nowUs <= this.nowUs) return;
+    if (nowUs <= this.nowUs) {
+      this.tickJournal();
+      return;
+    }
     this.nowUs = nowUs;
     this.tick(nowUs);
   }
@@ -191,6 +206,8 @@ export class Recorder {
       ...this.guard.exportCounters(),
       "media.other": this.otherDatagrams,
       "media.dtls": this.dtlsDatagrams,
+      "span.sip-peers-evicted": this.peers.evicted,
+      "span.gaps-overlooked": this.table.gaps.overlooked,
     };
   }
 
@@ -202,6 +219,23 @@ export class Recorder {
   /** What the datagrams and segments came wrapped in. */
   encapsulations(): EncapsulationStatus[] {
     return this.net.encapsulations();
+  }
+
+  /** What the mirror port shows, for the doctor. */
+  spanFigures(): SpanFigures {
+    return {
+      atUs: this.nowUs,
+      peers: this.peers.figures(),
+      sip: { ...this.sipMessages },
+      vlans: this.net.vlans(MAX_VLANS),
+      gaps: { ...this.table.gaps.figures },
+    };
+  }
+
+  private handleMessage(message: SipMessage, arrival: SipArrival): void {
+    this.peers.note(message, arrival);
+    this.sipMessages[TRANSPORT_FIGURES[arrival.transport]]++;
+    this.table.handleMessage(message, arrival);
   }
 
   private handleDatagram(datagram: Datagram): void {
@@ -225,8 +259,14 @@ export class Recorder {
     this.tickedAtUs = nowUs;
     this.signalling.advance(nowUs);
     this.table.tick(nowUs);
-    // How long admitted audio may stay in memory is a promise about a killed process, so the wall clock counts it: a
-    // replay runs through hours of packet time in seconds.
+    this.tickJournal();
+  }
+
+  /**
+   * How long admitted audio may stay in memory is a promise about a killed process, so the wall clock counts it: a replay runs
+   * through hours of packet time in seconds, and when no packet comes packet time stands still.
+   */
+  private tickJournal(): void {
     this.journal.tick(this.clock.monotonicMs() * 1000);
     this.endWritten(MAX_UNWRITTEN);
   }

@@ -14,9 +14,9 @@ import type { RecordingStore } from "./store/recordings.js";
 import { ConsentRegisterFile } from "./store/register-file.js";
 import { explain } from "./store/retention/book.js";
 import type { Disposal } from "./store/retention/disposal.js";
-import { searchNumber } from "./store/retention/eraser.js";
 import type { Erasure } from "./store/retention/erasure.js";
 import { MAX_HOLDS, markOfNumber } from "./store/retention/holds.js";
+import { searchCalls, soughtNumber } from "./store/retention/number-search.js";
 import {
   DELETE,
   deleteSchema,
@@ -112,11 +112,12 @@ export class RetentionRequests {
       throw refusal("this number names nobody: it stands for withheld ones");
     refuseNumberIn(text, number);
     const book = disposal.openBook();
-    const { calls, judged } = await searchNumber(book, number, config.numbers, overridesMinimum);
-    const erasure: Erasure = { id, at: isoUs(atUs), by: actor, text, overridesMinimum, waiting: calls };
+    const sought = soughtNumber(number, config.numbers);
+    const { found, judged, nameless } = await searchCalls(book, sought, config.numbers, overridesMinimum);
+    const erasure: Erasure = { id, at: isoUs(atUs), by: actor, text, overridesMinimum, waiting: found };
     // From here on it is carried out, whatever happens.
     disposal.erasures.put(erasure);
-    const facts = { calls: calls.length, recordings: judged.length, overridesMinimum, forgetsRefusals };
+    const facts = { calls: found.length, recordings: judged.length, overridesMinimum, forgetsRefusals };
     this.enter("erasure", context, { number: this.markOf(number), reason: text, ...facts });
     const settled = await disposal.settle(book, erasure);
     const register = new ConsentRegisterFile({
@@ -128,10 +129,12 @@ export class RetentionRequests {
     });
     const forgotten = await register.forget(number, { refusalsToo: forgetsRefusals });
     const refusals = register.entries(number).length;
-    const { recordings, lines, waiting, reasons } = settled;
+    const { recordings, lines, locked, waiting, reasons } = settled;
     return {
       recordings,
       lines,
+      locked,
+      nameless,
       waiting: waiting.length,
       reasons,
       registerEntries: forgotten.length,

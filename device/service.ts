@@ -5,13 +5,14 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { alarmVoice } from "./alarm-voice.js";
 import { AlarmWatch } from "./alarm-watch.js";
+import { AnchorKeeper } from "./anchor-keeper.js";
 import { systemClock } from "./base/clock.js";
 import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import { makeCallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
 import { CarriedKeeper } from "./carried-keeper.js";
 import { EngineDesk } from "./command-desk.js";
-import { auditEntryOf } from "./contract/audit.js";
+import { type AuditEntryInput, auditEntryOf } from "./contract/audit.js";
 import type { CallRecord } from "./contract/call-record.js";
 import { type Config, namesAgents } from "./contract/config.js";
 import type { CaptureSpec, EngineCounters, EngineToService, JournalPosition } from "./contract/engine-messages.js";
@@ -30,11 +31,15 @@ import { lockRun } from "./locked-runs.js";
 import { recoverOldRun } from "./recovery.js";
 import { RetentionKeeper } from "./retention-keeper.js";
 import { RetentionRequests } from "./retention-requests.js";
+import { outlastWriters } from "./run-writer.js";
 import { SealPool } from "./seal/pool.js";
+import { SpanKeeper } from "./span-keeper.js";
 import { spoolKinds } from "./spool.js";
+import { openWhenWritable } from "./start-wait.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
 import { WATCHED_FILES, type WatchedFile } from "./store/file-change.js";
+import { openPatiently } from "./store/patient-open.js";
 import { RecordingStore } from "./store/recordings.js";
 import { Disposal } from "./store/retention/disposal.js";
 import { TermsTable } from "./store/retention/terms.js";
@@ -51,6 +56,8 @@ const MAX_SUMMARY_LINES = 100_000;
 const WATCH_MS = 2000;
 /** Faults kept for the summary; all are logged. */
 const MAX_FAULTS = 1000;
+/** Entries of the audit chain from before it is open: alarms while the disk is waited for. */
+const MAX_EARLY_ENTRIES = 64;
 
 export interface ServiceOptions {
   config: Config;
@@ -91,12 +98,15 @@ export class Service {
   private readonly disk: DiskKeeper | undefined;
   /** Of a running box: a captured file has the times of whoever captured it. */
   private readonly clock: ClockWatch | undefined;
+  /** Of a running box. */
+  private readonly span: SpanKeeper | undefined;
   private faces: Faces | undefined;
   private watch!: FileWatch;
   private diskStatus: DiskStatus | undefined;
   private spool!: SpoolKeeper;
   private disposal!: Disposal;
   private retention!: RetentionKeeper;
+  private anchors!: AnchorKeeper;
   private store!: RecordingStore;
   private pool!: SealPool;
   private keeper!: CallKeeper;
@@ -106,9 +116,11 @@ export class Service {
   private readonly faults: InputFault[] = [];
   private exitCode: ExitCode = EXIT.ok;
   private isStopping = false;
+  private readonly waiting = new AbortController();
+  private readonly earlyEntries: AuditEntryInput[] = [];
   private restartAfterMs = RESTART_FIRST_MS;
   private restartTimer: NodeJS.Timeout | undefined;
-  private settle!: () => void;
+  private settle: (() => void) | undefined;
 
   constructor(options: ServiceOptions) {
     this.options = options;
@@ -122,39 +134,21 @@ export class Service {
     const isLive = options.capture.kind === "live";
     this.disk = isLive ? this.openDisk() : undefined;
     this.clock = isLive ? new ClockWatch(this.alarms) : undefined;
+    this.span = isLive ? this.openSpan() : undefined;
     this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
     this.desk = new EngineDesk((message) => this.engine?.send(message) ?? false);
   }
 
   /** Runs until the files are read or `stop` is called, and everything admitted is stored. */
   async run(): Promise<ServiceResult> {
-    const { config, dataFolder, logger } = this.options;
-    this.disk?.prepare();
-    this.store = RecordingStore.open(dataFolder, {
-      device: this.device,
-      clockState: this.clock && (() => this.clock!.state),
-      audit: {
-        onFault: (message) => {
-          logger.error(message);
-          this.alarms.raise("audit-unwritable", { reason: message });
-        },
-        onRecovery: () => this.alarms.clear("audit-unwritable"),
-      },
-      onRefused: (message) => logger.warn(message),
-      promiseFor: (retention) => new TermsTable(config.retention).promiseFor(retention),
-      index: {
-        numbers: config.numbers,
-        onFault: (message) => {
-          logger.error(message);
-          this.alarms.raise("index-unusable", { reason: message });
-        },
-        onRecovery: () => this.alarms.clear("index-unusable"),
-        onNotice: (message) => logger.warn(message),
-      },
-    });
+    const { config, logger } = this.options;
+    const store = await this.openStore();
+    if (store === undefined) return this.endUnopened();
+    this.store = store;
     this.auditStart();
     this.disposal = this.openDisposal();
     this.retention = this.openRetention();
+    this.anchors = this.openAnchors();
     this.startSpool();
     this.carried.read(this.store.key);
     this.disk?.start();
@@ -168,11 +162,15 @@ export class Service {
     const ended = new Promise<void>((resolve) => {
       this.settle = resolve;
     });
-    this.startEngine();
-    const recovered = this.recover(oldRuns);
+    // Capture waits too: what two engines hear at once would be recorded twice.
+    const left = await outlastWriters(oldRuns, { logger });
+    if (!this.isStopping) this.startEngine();
+    const recovered = this.recover(left);
     await Promise.all([ended, recovered]);
     await this.keeper.idle();
     await this.watch.stop();
+    await this.anchors.stop();
+    await this.span?.stop();
     await this.faces?.stop();
     this.clock?.stop();
     await this.disk?.stop();
@@ -193,6 +191,59 @@ export class Service {
     };
   }
 
+  /** A running box waits for a disk that takes no writes; undefined = it was told to stop meanwhile. */
+  private async openStore(): Promise<RecordingStore | undefined> {
+    const { dataFolder, logger, capture } = this.options;
+    const open = (): Promise<RecordingStore> =>
+      openPatiently(dataFolder, () => this.openStoreNow(), {
+        onWait: () => logger.info("a command has the data folder: waiting for it", { dataFolder }),
+      });
+    if (capture.kind === "files") return open();
+    return openWhenWritable(open, {
+      dataFolder,
+      alarms: this.alarms,
+      logger,
+      signal: this.waiting.signal,
+      onWait: () => {
+        this.faces ??= this.makeFaces();
+        void this.faces.startMqtt();
+      },
+    });
+  }
+
+  private async endUnopened(): Promise<ServiceResult> {
+    await this.faces?.stop();
+    const { faults, counters } = this;
+    return { exitCode: EXIT.storage, lines: [], linesDropped: 0, faults, counters, sealCpuUs: 0 };
+  }
+
+  private openStoreNow(): RecordingStore {
+    const { config, dataFolder, logger } = this.options;
+    this.disk?.prepare();
+    return RecordingStore.open(dataFolder, {
+      device: this.device,
+      clockState: this.clock && (() => this.clock!.state),
+      audit: {
+        onFault: (message) => {
+          logger.error(message);
+          this.alarms.raise("audit-unwritable", { reason: message });
+          this.disk?.suspect();
+        },
+        onRecovery: () => this.alarms.clear("audit-unwritable"),
+      },
+      promiseFor: (retention) => new TermsTable(config.retention).promiseFor(retention),
+      index: {
+        numbers: config.numbers,
+        onFault: (message) => {
+          logger.error(message);
+          this.alarms.raise("index-unusable", { reason: message });
+        },
+        onRecovery: () => this.alarms.clear("index-unusable"),
+        onNotice: (message) => logger.warn(message),
+      },
+    });
+  }
+
   /** Asks for an orderly end: every call is closed and sealed. A second call ends without waiting for sealing. */
   stop(): void {
     if (this.isStopping) {
@@ -200,9 +251,10 @@ export class Service {
       return;
     }
     this.isStopping = true;
+    this.waiting.abort();
     this.keeper?.giveUp();
     if (this.engine) this.engine.stop();
-    else this.settle();
+    else this.settle?.();
   }
 
   private startEngine(): void {
@@ -249,8 +301,13 @@ export class Service {
       }
     };
     const book = new AlarmBook({ clock: systemClock, before: readAlarms(dataFolder), keep });
-    book.listen(alarmVoice(logger, (entry) => this.store.audit.append(entry)));
+    book.listen(alarmVoice(logger, (entry) => this.enterAlarm(entry)));
     return book;
+  }
+
+  private enterAlarm(entry: AuditEntryInput): void {
+    if (this.store !== undefined) this.store.audit.append(entry);
+    else if (this.earlyEntries.length < MAX_EARLY_ENTRIES) this.earlyEntries.push(entry);
   }
 
   private openDisposal(): Disposal {
@@ -285,6 +342,35 @@ export class Service {
     return retention;
   }
 
+  /** A replay has its recordings stamped once, at its end. */
+  private openAnchors(): AnchorKeeper {
+    const { config, logger, capture } = this.options;
+    const isLive = capture.kind === "live";
+    const anchors = new AnchorKeeper({
+      config: config.integrity,
+      store: this.store,
+      device: this.device,
+      logger,
+      clock: systemClock,
+      ...(isLive && { alarms: this.alarms }),
+      publish: (statement, taken) => {
+        this.faces?.publishAnchor(statement, taken);
+        return this.faces !== undefined;
+      },
+    });
+    anchors.start(isLive);
+    return anchors;
+  }
+
+  private openSpan(): SpanKeeper {
+    return new SpanKeeper({
+      config: this.options.config,
+      alarms: this.alarms,
+      clockState: () => this.clock?.state ?? "unknown",
+      show: (report) => this.faces?.showSpan(report),
+    });
+  }
+
   private openDisk(): DiskKeeper {
     const { config, dataFolder, logger } = this.options;
     return new DiskKeeper(
@@ -305,6 +391,7 @@ export class Service {
     const { audit } = this.store;
     const { config, capture, dataFolder } = this.options;
     audit.append({ kind: "started", actor: "service", detail: { capture: capture.kind, node: process.version } });
+    for (const entry of this.earlyEntries.splice(0)) audit.append(entry);
     noteConfiguration(dataFolder, config, (entry) => {
       audit.append(entry);
       audit.flushNow();
@@ -324,7 +411,7 @@ export class Service {
     };
     this.spool = new SpoolKeeper({
       dataFolder,
-      kinds: spoolKinds({ dataFolder, store, retention, watched, changed }),
+      kinds: { ...spoolKinds({ dataFolder, store, retention, watched, changed }), ...this.span?.kinds() },
       onFault: (message) => logger.warn(message),
     });
     this.spool.start();
@@ -349,8 +436,17 @@ export class Service {
 
   /** Once capture works: before that there is nothing to command. */
   private startFaces(): Faces {
+    const { logger } = this.options;
+    const faces = this.faces ?? this.makeFaces();
+    faces.start().catch((error: unknown) => {
+      logger.error("the API or MQTT could not be started", { message: String(error) });
+    });
+    return faces;
+  }
+
+  private makeFaces(): Faces {
     const { config, dataFolder, logger, showFirstToken } = this.options;
-    const faces = new Faces({
+    return new Faces({
       config,
       device: this.device,
       dataFolder,
@@ -359,10 +455,6 @@ export class Service {
       showFirstToken,
       logger,
     });
-    faces.start().catch((error: unknown) => {
-      logger.error("the API or MQTT could not be started", { message: String(error) });
-    });
-    return faces;
   }
 
   private handle(message: EngineToService, journalFolder: string): void {
@@ -373,7 +465,8 @@ export class Service {
         logger.info("capturing", { interfaces: message.interfaces.join(",") });
         if (warnsWithoutAgents(this.options.config, logger)) this.alarms.raise("no-agents");
         this.alarmWatch.engineReady();
-        this.faces ??= this.startFaces();
+        this.faces = this.startFaces();
+        this.span?.capturing(message.interfaces);
         if (this.diskStatus) this.faces.showDisk(this.diskStatus);
         break;
       case "command-result":
@@ -391,11 +484,15 @@ export class Service {
         break;
       case "call-ended":
         this.carried.ended(message.record);
+        this.span?.noteCall(message.record);
         this.keep(message.record, message.journal, journalFolder);
         break;
       case "counters":
         this.restartAfterMs = RESTART_FIRST_MS;
         this.noteCounters(message.counters);
+        break;
+      case "span":
+        this.span?.noteFigures(message.figures);
         break;
       case "progress":
         this.options.onProgress(message.readBytes, message.totalBytes);
@@ -441,6 +538,7 @@ export class Service {
       if (drops > 0) this.options.logger.warn("kernel dropped packets", { interface: source.name, packets: drops });
       dropped += Math.max(0, drops);
     }
+    this.span?.noteCounters(counters);
     this.tlsNotices.note(counters.tlsEndpoints);
     this.alarmWatch.note(counters, dropped);
     if (counters.isJournalFailing || this.keeper.waiting > 0) this.disk?.suspect();
@@ -470,7 +568,7 @@ export class Service {
       .then(() => {
         if (isLive) return;
         this.noteFault("internal", `the engine stopped while reading (${how}); what it had admitted was recovered`);
-        this.settle();
+        this.settle?.();
       });
     if (isLive) this.startEngineLater();
   }
@@ -495,7 +593,7 @@ export class Service {
     this.keeper.giveUp();
     await this.keeper.idle();
     await this.recover([journalFolder]);
-    this.settle();
+    this.settle?.();
   }
 
   private async recover(folders: readonly string[]): Promise<void> {

@@ -48,7 +48,7 @@ export async function carryOutHere({ dataFolder, config, device, onFault }: Here
   const { numbers } = config;
   // What is deleted or erased leaves the index as well.
   const index = { numbers, onFault, onRecovery: () => {}, onNotice: onFault };
-  const store = RecordingStore.open(dataFolder, { device, audit: { onFault }, index });
+  const store = RecordingStore.open(dataFolder, { role: "command", device, audit: { onFault }, index });
   try {
     const logger = faultLogger(onFault);
     const clock = systemClock;

@@ -5,30 +5,54 @@ import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { EXIT, type ExitCode, SidetoneError } from "../device/base/errors.js";
+import { readAuthorities, readStatements } from "./verify/anchors.js";
 import { type FolderVerdict, verifyFolder } from "./verify/verify-folder.js";
 
-const USAGE = "usage: sidetone verify FOLDER --public-key FILE [--json]";
+const USAGE = "usage: sidetone verify FOLDER --public-key FILE [--anchor FILE]... [--tsa-ca FILE] [--json]";
+
+interface Arguments {
+  folder: string;
+  keyFile: string;
+  anchorFiles: string[];
+  authorityFile: string | undefined;
+  json: boolean;
+}
 
 function main(argv: readonly string[]): ExitCode {
-  const { folder, keyFile, json } = readArguments(argv);
+  const { folder, keyFile, anchorFiles, authorityFile, json } = readArguments(argv);
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
     throw new SidetoneError(
       "usage",
       `${folder} is no folder: name a copy of the box's data folder, or of its recordings`,
     );
-  const verdict = verifyFolder(folder, readKey(keyFile));
+  const verdict = verifyFolder(folder, readKey(keyFile), {
+    anchors: anchorFiles.flatMap(readStatements),
+    authorities: authorityFile === undefined ? undefined : readAuthorities(authorityFile),
+  });
   process.stdout.write(json ? `${JSON.stringify(verdict)}\n` : describe(verdict));
   return verdict.isWhole ? EXIT.ok : EXIT.unproved;
 }
 
-function readArguments(argv: readonly string[]): { folder: string; keyFile: string; json: boolean } {
-  const options = { "public-key": { type: "string" }, json: { type: "boolean" }, help: { type: "boolean" } } as const;
+function readArguments(argv: readonly string[]): Arguments {
+  const options = {
+    "public-key": { type: "string" },
+    anchor: { type: "string", multiple: true },
+    "tsa-ca": { type: "string" },
+    json: { type: "boolean" },
+    help: { type: "boolean" },
+  } as const;
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
     const [verb, folder, extra] = positionals;
     const keyFile = values["public-key"];
     if (verb === "verify" && folder !== undefined && extra === undefined && keyFile !== undefined && !values.help)
-      return { folder: resolve(folder), keyFile, json: values.json ?? false };
+      return {
+        folder: resolve(folder),
+        keyFile,
+        anchorFiles: values.anchor ?? [],
+        authorityFile: values["tsa-ca"],
+        json: values.json ?? false,
+      };
   } catch (cause) {
     throw new SidetoneError("usage", `${(cause as Error).message}; ${USAGE}`, { cause });
   }
@@ -53,9 +77,9 @@ function readKey(path: string): KeyObject {
 
 /** One line a finding; ends with a newline. */
 function describe({ scope, figures, findings, findingCount, unchecked, isWhole }: FolderVerdict): string {
-  const { recordings, audioBytes, tombstones, auditEntries } = figures;
+  const { recordings, audioBytes, tombstones, auditEntries, stamps, anchors } = figures;
   const lines = [
-    `${scope}: ${recordings} recordings with ${audioBytes} bytes of audio, ${tombstones} tombstones, ${auditEntries} audit entries`,
+    `${scope}: ${recordings} recordings with ${audioBytes} bytes of audio, ${tombstones} tombstones, ${auditEntries} audit entries, ${stamps} time stamps, ${anchors} statements`,
     ...findings.map(
       ({ kind, file, what, since }) => `  ${kind.toUpperCase()}  ${file}: ${what}${since && `; ${since}`}`,
     ),

@@ -22,7 +22,11 @@ export function makeLogger(options: LoggerOptions): Logger {
   const emit = (level: LogLevel, message: string, fields?: LogFields): void => {
     if (RANK[level] < RANK[options.level]) return;
     if (options.json) {
-      options.write(JSON.stringify({ at: options.nowIso(), level, message, ...fields }));
+      // What an error says stands beside what it means, not in its place.
+      const { message: reason, ...rest } = fields ?? {};
+      options.write(
+        JSON.stringify({ at: options.nowIso(), level, message, ...rest, ...(reason !== undefined && { reason }) }),
+      );
       return;
     }
     const tail = fields

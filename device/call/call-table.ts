@@ -19,6 +19,7 @@ import { describeCall } from "./describe.js";
 import { Dialog } from "./dialog.js";
 import { DialogIndex } from "./dialog-index.js";
 import { EndpointTable } from "./endpoints.js";
+import { GapWatch } from "./gap-watch.js";
 import type { CallGuard } from "./guard.js";
 import { HalfFinder } from "./half-finder.js";
 import {
@@ -61,6 +62,8 @@ export class CallCounters {
 export class CallTable {
   readonly counters = new CallCounters();
   readonly media: MediaPath;
+  /** Where lost packets were lost. */
+  readonly gaps = new GapWatch((sinceUs) => this.streamsSince(sinceUs));
   private readonly agents: AgentIdentifier;
   private readonly config: Config;
   private readonly guard: CallGuard;
@@ -94,6 +97,7 @@ export class CallTable {
       this.agents,
       this.halves,
       guard,
+      this.gaps,
     );
     this.mixes = new MixWatch(config.agents.mixedStreams === "trust");
   }
@@ -159,6 +163,7 @@ export class CallTable {
     this.nextIdleSweepUs = nowUs + IDLE_SWEEP_US;
     for (const call of this.calls) this.sweepCall(call, nowUs);
     this.media.sweep(nowUs);
+    this.gaps.sweep(nowUs);
     this.afterlives.sweep(nowUs);
     this.agents.sweep(nowUs);
   }
@@ -169,6 +174,12 @@ export class CallTable {
       this.closeDialog(dialog, Math.max(nowUs, dialog.lastActivityUs), dialog.endReason ?? "capture-ended");
     }
     for (const call of this.closing.dueCalls(Number.POSITIVE_INFINITY)) this.closeCall(call, nowUs);
+  }
+
+  private streamsSince(sinceUs: TimeUs): number {
+    let count = 0;
+    for (const { streams } of this.calls) for (const { lastAtUs } of streams) if (lastAtUs >= sinceUs) count++;
+    return count;
   }
 
   private begin(message: SipMessage, arrival: SipArrival): void {

@@ -11,7 +11,9 @@ import { estimateMos } from "../rtp/quality.js";
 import type { Call } from "./call.js";
 import type { GuardReport, PartyReport } from "./guard.js";
 import type { Party } from "./party.js";
-import { type CallStream, DISCARD_REASONS } from "./stream.js";
+import { type CallStream, DISCARD_REASONS, discardCode } from "./stream.js";
+
+const ENCRYPTED = discardCode("encrypted");
 
 /** The record of a call as `report` judges it; times in packet µs. */
 export function describeCall(call: Call, report: GuardReport): CallRecord {
@@ -103,6 +105,7 @@ function describeStream(stream: CallStream, call: Call): StreamRecord {
       ...(stream.copies > 0 && { copies: stream.copies }),
     },
     discardedBy,
+    ...(stream.blocked === ENCRYPTED && { isEncrypted: true }),
     jitterMs: { mean: round(statistics.jitterMeanMs), max: round(statistics.jitterMaxMs) },
     mos: estimateMos(main.codec.name, expected > 0 ? statistics.lost / expected : 0, statistics.jitterMeanMs),
   };

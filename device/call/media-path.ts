@@ -10,6 +10,7 @@ import { type FlowBinder, isOfFormerParty } from "./binder.js";
 import type { Call } from "./call.js";
 import type { EndpointTable } from "./endpoints.js";
 import { type Binding, Flow, Trust } from "./flow.js";
+import type { GapWatch } from "./gap-watch.js";
 import type { CallGuard } from "./guard.js";
 import type { HalfFinder } from "./half-finder.js";
 import { isHeardElsewhere, relateFlows } from "./hops.js";
@@ -102,6 +103,7 @@ export class MediaPath {
   private readonly halves: HalfFinder;
   private readonly guard: CallGuard;
   private readonly meets = (a: Leg, b: Leg): boolean => this.halves.meet(a, b);
+  private readonly gaps: GapWatch;
   private readonly view: RtpView = makeRtpView();
   private sweepAt = 0;
 
@@ -112,8 +114,10 @@ export class MediaPath {
     agents: AgentAddresses,
     halves: HalfFinder,
     guard: CallGuard,
+    gaps: GapWatch,
   ) {
     this.guard = guard;
+    this.gaps = gaps;
     this.limits = limits;
     this.copies = new RtpCopies(limits.copyWindowMs);
     this.endpoints = endpoints;
@@ -223,6 +227,7 @@ export class MediaPath {
       stream.clockRate,
       this.limits.reorderWindowMs,
     );
+    if (arrival === Arrival.gap) this.gaps.note(stream, stream.statistics.missingBefore, datagram.capturedAtUs);
     if (stream.twins.length > 0 && isHeardElsewhere(stream, view.sequence, datagram.capturedAtUs))
       stream.countDiscarded(OTHER_HOP);
     else leg.gate.offer(stream, datagram, arrival === Arrival.duplicate);

@@ -26,6 +26,8 @@ export interface InterfaceState {
   isEthernet: boolean;
   /** Changes when an interface is removed and made again under the same name; 0 = unknown. */
   index: number;
+  /** Longest packet that it sends, without the link header; absent = unknown. */
+  mtuBytes?: number;
 }
 
 /** The interface's state, or undefined when there is none of that name. */
@@ -42,11 +44,18 @@ export function readInterface(name: string, folder = SYSFS_INTERFACES): Interfac
       isLoopback: (flags & IFF_LOOPBACK) !== 0,
       isEthernet: hardwareType === ARPHRD_ETHER || hardwareType === ARPHRD_LOOPBACK,
       index: Number(read(folder, name, "ifindex")),
+      ...mtuOf(folder, name),
     };
   } catch {
     // Gone, between two reads as well; files such as bonding_masters are no interfaces either.
     return undefined;
   }
+}
+
+function mtuOf(folder: string, name: string): Pick<InterfaceState, "mtuBytes"> {
+  const file = join(folder, name, "mtu");
+  const mtuBytes = existsSync(file) ? Number(read(folder, name, "mtu")) : 0;
+  return mtuBytes > 0 ? { mtuBytes } : {};
 }
 
 /** Every interface, by index. */

@@ -32,6 +32,8 @@ export interface LiveCounters {
   /** Lost because the ring was full, and before it at the interface, as libpcap reports them. */
   kernelDrops: number;
   interfaceDrops: number;
+  /** Longer than the interface sends them: the network card or the kernel has joined packets together (LRO, GRO). */
+  joinedFrames: number;
 }
 
 export interface LiveFault {
@@ -44,6 +46,8 @@ export interface LiveFault {
 const EVERY_INTERFACE = "any";
 const BYTES_PER_MEGABYTE = 1024 * 1024;
 const MAX_POLL_INTERVAL_MS = 10;
+/** An Ethernet header with two tags (IEEE 802.1ad): not counted by an MTU. */
+const MAX_LINK_HEADER_BYTES = 22;
 /** A ring whose interface is gone cannot be freed (see PacketSocket.close): so many are given up for a reopening. */
 const MAX_REOPENINGS = 4;
 
@@ -61,12 +65,13 @@ export class LiveSource {
   readonly filterRefusals: string[] = [];
   readonly #options: LiveOptions;
   readonly #sink: FrameSink;
-  readonly #counters: LiveCounters = { frames: 0, bytes: 0, kernelDrops: 0, interfaceDrops: 0 };
+  readonly #counters: LiveCounters = { frames: 0, bytes: 0, kernelDrops: 0, interfaceDrops: 0, joinedFrames: 0 };
   readonly #frame: Frame;
   #socket: PacketSocket | undefined;
   #timer: NodeJS.Timeout | undefined;
   #filter = "";
   #interfaceIndex = 0;
+  #longestFrame = Number.POSITIVE_INFINITY;
   #reopenings = 0;
   #reported = "";
   /** libpcap's totals at the last look, to take differences of unsigned words. */
@@ -174,6 +179,7 @@ export class LiveSource {
       try {
         this.#openSocket(filter);
         this.#interfaceIndex = state?.index ?? 0;
+        this.#longestFrame = (state?.mtuBytes ?? Number.POSITIVE_INFINITY) + MAX_LINK_HEADER_BYTES;
         return;
       } catch (error) {
         this.#throwUnlessFilter(error);
@@ -229,6 +235,7 @@ export class LiveSource {
     frame.capturedAtUs = header[0]! * 1_000_000 + header[1]!;
     this.#counters.frames++;
     this.#counters.bytes += frame.capturedLength;
+    if (frame.originalLength > this.#longestFrame) this.#counters.joinedFrames++;
     this.#sink(frame);
   }
 

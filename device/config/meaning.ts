@@ -4,6 +4,7 @@ import type { Config } from "../contract/config.js";
 import { findAgentFaults } from "./agent-meaning.js";
 import { findApiFaults } from "./api-meaning.js";
 import { findEncryptionFaults } from "./encryption-meaning.js";
+import { findIntegrityFaults } from "./integrity-meaning.js";
 import { findKeyFaults } from "./keys-meaning.js";
 import { findMqttFaults } from "./mqtt-meaning.js";
 import { findRetentionFaults } from "./retention-meaning.js";
@@ -24,6 +25,7 @@ export function findMeaningFaults(config: Config): MeaningFault[] {
     ...findAgentFaults(config),
     ...findApiFaults(config),
     ...findEncryptionFaults(config),
+    ...findIntegrityFaults(config),
     ...findKeyFaults(config),
     ...findMqttFaults(config),
     ...findRuleFaults(config),

@@ -16,6 +16,7 @@ import {
   refuseOtherFlags,
   usage,
 } from "./command-flags.js";
+import { DOCTOR_USAGE, type DoctorCommand, parseDoctorCommand } from "./doctor-command.js";
 import { JOURNAL_USAGE, type JournalCommand, parseJournalCommand } from "./journal-command.js";
 import { PROVE_USAGE, type ProveCommand, parseProveCommand } from "./prove-report.js";
 import { parseRegisterCommand, REGISTER_USAGE, type RegisterCommand } from "./register-arguments.js";
@@ -36,6 +37,7 @@ export type Command =
   | (PolicyCommand & { overrides: ConfigOverrides })
   | { kind: "alarms"; command: AlarmsCommand }
   | { kind: "audit"; command: AuditCommand }
+  | { kind: "doctor"; command: DoctorCommand }
   | { kind: "journal"; command: JournalCommand }
   | { kind: "prove"; command: ProveCommand }
   | { kind: "verify"; command: VerifyCommand }
@@ -75,7 +77,8 @@ const FLAGS: readonly Flag[] = [
 const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
        sidetoned policy test --call TEXT [--json]
-       sidetoned register, token, audit, prove, verify, journal, retention, delete, erase, hold, alarms: see below
+       sidetoned register, token, audit, prove, verify, journal, retention, delete, erase, hold, doctor, alarms:
+       see below
 
 Records SIP calls off a mirror port, or out of capture files.
 `;
@@ -89,7 +92,7 @@ export function helpText(): string {
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
   const exits = `Exit codes: ${exitCodesText()}`;
-  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${DOCTOR_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 
 /** Throws SidetoneError usage with one line. `argv` is without the program's name. */
@@ -99,6 +102,7 @@ export function parseArguments(argv: readonly string[]): Command {
   if (first === "alarms") return { kind: "alarms", command: parseAlarmsCommand(rest) };
   if (isRetentionCommand(first)) return { kind: "retention", command: parseRetentionCommand(argv) };
   if (first === "audit") return { kind: "audit", command: parseAuditCommand(rest) };
+  if (first === "doctor") return { kind: "doctor", command: parseDoctorCommand(rest) };
   if (first === "journal") return { kind: "journal", command: parseJournalCommand(rest) };
   if (first === "verify") return { kind: "verify", command: parseVerifyCommand(rest) };
   if (first === "prove") return { kind: "prove", command: parseProveCommand(rest) };
@@ -158,7 +162,8 @@ function readOverrides(values: FlagValues): ConfigOverrides {
   };
 }
 
-function readAgents(text: string): string[] {
+/** Throws SidetoneError usage. */
+export function readAgents(text: string): string[] {
   const list = splitList(text);
   if (list.length === 0) throw usage("--agents needs a value: --agents LIST, for example 10.0.0.0/24,21");
   return list;

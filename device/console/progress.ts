@@ -34,16 +34,15 @@ export class Progress {
 
   /** `totalBytes` 0 = unknown. */
   update(readBytes: number, totalBytes: number): void {
-    if (!this.#terminal.isTTY) return;
-    const nowMs = this.#clock.monotonicMs();
-    const elapsedMs = nowMs - this.#startedMs;
-    if (elapsedMs < QUIET_MS || nowMs - this.#drawnMs < REDRAW_MS) return;
-    this.#drawnMs = nowMs;
-    this.#isVisible = true;
-    const spinner = SPINNER[this.#turn++ % SPINNER.length]!;
-    const line = formatProgress(readBytes, totalBytes, elapsedMs, spinner);
-    // A line as wide as the terminal would wrap and could not be drawn over.
-    this.#terminal.write(ERASE + line.slice(0, Math.max(0, (this.#terminal.columns ?? 80) - 1)));
+    this.#draw((elapsedMs) => {
+      const spinner = SPINNER[this.#turn++ % SPINNER.length]!;
+      return formatProgress(readBytes, totalBytes, elapsedMs, spinner);
+    });
+  }
+
+  /** `share` of a time that is over, 0 to 1. */
+  pass(share: number): void {
+    this.#draw((elapsedMs) => formatPassing(share, elapsedMs));
   }
 
   /** Takes the line away: before other output, and at the end. The next update draws it again. */
@@ -53,6 +52,23 @@ export class Progress {
     this.#drawnMs = Number.NEGATIVE_INFINITY;
     this.#terminal.write(ERASE);
   }
+
+  #draw(line: (elapsedMs: number) => string): void {
+    if (!this.#terminal.isTTY) return;
+    const nowMs = this.#clock.monotonicMs();
+    const elapsedMs = nowMs - this.#startedMs;
+    if (elapsedMs < QUIET_MS || nowMs - this.#drawnMs < REDRAW_MS) return;
+    this.#drawnMs = nowMs;
+    this.#isVisible = true;
+    // A line as wide as the terminal would wrap and could not be drawn over.
+    this.#terminal.write(ERASE + line(elapsedMs).slice(0, Math.max(0, (this.#terminal.columns ?? 80) - 1)));
+  }
+}
+
+/** "[######..................]  25%  0:45 left". */
+export function formatPassing(share: number, elapsedMs: number): string {
+  const left = share > 0 ? `  ${formatLeft((elapsedMs / share - elapsedMs) / 1000)} left` : "";
+  return `${bar(share)}${left}`;
 }
 
 /** "[######..................]  25%  10.0 of 40.0 MB  5.0 MB/s  0:06 left"; without a total "/ 10.0 MB  5.0 MB/s". */
@@ -61,11 +77,14 @@ export function formatProgress(readBytes: number, totalBytes: number, elapsedMs:
   const rate = `${megabytes(bytesPerSecond)} MB/s`;
   if (totalBytes <= 0) return `${spinner} ${megabytes(readBytes)} MB  ${rate}`;
   const share = Math.min(1, readBytes / totalBytes);
-  const filled = Math.floor(share * BAR_CHARACTERS);
-  const bar = "#".repeat(filled) + ".".repeat(BAR_CHARACTERS - filled);
-  const percent = String(Math.floor(share * 100)).padStart(3);
   const left = bytesPerSecond > 0 ? `  ${formatLeft(Math.max(0, totalBytes - readBytes) / bytesPerSecond)} left` : "";
-  return `[${bar}] ${percent}%  ${megabytes(readBytes)} of ${megabytes(totalBytes)} MB  ${rate}${left}`;
+  return `${bar(share)}  ${megabytes(readBytes)} of ${megabytes(totalBytes)} MB  ${rate}${left}`;
+}
+
+function bar(share: number): string {
+  const filled = Math.floor(share * BAR_CHARACTERS);
+  const percent = String(Math.floor(share * 100)).padStart(3);
+  return `[${"#".repeat(filled)}${".".repeat(BAR_CHARACTERS - filled)}] ${percent}%`;
 }
 
 function megabytes(bytes: number): string {

@@ -8,9 +8,9 @@ import { readPublicKey } from "../store/public-key.js";
 import { RecordingPaths } from "../store/recording-paths.js";
 import { AgeClockFile, judgeClock } from "../store/retention/age-clock.js";
 import { explain, type Judged, newestEndUs, OpenBook } from "../store/retention/book.js";
-import { type ErasureSearch, searchNumber } from "../store/retention/eraser.js";
 import { ErasureBook } from "../store/retention/erasure.js";
 import { type Hold, HoldBook } from "../store/retention/holds.js";
+import { type NumberSearch, searchCalls, soughtNumber } from "../store/retention/number-search.js";
 import { DELETE, ERASE, HOLD_ADD, HOLD_REMOVE } from "../store/retention/requests.js";
 import { commandTable } from "../store/retention/terms-trail.js";
 import type { Asked } from "../store/spool-desk.js";
@@ -76,7 +76,8 @@ async function erase(
   const { number, reason, overridesMinimum, forgetsRefusals, isDryRun, isConfirmed } = command;
   if (isDryRun || !isConfirmed) {
     const book = openBook(dataFolder, config, io.clock);
-    const found = await searchNumber(book, number, config.numbers, overridesMinimum);
+    const sought = soughtNumber(number, config.numbers);
+    const found = await searchCalls(book, sought, config.numbers, overridesMinimum);
     showErasure(command, found, io);
     if (isDryRun) return EXIT.ok;
     throw usage("nothing was erased: what would go is above, and --yes does it");
@@ -87,10 +88,12 @@ async function erase(
 }
 
 function describeErased(result: SpoolResult): string {
-  const { recordings, lines, waiting, reasons, registerEntries, refusalsKept } = result;
+  const { recordings, lines, locked, nameless, waiting, reasons, registerEntries, refusalsKept } = result;
   const text = [
     `erased: ${String(recordings)} recordings, ${String(lines)} calls without one, ${String(registerEntries)} register entries`,
   ];
+  if (Number(locked) > 0) text.push(`${String(locked)} calls were taken out of journals that this box cannot read`);
+  if (Array.isArray(nameless)) text.push(...nameless.map(namelessText));
   if (Number(refusalsKept) > 0)
     text.push(
       `${String(refusalsKept)} refusals stay in the consent register, so that the refusal is kept (--forget-refusals)`,
@@ -99,21 +102,34 @@ function describeErased(result: SpoolResult): string {
   return [...text, ...(Array.isArray(reasons) ? reasons.map((line) => `  ${String(line)}`) : [])].join("\n");
 }
 
-function showErasure({ json, number }: CommandOf<"erase">, { calls, judged }: ErasureSearch, io: RetentionIo): void {
+/** What the box cannot say of a locked journal. */
+function namelessText({ run, calls }: NumberSearch["nameless"][number]): string {
+  return `locked-journals/${run} holds ${calls} calls of which nobody can say whose they are; sidetoned journal open does, with a recipient's key`;
+}
+
+function showErasure({ json, number }: CommandOf<"erase">, search: NumberSearch, io: RetentionIo): void {
+  const { found, judged, unrecorded, calls: locked, nameless } = search;
   const going = judged.filter(({ decision }) => decision.kind === "go");
   const staying = judged.filter(({ decision }) => decision.kind !== "go");
   if (json) {
     const rows = judged.map(rowOf);
-    io.write(`${JSON.stringify({ schema: RETENTION_REPORT_SCHEMA, calls: calls.length, recordings: rows })}\n`);
+    const facts = { calls: found.length, recordings: rows, unrecorded };
+    const lockedIds = locked.map(({ record }) => record.id);
+    io.write(`${JSON.stringify({ schema: RETENTION_REPORT_SCHEMA, ...facts, locked: lockedIds, nameless })}\n`);
     return;
   }
-  const unrecorded = calls.length - judged.length;
+  const losing = unrecorded.filter(({ why }) => why === "").length;
   io.write(
-    `${printable(maskNumber(number))}: ${going.length} recordings would go now, ${unrecorded} calls without one lose their numbers\n`,
+    `${printable(maskNumber(number))}: ${going.length} recordings would go now, ${losing} calls without one lose their numbers\n`,
   );
   writeTable(going, io);
-  if (staying.length > 0) io.write(`${staying.length} have to wait:\n`);
+  if (locked.length > 0) io.write(`${locked.length} of the calls are in journals that this box cannot read\n`);
+  for (const one of nameless) io.write(`${namelessText(one)}\n`);
+  const waiting = staying.length + unrecorded.length - losing;
+  if (waiting > 0) io.write(`${waiting} have to wait:\n`);
   writeTable(staying, io);
+  for (const { id, why } of unrecorded.filter((one) => one.why !== "").slice(0, MAX_LINES))
+    io.write(`  ${id}  ${why}\n`);
 }
 
 /** What the next sweep would do, and why the rest stays. Changes nothing. */

@@ -157,6 +157,13 @@ export const ALARMS = {
     remedy: "Mirror fewer ports, raise capture.bufferMegabytes, or use a faster box.",
     clears: "none was dropped for ten minutes",
   },
+  "span-fault": {
+    severity: "error",
+    title: "Mirror port wrong",
+    meaning: "a check of the mirror port fails: calls, or sides of calls, are not seen or cannot be recorded",
+    remedy: "Run `sidetoned doctor`: it names what is wrong and what to do, check by check.",
+    clears: "no check fails any more",
+  },
   "no-agents": {
     severity: "warning",
     title: "No agents configured",

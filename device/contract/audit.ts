@@ -42,6 +42,8 @@ export const AUDIT_KINDS = {
   alarm: "a critical alarm was raised or cleared",
   witnessed:
     "what files hold that are not signed themselves: their length and SHA-256; of a call log, of its first bytes",
+  stamped:
+    "a time stamp authority stamped where both chains ended: the length and SHA-256 of the statement and of its answer",
   lost: "entries could not be written for so long that they had to be given up: how many",
 } as const;
 export type AuditKind = keyof typeof AUDIT_KINDS;

@@ -106,6 +106,8 @@ export interface StreamRecord {
   lastAtUs: TimeUs;
   packets: PacketCounts;
   discardedBy: Partial<Record<DiscardReason, number>>;
+  /** The descriptions say that its media is encrypted. */
+  isEncrypted?: true;
   jitterMs: { mean: number; max: number };
   mos: number;
 }

@@ -91,7 +91,20 @@ export const storageSections = {
   journal: section(
     {
       segmentMegabytes: integer(1, 1024, 64, "size at which a journal file is closed", "MiB"),
-      flushMs: integer(50, 1000, 1000, "longest time admitted audio stays in memory only", "ms"),
+      memoryMegabytes: integer(
+        1,
+        1024,
+        64,
+        "packets in memory at most: what the disk refuses beyond it is lost, and counted",
+        "MiB",
+      ),
+      flushMs: integer(
+        50,
+        1000,
+        400,
+        "longest time admitted audio stays in memory only, while the machine keeps up; the rest of a second is for when it does not",
+        "ms",
+      ),
       syncMs: integer(100, 5000, 5000, "longest time written audio may be lost to a power cut", "ms"),
     },
     "Journal",

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { consentSection } from "./config-consent.js";
 import { facesSections } from "./config-faces.js";
 import { section } from "./config-fields.js";
+import { integritySection } from "./config-integrity.js";
 import { storageSections } from "./config-storage.js";
 import { trafficSections } from "./config-traffic.js";
 
@@ -29,6 +30,7 @@ export const configSchema = z.strictObject({
   journal: storageSections.journal,
   seal: storageSections.seal,
   encryption: storageSections.encryption,
+  integrity: integritySection,
   log: facesSections.log,
   api: facesSections.api,
   mqtt: facesSections.mqtt,

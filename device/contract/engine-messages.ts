@@ -5,6 +5,7 @@ import type { CallId, TimeUs } from "../base/ids.js";
 import type { CallRecord, ConsentState, EvidenceSource, PartyRole, Policy } from "./call-record.js";
 import type { CallCommand, CommandResult } from "./commands.js";
 import type { Config } from "./config.js";
+import type { SpanFigures } from "./span.js";
 
 export const ENGINE_PROTOCOL = 2;
 
@@ -49,6 +50,8 @@ export interface SourceCounters {
   /** Lost in the kernel (ps_drop) and at the interface (ps_ifdrop), as libpcap reports them. */
   kernelDrops: number;
   interfaceDrops: number;
+  /** Longer than the interface sends them: the network card or the kernel has joined packets together. Live only. */
+  joinedFrames?: number;
   /** What keeps a live source from delivering at the moment, one line; "" or absent = nothing. */
   fault?: string;
 }
@@ -148,6 +151,8 @@ export type EngineToService =
   | { type: "ready"; protocol: number; interfaces: string[] }
   | { type: "call-ended"; record: CallRecord; journal?: JournalPosition }
   | { type: "counters"; counters: EngineCounters }
+  /** Every few seconds, and before `finished`. */
+  | { type: "span"; figures: SpanFigures }
   | { type: "command-result"; id: number; result: CommandResult }
   | { type: "audited"; event: AuditedEvent }
   /** Whenever it has changed; without `state` nothing of the call is to be carried. */

@@ -1,8 +1,10 @@
 // What is seen of a box over MQTT: the names below `sidetone/<device>`, requests' responses, events and retained states,
 // and the codes of refusals. Part of the contract: outsiders build on these. Requests are commands.ts's commands.
 import type { CallId } from "../base/ids.js";
+import type { AnchorStatement } from "./anchor.js";
 import type { ConsentState, EvidenceSource, PartyRole, Policy } from "./call-record.js";
 import type { ActiveCall, CommandBody, CommandError } from "./commands.js";
+import type { SpanCheckId, SpanCheckState, SpanFaultCode } from "./span.js";
 
 export const MQTT_ROOT = "sidetone";
 
@@ -28,10 +30,22 @@ export interface DiskStatus {
   daysLeft: number | null;
 }
 
+/** What the doctor finds about the mirror port: states and codes only, no address. */
+export interface SpanStatus {
+  /** ISO 8601 in UTC. */
+  at: string;
+  state: SpanCheckState;
+  checks: Record<SpanCheckId, SpanCheckState>;
+  faults: SpanFaultCode[];
+}
+
 /** What is retained below `sidetone/<device>` besides `state`. Never holds anything of a caller. */
 export interface RetainedStates {
   calls: { active: number };
   disk: DiskStatus;
+  /** With `integrity.anchor: mqtt`. */
+  anchor: AnchorStatement;
+  span: SpanStatus;
 }
 
 export type MqttErrorCode =

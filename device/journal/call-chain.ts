@@ -84,7 +84,10 @@ export class CallChain {
     if (lowest.sequence === 0) return [];
     const previous = this.#read(lowest.previousSegment, lowest.previousOffset);
     if (previous && isBefore(previous, lowest) && previous.sequence === lowest.sequence - 1) return [previous];
-    return this.#search(lowest);
+    // Everything before it was written before what it is linked to, or is that: the segments in between need not be read.
+    const { previousSegment } = lowest;
+    const isLinked = previousSegment > 0 && previousSegment < lowest.segment;
+    return this.#search(isLinked ? { segment: previousSegment, offset: Number.POSITIVE_INFINITY } : lowest);
   }
 
   #read(segment: number, offset: number): Link | undefined {

@@ -82,6 +82,7 @@ export class OpenCallJournal implements CallJournal, BlockOwner {
   end(record: CallRecord): JournalPosition | undefined {
     if (this.#isClosed) return undefined;
     this.closeBlocks();
+    this.place.isEnded = true;
     let isWritten = false;
     if (this.#hasBlocks) {
       isWritten = this.#queueRecord(record, FLAG_FINAL);

@@ -1,5 +1,5 @@
 // Where one call's blocks stand in the segments: what the next block links back to, and which segments the call keeps
-// alive. Holds numbers only; SegmentStore moves them on.
+// alive. Holds numbers only; SegmentStore moves them on, and SegmentCopy when a segment is copied.
 import type { JournalPosition } from "../contract/engine-messages.js";
 
 export class CallPlace {
@@ -14,6 +14,8 @@ export class CallPlace {
   /** What the next block links back to: ahead of segment and offset only while a batch is being written. */
   linkSegment = 0;
   linkOffset = 0;
+  /** The call's end is written, or on its way: where it stands may be known outside. */
+  isEnded = false;
   /** Every segment with a block of the call, ascending. */
   readonly segments: number[] = [];
 

@@ -74,6 +74,7 @@ const VERSIONS: readonly number[] = [JOURNAL_VERSION, SEALED_JOURNAL_VERSION];
 const CRC_AT = 4;
 const CHECKED_FROM = 8;
 const CALL_ID_AT = 16;
+const PREVIOUS_OFFSET_AT = 40;
 const PAYLOAD_CRC_AT = 56;
 
 /** A block header's fields; objects are reused. */
@@ -138,11 +139,17 @@ export function encodeBlockHeader(block: Buffer, header: BlockHeader, callId: Ui
   block.set(callId, CALL_ID_AT);
   block.writeUInt32LE(header.sequence, 32);
   block.writeUInt32LE(header.previousSegment, 36);
-  block.writeUInt32LE(header.previousOffset, 40);
+  block.writeUInt32LE(header.previousOffset, PREVIOUS_OFFSET_AT);
   block.writeUInt32LE(header.records, 44);
   block.writeDoubleLE(header.baseUs, 48);
   header.payloadCrc = payloadChecksum(block, BLOCK_HEADER_BYTES, header.payloadBytes, salt);
   block.writeUInt32LE(header.payloadCrc, PAYLOAD_CRC_AT);
+  block.writeUInt32LE(crc32(block.subarray(CHECKED_FROM, BLOCK_HEADER_BYTES), salt), CRC_AT);
+}
+
+/** Points the intact block that begins `block` to another offset of the segment that it is linked to. */
+export function relinkBlock(block: Buffer, previousOffset: number, salt: number): void {
+  block.writeUInt32LE(previousOffset, PREVIOUS_OFFSET_AT);
   block.writeUInt32LE(crc32(block.subarray(CHECKED_FROM, BLOCK_HEADER_BYTES), salt), CRC_AT);
 }
 
@@ -157,7 +164,7 @@ export function decodeBlockHeader(bytes: Buffer, at: number, end: number, salt: 
   header.payloadBytes = bytes.readUInt32LE(at + 12);
   header.sequence = bytes.readUInt32LE(at + 32);
   header.previousSegment = bytes.readUInt32LE(at + 36);
-  header.previousOffset = bytes.readUInt32LE(at + 40);
+  header.previousOffset = bytes.readUInt32LE(at + PREVIOUS_OFFSET_AT);
   header.records = bytes.readUInt32LE(at + 44);
   header.baseUs = bytes.readDoubleLE(at + 48);
   header.payloadCrc = bytes.readUInt32LE(at + PAYLOAD_CRC_AT);

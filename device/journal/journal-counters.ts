@@ -11,8 +11,10 @@ export interface JournalCounters {
   /** Segment files begun, and removed because every call in them was released. */
   "journal.segments": number;
   "journal.segments-removed": number;
-  /** Segment files written anew because the disk had refused a sync of them. */
-  "journal.segments-rewritten": number;
+  /** Segment files replaced by copies without what was released, how much shorter they became, and copies that failed. */
+  "journal.segments-compacted": number;
+  "journal.bytes-compacted": number;
+  "journal.compaction-errors": number;
   /** Failed opens, writes and syncs. */
   "journal.write-errors": number;
   "journal.unlink-errors": number;
@@ -38,7 +40,9 @@ export function makeJournalCounters(): JournalCounters {
     "journal.syncs": 0,
     "journal.segments": 0,
     "journal.segments-removed": 0,
-    "journal.segments-rewritten": 0,
+    "journal.segments-compacted": 0,
+    "journal.bytes-compacted": 0,
+    "journal.compaction-errors": 0,
     "journal.write-errors": 0,
     "journal.unlink-errors": 0,
     "journal.lost-records": 0,

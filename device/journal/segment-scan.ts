@@ -16,6 +16,9 @@ import type { SegmentReader } from "./segment-reader.js";
 /** An intact block, valid only during the call: its payload is bytes[payloadAt..payloadAt + header.payloadBytes). */
 export type BlockSink = (header: BlockHeader, callId: Buffer, offset: number, bytes: Buffer, payloadAt: number) => void;
 
+/** A block of which the header is intact and the payload is not, or ends behind the file; valid only during the call. */
+export type DamagedSink = (header: BlockHeader, callId: Buffer, offset: number) => void;
+
 export interface ScanResult {
   /** Damaged payloads, and stretches in which no block can be told. */
   damagedBlocks: number;
@@ -28,26 +31,28 @@ const WINDOW_BYTES = 256 * 1024;
 const SECTOR_BYTES = 4096;
 const MAX_BLOCK_BYTES = BLOCK_HEADER_BYTES + MAX_PAYLOAD_BYTES;
 
-export function scanSegment(reader: SegmentReader, sink: BlockSink): ScanResult {
+export function scanSegment(reader: SegmentReader, sink: BlockSink, damaged: DamagedSink = () => {}): ScanResult {
   const isHeaderCut = reader.size < SEGMENT_HEADER_BYTES;
   if (reader.salt === undefined) return { damagedBlocks: isHeaderCut ? 0 : 1, isTorn: isHeaderCut };
-  return new SegmentScan(reader, reader.salt, sink).run();
+  return new SegmentScan(reader, reader.salt, sink, damaged).run();
 }
 
 class SegmentScan {
   readonly #reader: SegmentReader;
   readonly #salt: number;
   readonly #sink: BlockSink;
+  readonly #damaged: DamagedSink;
   readonly #header = makeBlockHeader();
   #window: Buffer;
   #windowOffset = 0;
   #windowBytes = 0;
   #damagedBlocks = 0;
 
-  constructor(reader: SegmentReader, salt: number, sink: BlockSink) {
+  constructor(reader: SegmentReader, salt: number, sink: BlockSink, damaged: DamagedSink) {
     this.#reader = reader;
     this.#salt = salt;
     this.#sink = sink;
+    this.#damaged = damaged;
     this.#window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, reader.size));
   }
 
@@ -62,7 +67,10 @@ class SegmentScan {
         offset = next;
       }
       const blockBytes = BLOCK_HEADER_BYTES + this.#header.payloadBytes;
-      if (offset + blockBytes > size) return { damagedBlocks: this.#damagedBlocks, isTorn: true };
+      if (offset + blockBytes > size) {
+        this.#handOverDamaged(offset);
+        return { damagedBlocks: this.#damagedBlocks, isTorn: true };
+      }
       this.#handOver(offset, blockBytes);
       offset += blockBytes;
     }
@@ -85,9 +93,15 @@ class SegmentScan {
     const payloadAt = at + BLOCK_HEADER_BYTES;
     if (at < 0 || payloadChecksum(this.#window, payloadAt, header.payloadBytes, this.#salt) !== header.payloadCrc) {
       this.#damagedBlocks++;
+      this.#handOverDamaged(offset);
       return;
     }
     this.#sink(header, callIdOf(this.#window, at), offset, this.#window, payloadAt);
+  }
+
+  #handOverDamaged(offset: number): void {
+    if (this.#isHeaderAt(offset))
+      this.#damaged(this.#header, callIdOf(this.#window, offset - this.#windowOffset), offset);
   }
 
   #isHeaderAt(offset: number): boolean {

@@ -1,11 +1,12 @@
 // The segment files of one run on the writing side: appends batches of blocks, turns to a new file at the size limit or
-// after a fault, syncs in the background, and unlinks files in which no call lives any more. Never throws for a disk
-// that fails: a fault is reported and the blocks that are not in a file stay with the caller. A file whose sync was refused
-// gets no more blocks and is written anew (segment-rewrite.ts) until the disk takes it.
+// after a fault, syncs in the background, unlinks files in which no call lives any more, and has compactor.ts shorten those
+// of which little is wanted. Never throws for a disk that fails: a fault is reported and the blocks that are not in a file stay
+// with the caller.
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Block } from "./block.js";
 import type { CallPlace } from "./call-place.js";
+import { Compactor } from "./compactor.js";
 import type { FileOperations } from "./file-operations.js";
 import {
   BLOCK_HEADER_BYTES,
@@ -18,7 +19,7 @@ import {
   segmentName,
 } from "./format.js";
 import type { JournalCounters } from "./journal-counters.js";
-import { datasync, rewriteSegment } from "./segment-rewrite.js";
+import { Segment } from "./segment.js";
 
 export interface SegmentStoreOptions {
   folder: string;
@@ -34,35 +35,14 @@ const BATCH_BYTES = 1 << 20;
 /** Names already taken in the folder that are skipped per attempt to begin a segment. */
 const TAKEN_NAMES = 100;
 
-class Segment {
-  readonly number: number;
-  readonly path: string;
-  readonly salt: number;
-  /** -1 = not open. */
-  fd: number;
-  size = SEGMENT_HEADER_BYTES;
-  /** Calls that have blocks here and are not released. */
-  liveCalls = 0;
-  /** No longer written to. */
-  retired = false;
-  syncing = false;
-  /** The disk refused a sync of it: another one would prove nothing. */
-  refused = false;
-
-  constructor(number: number, path: string, salt: number, fd: number) {
-    this.number = number;
-    this.path = path;
-    this.salt = salt;
-    this.fd = fd;
-  }
-}
-
 export class SegmentStore {
   readonly #options: SegmentStoreOptions;
   readonly #files: FileOperations;
   readonly #counters: JournalCounters;
   readonly #onFault: (error: Error) => void;
   readonly #header = makeBlockHeader();
+  readonly #version: number;
+  readonly #compactor: Compactor;
   /** Files that hold blocks of unreleased calls, by number; bounded by the disk. */
   readonly #segments = new Map<number, Segment>();
   /** Segments with bytes written since their last sync. */
@@ -81,10 +61,22 @@ export class SegmentStore {
     this.#files = files;
     this.#counters = counters;
     this.#onFault = onFault;
+    this.#version = options.isSealed ? SEALED_JOURNAL_VERSION : JOURNAL_VERSION;
+    this.#compactor = new Compactor({
+      files,
+      counters,
+      segmentBytes: options.segmentBytes,
+      version: this.#version,
+      segments: this.#segments,
+      isSettled: (segment) => !this.#unsynced.has(segment),
+      onReplaced: () => {
+        this.#isFolderUnsynced = true;
+      },
+    });
   }
 
   get isUnsynced(): boolean {
-    return this.#unsynced.size > 0 || this.#isFolderUnsynced;
+    return this.#unsynced.size > 0;
   }
 
   /**
@@ -108,9 +100,9 @@ export class SegmentStore {
     for (const number of place.segments) {
       const segment = this.#segments.get(number);
       if (!segment) continue;
-      segment.liveCalls--;
+      segment.release(place);
       // The one being written as well: what was erased must not lie on the disk until a quiet box has filled the file.
-      if (segment.liveCalls === 0) this.#retire(segment);
+      if (!segment.isLive) this.#retire(segment);
     }
     place.segments.length = 0;
   }
@@ -121,8 +113,14 @@ export class SegmentStore {
     if (this.#isFolderUnsynced) await this.#syncFolder();
   }
 
+  /** Shortens the files a little where most of them is dead. To be called with every tick. */
+  compact(nowMs: number): void {
+    this.#compactor.step(nowMs);
+  }
+
   /** Closes the file being written; syncs nothing. */
   close(): void {
+    this.#compactor.close();
     if (this.#current) this.#retire(this.#current);
   }
 
@@ -177,13 +175,10 @@ export class SegmentStore {
 
   #commit(segment: Segment, block: Block): void {
     const place = block.owner!.place;
-    if (place.segment !== segment.number) {
-      place.segments.push(segment.number);
-      segment.liveCalls++;
-    }
+    if (place.segment !== segment.number) place.segments.push(segment.number);
     place.segment = segment.number;
     place.offset = segment.size;
-    segment.size += block.length;
+    segment.add(place, block.length);
     this.#counters["journal.blocks"]++;
     this.#counters["journal.bytes"] += block.length;
     this.#counters["journal.records"] += block.records;
@@ -210,8 +205,7 @@ export class SegmentStore {
     const segment = new Segment(number, path, salt, fd);
     this.#counters["journal.segments"]++;
     try {
-      const version = this.#options.isSealed ? SEALED_JOURNAL_VERSION : JOURNAL_VERSION;
-      const bytes = this.#files.writevSync(fd, [encodeSegmentHeader(salt, version)], 0);
+      const bytes = this.#files.writevSync(fd, [encodeSegmentHeader(salt, this.#version)], 0);
       if (bytes !== SEGMENT_HEADER_BYTES) throw new Error(`${path}: ${bytes} of ${SEGMENT_HEADER_BYTES} bytes written`);
     } catch (error) {
       this.#remove(segment);
@@ -251,7 +245,7 @@ export class SegmentStore {
   #retire(segment: Segment): void {
     segment.retired = true;
     if (this.#current === segment) this.#current = undefined;
-    if (segment.liveCalls === 0) this.#remove(segment);
+    if (!segment.isLive) this.#remove(segment);
     else if (!segment.syncing) this.#closeFile(segment);
   }
 
@@ -272,54 +266,36 @@ export class SegmentStore {
   async #syncSegment(segment: Segment): Promise<void> {
     // Taken out first: bytes written while the sync runs put the segment back. Gone = unlinked meanwhile.
     if (!this.#unsynced.delete(segment)) return;
+    let isFailed = false;
     try {
-      if (segment.refused) await this.#rewrite(segment);
-      else await this.#datasync(segment);
+      if (segment.fd < 0) segment.fd = this.#files.openSync(segment.path, "r");
+      segment.syncing = true;
+      await this.#datasync(segment.fd);
       this.#counters["journal.syncs"]++;
     } catch (error) {
-      if (this.#isWanted(segment)) {
-        this.#unsynced.add(segment);
-        this.#retire(segment);
-      }
+      isFailed = true;
       this.#onFault(asError(error));
     }
+    segment.syncing = false;
+    // The kernel drops what it could not write and reports it once, so syncing the file again would prove nothing.
     if (segment.retired) this.#closeFile(segment);
-  }
-
-  async #datasync(segment: Segment): Promise<void> {
-    if (segment.fd < 0) segment.fd = this.#files.openSync(segment.path, "r");
-    segment.syncing = true;
-    try {
-      await datasync(this.#files, segment.fd);
-    } catch (error) {
-      segment.refused = true;
-      throw error;
-    } finally {
-      segment.syncing = false;
-    }
-  }
-
-  async #rewrite(segment: Segment): Promise<void> {
-    await rewriteSegment(this.#files, segment.path, segment.size, () => this.#isWanted(segment));
-    segment.refused = false;
-    this.#isFolderUnsynced = true;
-    this.#counters["journal.segments-rewritten"]++;
-  }
-
-  #isWanted(segment: Segment): boolean {
-    return this.#segments.get(segment.number) === segment;
+    else if (isFailed) this.#retire(segment);
   }
 
   async #syncFolder(): Promise<void> {
     this.#isFolderUnsynced = false;
     try {
       const fd = this.#files.openSync(this.#options.folder, "r");
-      await datasync(this.#files, fd).finally(() => this.#files.closeSync(fd));
+      await this.#datasync(fd).finally(() => this.#files.closeSync(fd));
     } catch (error) {
-      // Its names are journalled by the file system, not dropped as pages are: asking again is enough.
-      this.#isFolderUnsynced = true;
       this.#onFault(asError(error));
     }
+  }
+
+  #datasync(fd: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#files.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
+    });
   }
 
   #closeFile(segment: Segment): void {

@@ -1,7 +1,7 @@
 // Steps through the records of one side's audio blocks, one block at a time, each read once where there is memory to keep
 // it. A block that turns out damaged is counted once and passed by.
 import { type BlockOpener, SEAL_BYTES } from "./block-cipher.js";
-import type { AudioBlock, BlockList } from "./block-list.js";
+import { type AudioBlock, type BlockList, makeAudioBlock } from "./block-list.js";
 import type { BlockMemory } from "./block-memory.js";
 import { FLAG_SEALED, MAX_AUDIO_BLOCK_BYTES, RECORD_HEADER_BYTES } from "./format.js";
 import type { SegmentCache } from "./segment-cache.js";
@@ -23,6 +23,8 @@ export class SideCursor {
   readonly #memory: BlockMemory | undefined;
   readonly #callId: Buffer;
   readonly #opener: BlockOpener | undefined;
+  /** The block that the cursor is in. */
+  readonly #block = makeAudioBlock();
   /** For blocks that are not kept. */
   #passing: Buffer = Buffer.alloc(0);
   #baseUs = 0;
@@ -78,10 +80,12 @@ export class SideCursor {
   }
 
   #loadBlock(index: number): void {
-    const block = this.#blocks.at(index);
-    if (block.isDamaged) return;
-    if (!(block.place >= 0 ? this.#useKept(block) : this.#readBlock(block))) {
-      block.isDamaged = true;
+    const blocks = this.#blocks;
+    if (blocks.isDamaged(index)) return;
+    const block = this.#block;
+    blocks.read(index, block);
+    if (!(block.place >= 0 ? this.#useKept(index, block) : this.#readBlock(index, block))) {
+      blocks.markDamaged(index);
       this.damagedBlocks++;
       return;
     }
@@ -91,12 +95,12 @@ export class SideCursor {
     this.#blockEnd = this.end + block.payloadBytes - ((block.flags & FLAG_SEALED) === 0 ? 0 : SEAL_BYTES);
   }
 
-  #useKept(block: AudioBlock): boolean {
+  #useKept(index: number, block: AudioBlock): boolean {
     const { bytes } = this.#memory!;
-    if (!block.isChecked) {
+    if (!this.#blocks.isChecked(index)) {
       const isIntact = this.#cache.get(block.segment)?.isIntact(bytes, block.place, block);
       if (!isIntact || !this.#open(block, bytes, block.place)) return false;
-      block.isChecked = true;
+      this.#blocks.markChecked(index);
     }
     this.data = bytes;
     return true;
@@ -111,7 +115,7 @@ export class SideCursor {
   }
 
   /** Reads the payload into memory when there is room for it, else into the one passing buffer. */
-  #readBlock(block: AudioBlock): boolean {
+  #readBlock(index: number, block: AudioBlock): boolean {
     const reader = this.#cache.get(block.segment);
     const { payloadBytes } = block;
     if (!reader || payloadBytes > MAX_AUDIO_BLOCK_BYTES) return false;
@@ -121,8 +125,10 @@ export class SideCursor {
     const at = Math.max(0, place);
     if (!reader.readPayload(block.offset, block, target, at) || !this.#open(block, target, at)) return false;
     this.data = target;
+    if (place < 0) return true;
     block.place = place;
-    block.isChecked = place >= 0;
+    this.#blocks.keepAt(index, place);
+    this.#blocks.markChecked(index);
     return true;
   }
 }

@@ -44,7 +44,8 @@ export interface JournalEdges {
   monotonicMs?: () => number;
 }
 
-const DEFAULT_BLOCK_BYTES = 16 * 1024;
+/** Of an audio block's buffer, unless it is told another. */
+export const JOURNAL_BLOCK_BYTES = 16 * 1024;
 const MIN_BLOCK_BYTES = 256;
 const DEFAULT_MAX_BLOCKS = 4096;
 const DEFAULT_MAX_OPEN_CALLS = 1_000_000;
@@ -79,7 +80,7 @@ export class JournalWriter {
 
   /** Throws RangeError for sizes that cannot work. Touches no file before something is appended. */
   constructor(options: JournalOptions, faults?: JournalFaults, edges: JournalEdges = {}) {
-    const blockBytes = options.maxBlockBytes ?? DEFAULT_BLOCK_BYTES;
+    const blockBytes = options.maxBlockBytes ?? JOURNAL_BLOCK_BYTES;
     requireWithin("maxBlockBytes", blockBytes, MIN_BLOCK_BYTES, MAX_AUDIO_BLOCK_BYTES);
     requireWithin("segmentBytes", options.segmentBytes, MIN_BLOCK_BYTES, MAX_SEGMENT_BYTES);
     requireWithin("flushMs", options.flushMs, 0, MAX_MS);
@@ -133,6 +134,7 @@ export class JournalWriter {
       queue.nowUs = nowUs;
     }
     this.#syncDue();
+    this.#store.compact(this.#monotonicMs());
   }
 
   /** The call's recording is stored, or it left none: its blocks are dead. Unknown ids are ignored. */
@@ -160,15 +162,13 @@ export class JournalWriter {
     await this.#startSyncRound();
   }
 
-  /** Syncs and closes the files; what the disk does not take now, asked twice, is given up and counted. */
+  /** Syncs and closes the files; what the disk does not take now is given up and counted. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.flush();
     this.flush();
     this.counters["journal.lost-records"] += this.#queue.drop();
     for (const journal of this.#openCalls.values()) journal.refuse();
     await this.sync();
-    if (this.#store.isUnsynced) await this.#startSyncRound();
     this.#store.close();
   }
 

@@ -89,12 +89,12 @@ export class BrokerConnection {
   }
 
   /** QoS 1. `done` is called once: the broker has taken the message, or it is given up. */
-  publish(message: OutgoingMessage, done: () => void): void {
+  publish(message: OutgoingMessage, done: (isTaken: boolean) => void): void {
     const { topic, payload, isRetained, correlationData } = message;
     if (!this.client || this.packetBytes(message) > this.maxPacketBytes) {
       this.counters.publishRefused++;
       this.troubles.say(TOO_LONG_FOR_BROKER, { topic });
-      done();
+      done(false);
       return;
     }
     const properties = correlationData && { properties: { correlationData } };
@@ -104,7 +104,7 @@ export class BrokerConnection {
         this.counters.publishRefused++;
         this.troubles.say(PUBLISH_REFUSED, { topic });
       }
-      done();
+      done(!error || code === NO_SUBSCRIBERS);
     });
   }
 

@@ -78,9 +78,9 @@ export class MqttFace {
     await this.connection?.close();
   }
 
-  /** Retained; the newest of each name stands, and is published again after each connect. */
-  setState<Name extends keyof RetainedStates>(name: Name, state: RetainedStates[Name]): void {
-    if (this.isOn) this.outbox.setState(this.topics.retained(name), JSON.stringify(state));
+  /** Retained; the newest of each name stands, and is published again after each connect. `taken`: the broker has it. */
+  setState<Name extends keyof RetainedStates>(name: Name, state: RetainedStates[Name], taken?: () => void): void {
+    if (this.isOn) this.outbox.setState(this.topics.retained(name), JSON.stringify(state), taken);
   }
 
   /** Retained while it stands; undefined empties it, at the broker too, which may have it from an earlier run. */

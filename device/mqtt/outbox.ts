@@ -13,15 +13,17 @@ export interface OutgoingMessage {
   isRetained: boolean;
   /** MQTT 5. */
   correlationData?: Buffer;
+  /** The broker has it; told after each connect anew of what is retained. */
+  taken?: (() => void) | undefined;
 }
 
 /** Publishes; `done` is called once, when the broker has taken the message or it is given up. */
-export type Publish = (message: OutgoingMessage, done: () => void) => void;
+export type Publish = (message: OutgoingMessage, done: (isTaken: boolean) => void) => void;
 
 export class Outbox {
   readonly counters = { eventsDropped: 0, responsesDropped: 0, published: 0 };
   private readonly publish: Publish;
-  private readonly states = new Map<string, { payload: string; isDue: boolean }>();
+  private readonly states = new Map<string, { payload: string; isDue: boolean; taken: (() => void) | undefined }>();
   private readonly events: OutgoingMessage[] = [];
   private readonly responses: OutgoingMessage[] = [];
   private onTheWay = 0;
@@ -49,10 +51,10 @@ export class Outbox {
   }
 
   /** The same state again is not sent again. */
-  setState(topic: string, payload: string): void {
+  setState(topic: string, payload: string, taken?: () => void): void {
     const before = this.states.get(topic);
     if (before?.payload === payload) return;
-    this.states.set(topic, { payload, isDue: true });
+    this.states.set(topic, { payload, isDue: true, taken });
     this.drain();
   }
 
@@ -76,7 +78,8 @@ export class Outbox {
       const message = this.next();
       if (!message) break;
       this.onTheWay++;
-      this.publish(message, () => {
+      this.publish(message, (isTaken) => {
+        if (isTaken) message.taken?.();
         this.onTheWay--;
         this.counters.published++;
         this.drain();
@@ -93,7 +96,7 @@ export class Outbox {
     for (const [topic, state] of this.states) {
       if (!state.isDue) continue;
       state.isDue = false;
-      return { topic, payload: state.payload, isRetained: true };
+      return { topic, payload: state.payload, isRetained: true, taken: state.taken };
     }
     return this.events.shift() ?? this.responses.shift();
   }

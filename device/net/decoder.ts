@@ -3,6 +3,7 @@
 // errors quote the packets they complain about, and quoted audio must not be counted or recorded.
 import type { Frame } from "../capture/frame.js";
 import type { EncapsulationStatus } from "../contract/engine-messages.js";
+import type { VlanFigures } from "../contract/span.js";
 import { NetCounters } from "./counters.js";
 import { type Datagram, type DatagramSink, KEY_WORDS } from "./datagram.js";
 import { EncapsulationTable } from "./encapsulation-table.js";
@@ -30,6 +31,7 @@ import { PacketCursor } from "./packet-cursor.js";
 import { openTcp, type TcpSegment, type TcpSegmentSink } from "./tcp-segment.js";
 import { openUdp } from "./udp.js";
 import { MAX_TUNNEL_FIRST_BYTE, openUdpTunnel } from "./udp-tunnel.js";
+import { VlanTable } from "./vlan-table.js";
 
 /** A single VLAN tag is how any trunk sends: no encapsulation. */
 const MAX_PLAIN_LAYERS = Layer.vlan;
@@ -37,6 +39,7 @@ const MAX_PLAIN_LAYERS = Layer.vlan;
 export class NetDecoder {
   readonly counters = new NetCounters();
   readonly fragments: FragmentTable;
+  readonly #vlans = new VlanTable();
   readonly #encapsulations = new EncapsulationTable(this.counters);
   readonly #onDatagram: DatagramSink;
   readonly #onSegment: TcpSegmentSink | undefined;
@@ -61,6 +64,11 @@ export class NetDecoder {
   /** The encapsulations seen so far, the one with `LinkFacts.encapsulation` 1 first. */
   encapsulations(): EncapsulationStatus[] {
     return this.#encapsulations.status();
+  }
+
+  /** The VLANs seen so far, at most so many. */
+  vlans(maximum: number): VlanFigures[] {
+    return this.#vlans.figures(maximum);
   }
 
   /** Decodes one frame and hands on what it holds before returning. Whatever the bytes are, it does not throw. */
@@ -162,11 +170,13 @@ export class NetDecoder {
     this.counters.udp++;
     if (datagram.truncated) this.counters.truncated++;
     if (this.#packet.layersLow > MAX_PLAIN_LAYERS) this.#noteEncapsulation();
+    this.#vlans.note(datagram.link.vlan, datagram.capturedAtUs);
     this.#onDatagram(datagram);
   }
 
   #takeSegment(): void {
     if (this.#packet.layersLow > MAX_PLAIN_LAYERS) this.#noteEncapsulation();
+    this.#vlans.note(this.#segment.link.vlan, this.#segment.capturedAtUs);
     this.#onSegment?.(this.#segment);
   }
 

@@ -10,7 +10,8 @@ const WINDOW = 128;
 /** A delay variation beyond this is a pause or a clock reset, not jitter, ms. */
 const MAX_DELAY_STEP_MS = 1000;
 
-export const Arrival = { inOrder: 0, reordered: 1, late: 2, duplicate: 3 } as const;
+/** `gap`: newer than any, and not the next one. */
+export const Arrival = { inOrder: 0, reordered: 1, late: 2, duplicate: 3, gap: 4 } as const;
 export type Arrival = (typeof Arrival)[keyof typeof Arrival];
 
 export class StreamStatistics {
@@ -19,6 +20,8 @@ export class StreamStatistics {
   duplicates = 0;
   lateCount = 0;
   reorderedCount = 0;
+  /** Packets that had not come when the newest did. */
+  missingBefore = 0;
   jitterMaxMs = 0;
   private jitterMs = 0;
   private jitterSumMs = 0;
@@ -80,7 +83,9 @@ export class StreamStatistics {
       this.received++;
       this.updateJitter(timestamp, arrivalUs, clockRate);
       this.highestTimestamp = timestamp;
-      return Arrival.inOrder;
+      if (ahead === 1) return Arrival.inOrder;
+      this.missingBefore = ahead - 1;
+      return Arrival.gap;
     }
     return this.updateBehind(0x10000 - ahead, timestamp, clockRate, lateAfterMs);
   }

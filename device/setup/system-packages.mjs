@@ -26,6 +26,7 @@ export const TEST_TOOLS = [
   { command: "linphonec", package: "linphone-cli" },
   { command: "mosquitto", package: "mosquitto" },
   { command: "mosquitto_pub", package: "mosquitto-clients" },
+  { command: "ethtool", package: "ethtool" },
   { command: "openssl", package: "openssl" },
   { command: "curl", package: "curl" },
   { command: "age", package: "age" },

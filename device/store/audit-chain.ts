@@ -41,6 +41,8 @@ export interface AuditOptions {
   onFault?: (message: string) => void;
   /** It takes it again. */
   onRecovery?: () => void;
+  /** What is entered, whoever enters it. */
+  onEntry?: (entry: AuditEntryInput) => void;
   disk?: AuditDisk;
 }
 
@@ -89,6 +91,7 @@ export class AuditChain {
   readonly #maxWaiting: number;
   readonly #onFault: (message: string) => void;
   readonly #onRecovery: () => void;
+  readonly #onEntry: (entry: AuditEntryInput) => void;
   readonly #disk: AuditDisk;
   readonly #waiting: Waiting[] = [];
   /** Recordings whose entry is in the chain or on its way, by their manifest's SHA-256. */
@@ -115,7 +118,7 @@ export class AuditChain {
   private constructor(
     dataFolder: string,
     key: DeviceKey,
-    { clock, gatherMs, maxWaiting, onFault, onRecovery, disk }: AuditOptions,
+    { clock, gatherMs, maxWaiting, onFault, onRecovery, onEntry, disk }: AuditOptions,
     state: { head: AuditHead; month: string; recorded: Set<string> },
   ) {
     this.#dataFolder = dataFolder;
@@ -125,6 +128,7 @@ export class AuditChain {
     this.#maxWaiting = maxWaiting ?? MAX_WAITING;
     this.#onFault = onFault ?? (() => {});
     this.#onRecovery = onRecovery ?? (() => {});
+    this.#onEntry = onEntry ?? (() => {});
     this.#disk = disk ?? REAL_DISK;
     this.#durable = state.head;
     this.#month = state.month;
@@ -155,6 +159,7 @@ export class AuditChain {
       return;
     }
     this.#enter(input);
+    this.#onEntry(input);
     if (this.#waiting.length >= this.#maxWaiting) this.#makeRoom();
     else this.#wake();
   }

@@ -1,9 +1,13 @@
-// One sidetoned per data folder: `lock` names the process that has it. The lock of a dead process is taken over.
+// One sidetoned per data folder: `lock` names the process that has it, and whether that is the service or a command, which
+// gives it back when it has done its work. The lock of a dead process is taken over.
 import { readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { SidetoneError } from "../base/errors.js";
 import { createDurably } from "./durable-file.js";
-import { type Holder, isAlive, ownHolder } from "./process-holder.js";
+import { type Holder, isAlive, ownHolder, readHolder } from "./process-holder.js";
+
+export type LockRole = "service" | "command";
+type RoledHolder = Holder & { role: LockRole };
 
 /** More takers at once than this are not waited for. */
 const MAX_ATTEMPTS = 5;
@@ -18,9 +22,9 @@ export class FolderLock {
   }
 
   /** Throws SidetoneError `data-in-use` while another process has the folder; else file system errors. */
-  static take(dataFolder: string): FolderLock {
+  static take(dataFolder: string, role: LockRole = "service"): FolderLock {
     const path = join(dataFolder, "lock");
-    const text = `${JSON.stringify(ownHolder())}\n`;
+    const text = `${JSON.stringify({ ...ownHolder(), role })}\n`;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       if (create(path, text)) return new FolderLock(path, text);
       const found = readLock(path);
@@ -30,6 +34,13 @@ export class FolderLock {
       setAside(path, found);
     }
     throw new SidetoneError("data-in-use", `${dataFolder} is being taken by several sidetoned at once`);
+  }
+
+  /** What has the folder now; undefined when nothing that lives has it. */
+  static holder(dataFolder: string): LockRole | undefined {
+    const found = readLock(join(dataFolder, "lock"));
+    const holder = found === undefined ? undefined : parseHolder(found);
+    return holder !== undefined && isAlive(holder) ? holder.role : undefined;
   }
 
   /** Gives the folder back, unless it is no longer ours. */
@@ -71,19 +82,15 @@ function readLock(path: string): string | undefined {
   }
 }
 
-function parseHolder(text: string): Holder | undefined {
-  try {
-    const { pid, startedAt } = JSON.parse(text) as Partial<Holder>;
-    if (Number.isInteger(pid) && pid! > 0 && typeof startedAt === "string") return { pid: pid!, startedAt };
-  } catch {
-    // A lock that was cut off by a power failure has no living holder.
-  }
-  return undefined;
+function parseHolder(text: string): RoledHolder | undefined {
+  const holder = readHolder(text);
+  return holder && { ...holder, role: holder["role"] === "command" ? "command" : "service" };
 }
 
-function inUse(dataFolder: string, holder: Holder): SidetoneError {
+function inUse(dataFolder: string, { pid, role }: RoledHolder): SidetoneError {
+  const who = role === "command" ? `a command (process ${pid})` : `process ${pid}`;
   return new SidetoneError(
     "data-in-use",
-    `${dataFolder} is in use by process ${holder.pid}: stop it or choose another folder with --data`,
+    `${dataFolder} is in use by ${who}: stop it or choose another folder with --data`,
   );
 }

@@ -12,6 +12,18 @@ export function ownHolder(): Holder {
   return { pid: process.pid, startedAt: startOf(process.pid) ?? "" };
 }
 
+/** Out of JSON, with whatever else stands there; undefined when it is none, as of a file that a power cut has cut off. */
+export function readHolder(text: string): (Holder & Record<string, unknown>) | undefined {
+  try {
+    const holder = JSON.parse(text) as Partial<Holder>;
+    const { pid, startedAt } = holder;
+    if (Number.isInteger(pid) && pid! > 0 && typeof startedAt === "string") return { ...holder, pid: pid!, startedAt };
+  } catch {
+    // No JSON.
+  }
+  return undefined;
+}
+
 export function isAlive(holder: Holder): boolean {
   const startedAt = startOf(holder.pid);
   if (startedAt !== undefined || holder.startedAt !== "") return startedAt === holder.startedAt;

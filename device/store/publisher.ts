@@ -49,8 +49,6 @@ export interface PublisherOptions {
   promiseFor?: ((retention: string) => ManifestRetention | undefined) | undefined;
   /** Whether the clock is synchronised, for manifests; absent in a replay. */
   clockState?: (() => ClockState) | undefined;
-  /** Told what the disk refused and is tried again here, without anybody waiting for it being told. */
-  onRefused?: ((error: unknown) => void) | undefined;
 }
 
 export interface Published {
@@ -92,6 +90,11 @@ export class Publisher {
     this.#key = key;
     this.#audit = options.audit;
     this.#chain = ManifestChain.open(paths, options.files);
+  }
+
+  /** SHA-256 of the manifest published last; "" before the first. */
+  get head(): string {
+    return this.#chain.head;
   }
 
   /** What the run before was publishing last. */
@@ -151,10 +154,8 @@ export class Publisher {
       if (fresh.length > 0) await this.#publishTogether(fresh);
     } catch (error) {
       // One that cannot be stored does not keep the others from it.
-      if (group.length > 1) {
-        this.#options.onRefused?.(error);
-        for (const ticket of group) await this.#publishGroup([ticket]);
-      } else for (const { record, reject } of group) reject(notStored(record, error));
+      if (group.length > 1) for (const ticket of group) await this.#publishGroup([ticket]);
+      else for (const { record, reject } of group) reject(notStored(record, error));
     }
   }
 

@@ -5,6 +5,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { isoUs } from "../base/clock.js";
 import type { CallId, TimeUs } from "../base/ids.js";
 import { sha256Of } from "../base/sha256.js";
+import type { AuditEntryInput } from "../contract/audit.js";
 import type { CallRecord } from "../contract/call-record.js";
 import type { CallLogLine, ClockState, ManifestRetention } from "../contract/manifest.js";
 import type { Tombstone } from "../contract/tombstone.js";
@@ -18,7 +19,7 @@ import { type DeviceKey, openDeviceKey } from "./device-key.js";
 import { makeFolders } from "./durable-file.js";
 import { diskFiles, type FileLayer } from "./file-layer.js";
 import { FileWitness } from "./file-witness.js";
-import { FolderLock } from "./folder-lock.js";
+import { FolderLock, type LockRole } from "./folder-lock.js";
 import { CallIndex, type CallIndexOptions } from "./index/call-index.js";
 import { type Published, Publisher } from "./publisher.js";
 import { RecordingPaths, timeOfCallId } from "./recording-paths.js";
@@ -28,6 +29,8 @@ import { parseManifest } from "./signature.js";
 export interface StoreOptions {
   /** Name of this box in manifests. */
   device?: string;
+  /** What opens it; a service that starts waits for a command. */
+  role?: LockRole;
   /** Steps of publishing; only tests give others than the disk's. */
   files?: FileLayer;
   /** How long a recording waits for others to be published with; only tests give another time. */
@@ -41,8 +44,6 @@ export interface StoreOptions {
   deletionFiles?: FileLayer;
   /** Told of every recording that is deleted, as `DeletionOptions.forget`. */
   forget?: NonNullable<DeletionOptions["forget"]>;
-  /** Told, in one line, what the disk refused and is tried again without any caller being told. */
-  onRefused?: (message: string) => void;
   /** By default there is none, and none is made. */
   index?: CallIndexOptions;
 }
@@ -73,13 +74,10 @@ export class RecordingStore {
     this.key = openDeviceKey(paths.dataFolder);
     const { key } = this;
     const files = options.files ?? diskFiles;
-    const refused = (action: string, error: unknown): void => {
-      const fault = storageFault("data-unwritable", action, error);
-      options.onRefused?.(fault instanceof Error ? fault.message : String(fault));
-    };
     this.#files = files;
     this.#log = new CallLog(paths.callsFolder, files);
-    this.audit = AuditChain.open(paths.dataFolder, key, options.audit);
+    const onEntry = (entry: AuditEntryInput): void => this.#witness?.heard(entry);
+    this.audit = AuditChain.open(paths.dataFolder, key, { ...options.audit, onEntry });
     try {
       this.#publisher = new Publisher(paths, key, {
         device: options.device ?? "",
@@ -89,9 +87,8 @@ export class RecordingStore {
         audit: this.audit,
         promiseFor: options.promiseFor,
         clockState: options.clockState,
-        onRefused: (error) => refused("cannot store recordings together: each is tried on its own", error),
       });
-      this.#witness = new FileWitness(paths.dataFolder, this.audit, this.#log, refused);
+      this.#witness = new FileWitness(paths.dataFolder, this.audit, this.#log);
       this.#witness.open();
       const { deletionFiles } = options;
       const forget = (tombstone: Tombstone): void | Promise<void> => {
@@ -114,12 +111,17 @@ export class RecordingStore {
     let lock: FolderLock | undefined;
     try {
       for (const folder of [paths.partialFolder, paths.callsFolder]) makeFolders(folder);
-      lock = FolderLock.take(dataFolder);
+      lock = FolderLock.take(dataFolder, options.role);
       return new RecordingStore(paths, lock, options);
     } catch (error) {
       lock?.release();
       throw storageFault("data-unwritable", `cannot use the data folder ${dataFolder}`, error);
     }
+  }
+
+  /** SHA-256 of the manifest published last; "" before the first. */
+  get manifestHead(): string {
+    return this.#publisher.head;
   }
 
   /** Where the call's WAV is to be written. */

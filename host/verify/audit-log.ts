@@ -31,6 +31,9 @@ export class AuditLog {
   readonly prefixes = new Map<string, Prefix[]>();
   /** Hashes of the configuration's trail, the last two. */
   readonly trails: string[] = [];
+  /** Of entries that are asked for by their number: what the line hashes to. */
+  readonly hashes = new Map<number, string>();
+  lastSeq = 0;
   entries = 0;
   lost = 0;
   readonly #report: Report;
@@ -44,7 +47,7 @@ export class AuditLog {
     root: string,
     files: readonly string[],
     key: KeyObject,
-    { isOpen, hasRecordings }: { isOpen: boolean; hasRecordings: boolean },
+    { isOpen, hasRecordings, wanted }: { isOpen: boolean; hasRecordings: boolean; wanted: ReadonlySet<number> },
   ): void {
     const head = this.#readHead(root, key, hasRecordings || files.length > 0);
     let expected = 1;
@@ -97,6 +100,8 @@ export class AuditLog {
         expected = seq + 1;
         previous = sha256Of(line);
         this.entries++;
+        this.lastSeq = seq;
+        if (wanted.has(seq)) this.hashes.set(seq, previous);
         this.#take(entry, seq);
         if (seq === head.seq && previous !== head.sha256)
           this.#report.find("changed", "audit/head.json", `it names another entry ${seq}`);
@@ -157,6 +162,7 @@ export class AuditLog {
       case "token":
         this.#hear(detail, said);
         break;
+      case "stamped":
       case "witnessed":
         for (const one of Array.isArray(detail["files"]) ? (detail["files"] as JsonObject[]) : [])
           this.#hear(one, said);

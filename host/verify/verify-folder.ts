@@ -1,9 +1,10 @@
 // Verifies a copy of a box's data folder, or of a part of its recordings, with the box's public key alone: a second
 // implementation of the documented format that shares no code with the box's own. Never writes.
-import type { KeyObject } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sha256Of } from "../../device/base/sha256.js";
+import { Anchors, type Named } from "./anchors.js";
 import { AuditLog, type Said } from "./audit-log.js";
 import { hashFile, hashPrefixes, listFiles } from "./files.js";
 import { type Link, Recordings } from "./recordings.js";
@@ -17,7 +18,16 @@ export interface FolderVerdict {
   isWhole: boolean;
   /** A whole data folder, or recordings alone. */
   scope: "data folder" | "recordings";
-  figures: { recordings: number; audioBytes: number; tombstones: number; auditEntries: number };
+  figures: {
+    recordings: number;
+    audioBytes: number;
+    tombstones: number;
+    auditEntries: number;
+    /** In `stamps/`. */
+    stamps: number;
+    /** Statements that were given. */
+    anchors: number;
+  };
   findings: Finding[];
   findingCount: number;
   /** What could not be checked, and why. */
@@ -26,13 +36,14 @@ export interface FolderVerdict {
 
 /** What may lie in a data folder; of what is not named here nothing is the box's. */
 const OWN_FILES =
-  /^(?:lock|chain\.json|carried\.json|alarms\.json|reserve\.bin|audit\/(?:\d{4}-\d\d\.jsonl|head\.json|configuration\.json|watched\.json)|calls\/\d{4}-\d\d-\d\d\.jsonl|keys\/(?:device\.key|device\.pub|tokens\.json|lock)|registers\/(?:consent\.jsonl|agents\.jsonl|lock)|retention\/(?:holds\.json|terms\.jsonl|deleting\.json|clock\.json|erasures\.json)|(?:index|journal|locked-journals|spool|backups|stamps|recordings\/\.partial)\/.+|(?:[a-z]+\/)?[A-Za-z.-]+(?:\.\d+)?\.partial)$/;
+  /^(?:lock|chain\.json|carried\.json|alarms\.json|reserve\.bin|audit\/(?:\d{4}-\d\d\.jsonl|head\.json|configuration\.json|watched\.json)|calls\/\d{4}-\d\d-\d\d\.jsonl|keys\/(?:device\.key|device\.pub|tokens\.json|lock)|registers\/(?:consent\.jsonl|agents\.jsonl|lock)|retention\/(?:holds\.json|terms\.jsonl|deleting\.json|clock\.json|erasures\.json)|(?:index|journal|locked-journals|spool|backups|recordings\/\.partial)\/.+|stamps\/\d{8}T\d{6}Z-\d{1,16}\.(?:json|tsr)(?:(?:\.\d+)?\.partial)*|(?:[a-z]+\/)?[A-Za-z.-]+(?:\.\d+)?\.partial)$/;
 /** Nothing vouches for them, and nothing rests on them. */
 const UNSIGNED: readonly [RegExp, string][] = [
   [/^journal\//, "journal/: calls that are not stored yet are not signed"],
   [/^locked-journals\//, "locked-journals/: opened with a recipient's key, see sidetoned journal"],
   [/^spool\//, "spool/: requests to the service are not signed"],
   [/^index\//, "index/: made of the manifests"],
+  [/^stamps\/.+\.partial$/, "stamps/*.partial: a time stamp on its way into the audit chain"],
   [/^reserve\.bin$/, "reserve.bin: room that is given up when the disk is full"],
   [/^audit\/watched\.json$/, "audit/watched.json: a difference is entered as a change made by hand"],
   [/^alarms\.json$/, "alarms.json: the box looks at every condition anew"],
@@ -43,10 +54,23 @@ const UNSIGNED: readonly [RegExp, string][] = [
   ],
   [/^retention\/deleting\.json$/, "retention/deleting.json: a deletion that is being carried out"],
 ];
-const HASHED = /^(?:keys\/tokens\.json|registers\/[a-z]+\.jsonl|retention\/(?:holds\.json|terms\.jsonl))$/;
+const HASHED =
+  /^(?:stamps\/[^.]+\.(?:json|tsr)|keys\/tokens\.json|registers\/[a-z]+\.jsonl|retention\/(?:holds\.json|terms\.jsonl))$/;
+
+/** What was kept elsewhere. */
+export interface Proofs {
+  /** Statements of the chains' heads. */
+  anchors?: readonly Named[];
+  /** Who vouches for time stamps; without them that is not checked. */
+  authorities?: readonly X509Certificate[] | undefined;
+}
 
 /** Throws file system errors of folders. */
-export function verifyFolder(root: string, key: KeyObject): FolderVerdict {
+export function verifyFolder(
+  root: string,
+  key: KeyObject,
+  { anchors: named = [], authorities }: Proofs = {},
+): FolderVerdict {
   const isWhole = ["audit", "chain.json", "keys"].some((name) => existsSync(join(root, name)));
   const report = new Report();
   const files = listFiles(root);
@@ -56,12 +80,15 @@ export function verifyFolder(root: string, key: KeyObject): FolderVerdict {
     !isWhole || (file.startsWith("recordings/") && !file.startsWith("recordings/.partial/"));
   recordings.read(files.filter(isRecording), isOpen);
   const audit = new AuditLog(report);
+  const anchors = new Anchors(key, report);
+  anchors.take(named);
+  if (isWhole) anchors.readStamps(root, files, authorities);
   if (isWhole) {
     audit.read(
       root,
       files.filter((file) => /^audit\/\d{4}-\d\d\.jsonl$/.test(file)),
       key,
-      { isOpen, hasRecordings: recordings.links.size > 0 },
+      { isOpen, hasRecordings: recordings.links.size > 0, wanted: anchors.entries },
     );
     compareRecordings(recordings, audit, report, isOpen);
     compareFiles(root, files, audit, report, isOpen);
@@ -84,6 +111,7 @@ export function verifyFolder(root: string, key: KeyObject): FolderVerdict {
     report.leaveOut("there is no call log, no register and no key here");
   }
   checkChain(root, recordings, audit, report, { isWhole, isOpen });
+  anchors.compare(audit.hashes, audit.lastSeq, (sha256) => recordings.links.has(sha256), isWhole);
   return {
     schema: FOLDER_VERDICT_SCHEMA,
     isWhole: report.findingCount === 0,
@@ -93,6 +121,8 @@ export function verifyFolder(root: string, key: KeyObject): FolderVerdict {
       audioBytes: recordings.audioBytes,
       tombstones: recordings.tombstones.size,
       auditEntries: audit.entries,
+      stamps: anchors.stamps,
+      anchors: anchors.given,
     },
     findings: report.findings,
     findingCount: report.findingCount,

@@ -5,23 +5,30 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { generateIdentity } from "../../device/age/keys.js";
 import { type RecorderRun, runRecorder } from "./recorder-run.js";
 import { type ReferenceRun, runReference } from "./reference.js";
+import { runSeal } from "./seal-run.js";
 import { type StageSplit, splitStages } from "./stages.js";
 import { type BenchTraffic, writeTraffic } from "./traffic.js";
 
 const RECORDER_SCRIPT = fileURLToPath(new URL("../../device/main.js", import.meta.url));
-const USAGE = "usage: npm run bench [-- --calls 200 --seconds 60 --runs 3 --folder DIR --out FILE]";
+const SEAL_PROGRAM = fileURLToPath(new URL("./seal-program.js", import.meta.url));
+const USAGE = "usage: npm run bench [-- --calls 200 --seconds 60 --runs 3 --hours 0 --folder DIR --out FILE]";
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const MAX_CALLS = 65_536;
 const MAX_SECONDS = 3600;
 const MAX_RUNS = 100;
+/** As long as a recording may be. */
+const MAX_HOURS = 24;
 
 interface BenchOptions {
   calls: number;
   seconds: number;
   runs: number;
+  /** Length of one call of which only the sealing is measured; 0 = none. */
+  hours: number;
   /** Where the capture and the recordings go; both are removed. */
   folder: string;
   /** Also written here. */
@@ -42,7 +49,7 @@ async function main(): Promise<number> {
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
   process.once("exit", removeFolder);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(EXIT_FAILED));
-  const result = await measure(folder, options);
+  const result = { ...(await measure(folder, options)), longCalls: await measureLongCalls(folder, options.hours) };
   const text = `${JSON.stringify(result, null, 2)}\n`;
   process.stdout.write(text);
   if (options.out !== "") writeFileSync(options.out, text);
@@ -72,6 +79,23 @@ async function measure(folder: string, options: BenchOptions) {
   const stages = splitStages(RECORDER_SCRIPT, args, folder, least);
   rmSync(dataFolder, { recursive: true, force: true });
   return benchResult(traffic, packets, args, runs, references, stages);
+}
+
+/** One call of hours, in clear and encrypted. Its journal is made by the writer, without a network. */
+async function measureLongCalls(folder: string, hours: number) {
+  const rows = [];
+  for (const recipients of hours > 0 ? [[], [generateIdentity().recipient.text]] : []) {
+    const { sealed, path, ...figures } = await runSeal({
+      program: SEAL_PROGRAM,
+      folder,
+      seconds: hours * 3600,
+      recipients,
+    });
+    rmSync(path);
+    const audioBytes = sealed.kind === "audio" ? sealed.bytes : 0;
+    rows.push({ hours, isEncrypted: recipients.length > 0, ...figures, audioBytes });
+  }
+  return rows;
 }
 
 function syncFile(path: string): void {
@@ -139,6 +163,7 @@ function readOptions(): BenchOptions | string {
         calls: { type: "string", default: "200" },
         seconds: { type: "string", default: "60" },
         runs: { type: "string", default: "3" },
+        hours: { type: "string", default: "0" },
         folder: { type: "string", default: tmpdir() },
         out: { type: "string", default: "" },
       },
@@ -147,6 +172,7 @@ function readOptions(): BenchOptions | string {
       calls: whole("calls", values.calls, MAX_CALLS),
       seconds: whole("seconds", values.seconds, MAX_SECONDS),
       runs: whole("runs", values.runs, MAX_RUNS),
+      hours: values.hours === "0" ? 0 : whole("hours", values.hours, MAX_HOURS),
       folder: values.folder,
       out: values.out,
     };

@@ -46,7 +46,9 @@ export function tones(seconds: number, frequenciesHz: readonly number[], rms: nu
 }
 
 export function scaled(samples: Float64Array, factor: number): Float64Array {
-  return samples.map((sample) => sample * factor);
+  const into = new Float64Array(samples.length);
+  for (let i = 0; i < samples.length; i++) into[i] = samples[i]! * factor;
+  return into;
 }
 
 export function mixed(...parts: Float64Array[]): Float64Array {
@@ -119,9 +121,8 @@ export function packetsOf(isCaller: boolean, samples: Float64Array, options: Sen
   for (let at = startMs * (RATE_HZ / 1000); at + perPacket <= sent.length; at += perPacket) {
     const delayMs = jitterMs * random();
     if (random() < loss) continue;
-    const pcm = Int16Array.from(sent.subarray(at, at + perPacket), (v) =>
-      Math.max(-32_768, Math.min(32_767, Math.round(v))),
-    );
+    const pcm = new Int16Array(perPacket);
+    for (let i = 0; i < perPacket; i++) pcm[i] = Math.max(-32_768, Math.min(32_767, Math.round(sent[at + i]!)));
     packets.push({
       isCaller,
       samplesOfCode: codec === "PCMA" ? ALAW_SAMPLES : MULAW_SAMPLES,

@@ -46,7 +46,9 @@ export function makeSpeaker({ seed, peak = 6000, noise = 12 }: SpeechOptions): S
       level += (target - level) * ATTACK;
       sincePulse = sincePulse >= pitchSamples ? 0 : sincePulse + 1;
       const bits = Math.floor(random() * 2 ** 30);
-      const [a, b, c] = [bits & 1023, (bits >>> 10) & 1023, bits >>> 20];
+      const a = bits & 1023;
+      const b = (bits >>> 10) & 1023;
+      const c = bits >>> 20;
       const drive = isVoiced ? (sincePulse === 0 ? 1 : 0.02 * (a / 1024 - 0.5)) : 0.3 * (a / 1024 - 0.5);
       const sound = drive + RESONANCE.feedback * previous + RESONANCE.damping * beforeThat;
       beforeThat = previous;

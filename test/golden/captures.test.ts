@@ -1,11 +1,15 @@
 // Real captures of real calls, replayed with both parties recorded: every call that carries G.711 gives a WAV whose legs
 // are those of MANIFEST.tsv, what is not G.711 gives a call record with its reason. The captures stay where they lie,
-// beside the project; without them this skips and says so.
+// beside the project; without them this skips and says so. All are replayed in this process; those of IN_PROGRAM, one of
+// each kind, by the built program as well, which must come to the same to the byte.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { configSchema } from "../../device/contract/config.js";
 import type { CallLogLine, ManifestStream } from "../../device/contract/manifest.js";
+import type { SealPool } from "../../device/seal/pool.js";
 import { readWav, soundSpan } from "../fakes/audio.js";
+import { openSealPool, replayCapture } from "../fakes/capture-run.js";
 import {
   makeFolder,
   PROJECT_ROOT,
@@ -52,6 +56,19 @@ const ONE_CALL: Record<string, string> = {
 /** Files of which the recorder does not see everything yet: why, and what it makes of them. */
 const PARTLY_SEEN: Record<string, { why: string; exitCode: number; noAudio: string[] }> = {
   "protos_c07_sip_malformed.pcap": { why: "it is a Network Monitor file", exitCode: 3, noAudio: [] },
+};
+
+/** What the program must make of it as well, by what is special about the capture. */
+const IN_PROGRAM: Record<string, string> = {
+  "wiki_SIP_CALL_RTP_G711_mediaproxy.pcap": "G.711 both ways",
+  "sipp_1334calls_signalling.pcapng": "many calls in a short time, none with audio",
+  "yate_3calls_long.pcap": "calls at the same time",
+  "wiki_sip_rtp_g726_8calls.pcap": "another codec",
+  "goffinet_b2bua_two_legs_pcmu_noise.pcapng": "halves of one call",
+  "mtaa_transfer_refer_opus_2.pcapng": "a transfer",
+  "arkime_gtp_ipv6_volte_amr.pcap": "a tunnel, IPv6, TCP",
+  "wiki_sip_tls13_rtcp_sll.pcap": "signalling inside TLS",
+  "wiki_rtp_l16_mono_nosip.pcapng": "no signalling",
 };
 
 function parseStreams(text: string): ExpectedStream[] {
@@ -185,49 +202,68 @@ function checkOneCall(log: CallLogLine[], recordings: StoredRecording[], calls: 
   }
 }
 
+const POLICY = "both-parties";
+
+/** What is the same whichever process made it: ids, keys and times of writing are not. */
+function outcomeOf(data: string): unknown {
+  const recordings = readRecordings(data);
+  return readCallLog(data).map(({ id, file: _file, ...line }) => {
+    const stored = recordings.find(({ manifest }) => manifest.id === id);
+    return { ...line, sha256: stored?.manifest.audio.sha256, parties: stored?.manifest.parties };
+  });
+}
+
+function checkCapture(data: string, { file, calls }: Row): void {
+  const log = readCallLog(data);
+  const recordings = readRecordings(data);
+  if (ONE_CALL[file] !== undefined) {
+    checkOneCall(log, recordings, calls);
+    return;
+  }
+  const invited = log.filter((line) => !line.warnings.includes("start-not-seen"));
+  // The manifest counts Call-IDs with an INVITE, which may be a re-INVITE of a call that began before the capture.
+  const lines = log.length === calls.length ? log : invited;
+  if (calls.length > 0) expect(lines.length).toBe(calls.length);
+  for (const [i, expected] of calls.entries()) checkCall(lines[i], recordings, expected, file);
+  expect(recordings.length).toBe(log.filter((line) => line.noAudio === "").length);
+}
+
 describe.runIf(isThere)("real captures", () => {
+  const config = configSchema.parse({ consent: { policy: POLICY } });
   let folder: string;
+  let pool: SealPool;
   beforeAll(() => {
     folder = makeFolder();
+    pool = openSealPool();
   });
-  afterAll(() => removeFolder(folder));
+  afterAll(async () => {
+    await pool.close();
+    removeFolder(folder);
+  });
 
   const rows = isThere ? readRows() : [];
   it.each(rows.filter(({ file }) => PARTLY_SEEN[file] === undefined).map((row) => [row.file, row] as const))(
     "%s",
     async (file, row) => {
       const data = join(folder, file);
-      const result = await runProgram([
-        "--read",
-        join(captures, file),
-        "--data",
-        data,
-        "--policy",
-        "both-parties",
-        "--json",
-      ]);
-      expect(result.stderr.split("\n").filter((line) => line.includes('"level":"error"'))).toEqual([]);
-      expect(result.exitCode).toBe(0);
-      const log = readCallLog(data);
-      const recordings = readRecordings(data);
-      const invited = log.filter((line) => !line.warnings.includes("start-not-seen"));
-      if (ONE_CALL[file] !== undefined) {
-        checkOneCall(log, recordings, row.calls);
-        removeFolder(data);
-        return;
-      }
-      // The manifest counts Call-IDs with an INVITE, which may be a re-INVITE of a call that began before the capture.
-      const lines = log.length === row.calls.length ? log : invited;
-      if (row.calls.length > 0) expect(lines.length).toBe(row.calls.length);
-      for (const [i, expected] of row.calls.entries()) checkCall(lines[i], recordings, expected, file);
-      expect(recordings.length).toBe(log.filter((line) => line.noAudio === "").length);
-      removeFolder(data);
+      const result = await replayCapture(join(captures, file), data, pool, config);
+      expect(result).toEqual({ fault: undefined, errors: [] });
+      checkCapture(data, row);
+      if (IN_PROGRAM[file] === undefined) removeFolder(data);
     },
   );
 
+  it.each(Object.entries(IN_PROGRAM))("%s, by the program: %s", async (file) => {
+    const data = join(folder, `${file}-program`);
+    const result = await runProgram(["--read", join(captures, file), "--data", data, "--policy", POLICY, "--json"]);
+    expect(result.stderr.split("\n").filter((line) => line.includes('"level":"error"'))).toEqual([]);
+    expect(result.exitCode).toBe(0);
+    expect(outcomeOf(data)).toEqual(outcomeOf(join(folder, file)));
+  });
+
   it.each(Object.entries(PARTLY_SEEN))("%s, partly seen", async (file, { why, exitCode, noAudio }) => {
     const data = join(folder, file);
-    const result = await runProgram(["--read", join(captures, file), "--data", data, "--policy", "both-parties"]);
+    const result = await runProgram(["--read", join(captures, file), "--data", data, "--policy", POLICY]);
     expect([why, result.exitCode, readCallLog(data).map((line) => line.noAudio)]).toEqual([why, exitCode, noAudio]);
     expect(readRecordings(data)).toEqual([]);
   });

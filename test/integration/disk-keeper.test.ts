@@ -1,7 +1,18 @@
 // The disk's keeper on a real small file system: mounted read-only and back, full and emptied by deletion of the oldest.
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../device/base/clock.js";
 import type { Logger } from "../../device/base/logger.js";
@@ -16,6 +27,20 @@ if (obstacle) console.log(`skipped: file systems that are mounted for a test: ${
 
 const MEGABYTE = 1024 * 1024;
 
+/** Mounts a small ext4 on a loop device, above what is mounted there; its device's name, undefined when that cannot be done. */
+function makeExt4(image: string, folder: string): string | undefined {
+  try {
+    writeFileSync(image, "");
+    truncateSync(image, 24 * MEGABYTE);
+    execFileSync("mke2fs", ["-q", "-F", "-t", "ext4", "-N", "16384", image], { stdio: "pipe" });
+    execFileSync("mount", ["-o", "loop,errors=remount-ro", image, folder], { stdio: "pipe" });
+    const device = basename(execFileSync("findmnt", ["-n", "-o", "SOURCE", "--target", folder]).toString().trim());
+    return existsSync(`/sys/fs/ext4/${device}/trigger_fs_error`) ? device : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 describe.skipIf(obstacle !== undefined)("the disk's keeper", () => {
   let folder: string;
   let data: string;
@@ -26,7 +51,8 @@ describe.skipIf(obstacle !== undefined)("the disk's keeper", () => {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", data]);
   });
   afterEach(() => {
-    execFileSync("umount", ["--lazy", data]);
+    // One that lies on top goes first.
+    while (spawnSync("umount", ["--lazy", data]).status === 0);
     removeFolder(folder);
   });
 
@@ -69,6 +95,23 @@ describe.skipIf(obstacle !== undefined)("the disk's keeper", () => {
     expect(await tick()).toEqual([]);
     expect(told).toEqual(["recovered"]);
     expect(readdirSync(data)).toEqual([]);
+  });
+
+  it("finds out by writing that the kernel made a file system read-only which looks writable", async ({ skip }) => {
+    const image = join(folder, "disk.img");
+    const device = makeExt4(image, data);
+    if (device === undefined) {
+      console.log("skipped: a file system that the kernel makes read-only: no loop devices, or no ext4");
+      skip();
+    }
+    const { tick } = scene({ lateMegabytes: 1, stopMegabytes: 1, reserveMegabytes: 0 });
+    expect(await tick()).toEqual([]);
+    const open = openSync(join(data, "in-use"), "w");
+    writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, "1");
+    // A minute at most.
+    for (let i = 0; i < 31; i++) await tick();
+    expect(await tick()).toEqual(["disk-read-only"]);
+    closeSync(open);
   });
 
   it("says that the disk fails when its folder does not answer, and comes back", async () => {

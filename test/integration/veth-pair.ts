@@ -1,6 +1,6 @@
 // A veth pair whose far end lives in its own network namespace: a mirror port to capture on, and a network that sends
 // into it. Needs root and iproute2; names are unique per process, so that several test runs do not meet.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 
 /** Why live tests cannot run here, or undefined. */
@@ -89,6 +89,29 @@ export class VethPair {
       }`;
     const command = ["netns", "exec", this.#namespace, process.execPath, "-e", script];
     execFileSync("ip", command, { input: JSON.stringify(timed), stdio: ["pipe", "ignore", "pipe"] });
+  }
+
+  /** The same beside whatever else goes on, without keeping a core busy: times are kept to a few milliseconds. */
+  async replayLater(frames: readonly { atUs: number; frame: Buffer }[]): Promise<void> {
+    const timed = frames.map(({ atUs, frame }) => [(atUs - frames[0]!.atUs) / 1000, frame.toString("hex")]);
+    const script = `const { PcapSession } = require(${JSON.stringify(BINDING)});
+      const session = new PcapSession();
+      session.open_live("${FAR_DEVICE}", "", 1 << 20, 65535, "", () => {}, false, 10, () => {}, false);
+      const frames = JSON.parse(require("node:fs").readFileSync(0));
+      const startMs = performance.now();
+      let next = 0;
+      const timer = setInterval(() => {
+        const passedMs = performance.now() - startMs;
+        for (; next < frames.length && frames[next][0] <= passedMs; next++) session.inject(Buffer.from(frames[next][1], "hex"));
+        if (next === frames.length) process.exit(0);
+      }, 5);`;
+    const command = ["netns", "exec", this.#namespace, process.execPath, "-e", script];
+    const child = spawn("ip", command, { stdio: ["pipe", "ignore", "inherit"] });
+    child.stdin.end(JSON.stringify(timed));
+    await new Promise<void>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`replay: exit code ${code}`))));
+    });
   }
 
   /** Makes the near end a port of a bridge, whose own interface sees the same frames. Returns its name. */

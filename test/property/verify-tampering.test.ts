@@ -20,6 +20,7 @@ import {
   swap,
   withTampered,
 } from "../fakes/signed-folder.js";
+import { authorityObstacle, TimeStampAuthority } from "../fakes/time-stamp-authority.js";
 
 const VERIFIERS: [string, NamedFiles][] = [
   [
@@ -40,14 +41,20 @@ const OFFSETS = 6;
 
 let folder: string;
 let files: string[];
+let authorities: string;
 let publicKey: KeyObject;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "sidetone-tamper-"));
-  await makeSignedFolder(folder);
+  const obstacle = authorityObstacle();
+  if (obstacle) console.log(`tampering without time stamps: ${obstacle}`);
+  authorities = mkdtempSync(join(tmpdir(), "sidetone-tamper-"));
+  await makeSignedFolder(folder, obstacle ? undefined : TimeStampAuthority.make(authorities));
   files = filesIn(folder);
   publicKey = createPublicKey(readFileSync(join(folder, "keys/device.pub")));
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => {
+  for (const path of [folder, authorities]) rmSync(path, { recursive: true, force: true });
+});
 
 /** A finding names the file itself, or the recording that it belongs to by its id. */
 function names(findings: readonly string[], file: string): boolean {

@@ -1,6 +1,6 @@
 // The engine's pipeline as a whole, driven with synthesised frames: calls, legs, bindings and counts as the call records
 // tell them.
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CallRecord, DiscardReason } from "../../device/contract/call-record.js";
 import type { Config } from "../../device/contract/config.js";
 import { DEFAULT_START_US } from "../fakes/call-options.js";
@@ -74,6 +74,23 @@ describe("a plain call", () => {
       expect(sides(records[0]!)[1]!.discarded).toBe(0);
     }
   });
+});
+
+it("writes what was admitted when no packet comes any more, though packet time stands still", () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  try {
+    const frames = makeCall().filter(({ atUs }) => atUs < DEFAULT_START_US + 3_000_000);
+    const { recorder } = new RecorderRun(folder, officeConfig()).feed(frames);
+    const { counters } = recorder.journal;
+    expect(counters["journal.records"]).toBe(0);
+    for (let ms = 0; ms < 500; ms += 100) {
+      vi.advanceTimersByTime(100);
+      recorder.idle(0);
+    }
+    expect(counters["journal.records"]).toBeGreaterThan(20);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe("media before the answer and after the end", () => {

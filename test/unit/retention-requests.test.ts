@@ -2,11 +2,17 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { generateIdentity } from "../../device/age/keys.js";
 import type { CallRecord } from "../../device/contract/call-record.js";
 import type { CallLogLine } from "../../device/contract/manifest.js";
+import { JournalWriter } from "../../device/journal/writer.js";
+import { JournalKeys } from "../../device/journal-keys.js";
+import { buildCallLogLine } from "../../device/seal/manifest.js";
+import { LOCKED_FOLDER, readLockedRun, writeLockedRun } from "../../device/store/locked-runs.js";
+import { makeKept, options, put } from "./journal/journal-kit.js";
 import { configOf, makeCalls, OTHER, RetentionBox } from "./retention-kit.js";
 import { problemsOf, readAudit } from "./store/audit-kit.js";
-import { CALLER, callFrom, filesOf, filesWith } from "./store/retention/deletion-kit.js";
+import { CALLER, callFrom, filesOf, filesWith, keep } from "./store/retention/deletion-kit.js";
 
 let box: RetentionBox;
 beforeEach(() => {
@@ -135,4 +141,61 @@ test("by order it goes once its minimum age has passed, or with the override, wh
     .filter(({ kind }) => kind === "deleted")
     .map(({ detail }) => detail["overridesMinimum"]);
   expect(overrides).toEqual([true, false]);
+});
+
+const RUN = "01KAJ5QX00ABCDEFGHJKMNPQRS";
+
+/** A run that this box cannot read any more, with its calls in the log as locking leaves them. */
+function lock(records: readonly CallRecord[]): string {
+  const folder = join(box.folder, LOCKED_FOLDER, RUN);
+  mkdirSync(folder, { recursive: true });
+  const key = new JournalKeys([generateIdentity().recipient.text]).make(folder)!;
+  const writer = new JournalWriter(options(folder, { key }));
+  for (const record of records) {
+    const one = writer.begin(record.id);
+    one.snapshot(record);
+    put(one, makeKept(0, 1));
+    one.end(record);
+    box.store.recordCall(buildCallLogLine({ ...record, noAudio: "journal-locked" }, undefined));
+  }
+  writer.flush();
+  writeLockedRun(folder, { run: RUN, device: "box", lockedAt: "", calls: records.map(({ id }) => id) });
+  return folder;
+}
+
+test("calls in a journal that the box cannot read go out of it one by one, held ones when the hold is lifted", async () => {
+  box.open(configOf());
+  const [mine, others, later] = [callFrom(10), callFrom(11, OTHER), callFrom(12)];
+  const folder = lock([mine, others, later]);
+  const { hold } = await box.ask("hold-add", { covers: { call: later.id }, reason: "court order 7" });
+  const early = await box.ask("erase", erasing(CALLER));
+  expect(early).toMatchObject({ recordings: 0, lines: 0, locked: 0, waiting: 2 });
+  expect(String(early["reasons"])).toMatch(/minimum age of 10 days.*held by/);
+  const late = await box.ask("erase", erasing(CALLER, { overridesMinimum: true }));
+  expect(late).toMatchObject({ recordings: 0, lines: 1, locked: 1, waiting: 1 });
+  expect(filesWith(folder, mine.sipCallIds[0]!)).toEqual([]);
+  expect(filesWith(folder, later.sipCallIds[0]!).length).toBe(1);
+  expect(readLockedRun(folder)!.calls).toEqual([others.id, later.id]);
+  await box.ask("hold-remove", { id: hold, reason: "case closed" });
+  expect(filesWith(box.folder, CALLER, CALLER.slice(3))).toEqual([]);
+  expect(filesWith(folder, OTHER).length).toBe(1);
+  expect(readLockedRun(folder)!.calls).toEqual([others.id]);
+  await box.ask("erase", erasing(OTHER, { overridesMinimum: true }));
+  expect(existsSync(folder)).toBe(false);
+  expect(problemsOf(box.folder)).toEqual([]);
+});
+
+test("who passed a call on, and to whom it was passed, is found as its parties are", async () => {
+  box.open(configOf({}));
+  const diverted = callFrom(0, OTHER, {
+    events: [{ atUs: 0, kind: "diverted", detail: { by: "0301234567", reason: "" } }],
+  });
+  const passed = callFrom(1, OTHER, { events: [{ atUs: 0, kind: "transfer", detail: { kind: "refer", to: CALLER } }] });
+  const named = callFrom(2, OTHER);
+  named.parties[0].name = "030 / 1234567";
+  const foreign = callFrom(3, OTHER, { events: [{ atUs: 0, kind: "hold", detail: { by: 1 } }] });
+  for (const call of [diverted, passed, named, foreign]) await keep(box.store, call);
+  expect(await box.ask("erase", erasing(CALLER))).toMatchObject({ recordings: 3, waiting: 0 });
+  expect(filesOf(box.folder, foreign.id)).toEqual([".json", ".wav"]);
+  expect(filesWith(box.folder, CALLER, "0301234567", "030 / 1234567")).toEqual([]);
 });

@@ -76,9 +76,9 @@ export class OpenBook {
     return undefined;
   }
 
-  /** Every recording, the oldest day first. */
-  *recordings(): Generator<StoredRecording, void> {
-    for (const day of recordingDays(this.paths, "oldest")) yield* this.recordingsOn(day);
+  /** Every recording, or those of days ("2026/11/21") that are wanted; the oldest day first. */
+  *recordings(isWanted: (day: string) => boolean = () => true): Generator<StoredRecording, void> {
+    for (const day of recordingDays(this.paths, "oldest")) if (isWanted(day)) yield* this.recordingsOn(day);
   }
 
   *recordingsOn(day: string): Generator<StoredRecording, void> {

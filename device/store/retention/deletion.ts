@@ -106,6 +106,7 @@ export class RecordingDeletion {
         const items = orders.slice(at, at + MAX_BATCH).flatMap((order) => this.#itemOf(order));
         if (items.length === 0) continue;
         await this.#announce(items);
+        this.#begun = items;
         await this.#carryOut();
         gone.push(...items.map(({ tombstone }) => tombstone));
       }
@@ -130,7 +131,7 @@ export class RecordingDeletion {
     return [{ ...signed, day, isIntended: false, isCertified: false }];
   }
 
-  async #announce(items: Item[]): Promise<void> {
+  async #announce(items: readonly Item[]): Promise<void> {
     const deletions = items.map(({ day, line }) => ({ day, tombstone: line.toString("utf8") }));
     const text = `${JSON.stringify({ schema: DELETING_SCHEMA, deletions })}\n`;
     const folder = this.#paths.retentionFolder;
@@ -139,15 +140,13 @@ export class RecordingDeletion {
     await this.#files.write(temporary, Buffer.from(text, "utf8"));
     await this.#files.sync(temporary);
     await this.#files.rename(temporary, this.#paths.deletingFile);
-    // The next start would find it: from here on there is no way back.
-    this.#begun = items;
+    await this.#files.sync(folder);
   }
 
-  /** What is begun: the end of step 1 and all others. */
+  /** Steps 2 to 7 of what is begun. */
   async #carryOut(): Promise<void> {
     const items = this.#begun;
     if (items.length === 0) return;
-    await this.#files.sync(this.#paths.retentionFolder);
     for (const item of items) {
       if (item.isIntended) continue;
       this.#enter("deleting", item.tombstone, { tombstone: item.sha256, ...describe(item.tombstone) });

@@ -122,6 +122,7 @@ export class Disposal {
       request: erasure.id,
       recordings: settled.recordings,
       lines: settled.lines,
+      ...(settled.locked > 0 && { lockedCalls: settled.locked }),
       waiting: waiting.length,
     };
     store.audit.append({ kind: "erasure", actor: "service", detail });

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type CallId, isCallId, type TimeUs } from "../../base/ids.js";
-import type { NumberRules } from "../../call/numbers.js";
+import { comparableNumber, type NumberRules } from "../../call/numbers.js";
 import { registerKey } from "../../consent/register-line.js";
 import type { CallLogLine, Manifest, ManifestRetention } from "../../contract/manifest.js";
 import { type RecordingPaths, TOMBSTONE_SUFFIX } from "../recording-paths.js";
@@ -15,7 +15,10 @@ export interface CallFacts {
   id: CallId;
   startedAtUs: TimeUs;
   endedAtUs: TimeUs;
-  /** Numbers and user parts of everybody who was there, in the form in which they are compared. */
+  /**
+   * Numbers and user parts of everybody who was there, who passed the call on before it came here or to whom it was
+   * transferred, in the form in which they are compared.
+   */
   people: ReadonlySet<string>;
 }
 
@@ -84,19 +87,33 @@ export function readRecording(
 /** Of a manifest or a line of the call log; undefined when it says nothing that can be read. */
 export function factsOf(
   id: CallId,
-  { startedAt, endedAt, parties }: Pick<Manifest | CallLogLine, "startedAt" | "endedAt" | "parties">,
+  call: Pick<Manifest | CallLogLine, "startedAt" | "endedAt" | "parties"> & { events?: unknown },
   numbers: NumberRules,
 ): CallFacts | undefined {
-  const [startedAtUs, endedAtUs] = [Date.parse(startedAt) * 1000, Date.parse(endedAt) * 1000];
-  if (!Number.isFinite(startedAtUs) || !Number.isFinite(endedAtUs) || !Array.isArray(parties)) return undefined;
-  const people = new Set<string>();
-  for (const party of parties as { number?: unknown; uri?: unknown }[]) {
-    for (const text of [party?.number, userOf(party?.uri)]) {
-      const key = typeof text === "string" ? registerKey(text, numbers) : "";
-      if (key !== "") people.add(key);
-    }
+  const [startedAtUs, endedAtUs] = [Date.parse(call.startedAt) * 1000, Date.parse(call.endedAt) * 1000];
+  if (!Number.isFinite(startedAtUs) || !Number.isFinite(endedAtUs) || !Array.isArray(call.parties)) return undefined;
+  return { id, startedAtUs, endedAtUs, people: peopleOf(call, numbers) };
+}
+
+/** Everybody whom a manifest, a line of the call log or a call record names, whatever stands in it. */
+export function peopleOf(call: { parties: unknown; events?: unknown }, numbers: NumberRules): Set<string> {
+  const texts: unknown[] = [];
+  for (const party of listIn(call.parties)) {
+    texts.push(party["number"], userOf(party["uri"]));
+    // A display name is a person's, or once more the number.
+    if (typeof party["name"] === "string") texts.push(comparableNumber(party["name"], numbers));
   }
-  return { id, startedAtUs, endedAtUs, people };
+  for (const { kind, detail } of listIn(call.events)) {
+    const named = typeof detail === "object" && detail !== null ? (detail as Record<string, unknown>) : {};
+    if (kind === "diverted") texts.push(named["by"]);
+    if (kind === "transfer") texts.push(named["to"]);
+  }
+  const keys = texts.map((text) => (typeof text === "string" ? registerKey(text, numbers) : ""));
+  return new Set(keys.filter((key) => key !== ""));
+}
+
+function listIn(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === "object" && one !== null) : [];
 }
 
 /** The user part of a SIP address, decoded as far as it can be. */

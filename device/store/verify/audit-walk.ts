@@ -9,8 +9,8 @@ import { AUDIT_PROBLEM_TEXT, type AuditProblem, type AuditProblemKind, ChainChec
 import { parseLine } from "../signed-line.js";
 import type { FindingKind, Findings } from "./findings.js";
 
-/** Takes what the chain says, entry by entry; true = it was about one more recording. */
-export type EntryTaker = (entry: AuditEntry) => boolean;
+/** Takes what the chain says, entry by entry, with its line; true = it was about one more recording. */
+export type EntryTaker = (entry: AuditEntry, line: Buffer) => boolean;
 
 const NEWLINE = 0x0a;
 
@@ -116,7 +116,7 @@ export class AuditWalk {
       if (entry === undefined) continue;
       this.#end = { seq: entry.seq, sha256: "" };
       if (entry.kind === "lost") this.lost += Number(entry.detail["entries"] ?? 0);
-      yield this.#take(entry);
+      yield this.#take(entry, line.bytes);
     }
     // The generator goes on counting behind each line.
     if (last !== undefined) this.#offset = last.offset;

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type CallId, isCallId } from "../../base/ids.js";
 import { isSignedLine, parseLine } from "../signed-line.js";
+import { STAMP_FILE } from "./anchors.js";
 import { trailHash } from "./entered-files.js";
 import type { Findings } from "./findings.js";
 
@@ -19,6 +20,7 @@ const CONTENT: Readonly<Record<string, RegExp>> = {
   calls: /^(?:\d{4}-\d\d-\d\d\.jsonl|\d{4}-\d\d-\d\d\.jsonl(?:\.\d+)?\.partial)$/,
   keys: /^(?:device\.key|device\.pub|tokens\.json|tokens\.json\.next|lock|[a-z.]+(?:\.\d+)?\.partial)$/,
   registers: /^(?:consent\.jsonl|agents\.jsonl|lock|[a-z.]+(?:\.\d+)?\.partial)$/,
+  stamps: STAMP_FILE,
   retention: /^(?:holds\.json|terms\.jsonl|deleting\.json|clock\.json|erasures\.json|[a-z.]+(?:\.\d+)?\.partial)$/,
 };
 

@@ -1,11 +1,12 @@
 // Verifies a whole data folder with the public key alone: every recording against its manifest, the manifests among each other,
 // both against the audit chain, and every other file against what the chain knows of it. One pass in small memory; reads beside
 // a running service. Never writes. host/verify/ does the same from the documented format, independent of this.
-import type { KeyObject } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { AuditEntry } from "../../contract/audit.js";
 import { RecordingPaths } from "../recording-paths.js";
+import { AnchorCheck, type AnchorLine } from "./anchors.js";
 import { AuditWalk } from "./audit-walk.js";
 import {
   type ChainHead,
@@ -33,6 +34,10 @@ export interface Verification {
     audioBytes: number;
     tombstones: number;
     auditEntries: number;
+    /** In `stamps/`. */
+    stamps: number;
+    /** Statements that were given. */
+    anchors: number;
   };
   /** The first ones. */
   findings: Finding[];
@@ -45,6 +50,10 @@ export interface Verification {
 export interface VerifyOptions {
   dataFolder: string;
   publicKey: KeyObject;
+  /** Statements of the chains' heads that were kept elsewhere. */
+  anchors?: readonly AnchorLine[];
+  /** Who vouches for time stamps; without them that is not checked. */
+  authorities?: readonly X509Certificate[] | undefined;
   /** Recordings looked at, bytes of audio read. */
   onProgress?(recordings: number, bytes: number): void;
 }
@@ -67,6 +76,7 @@ class DataFolderCheck {
   readonly #recorded = new Entered<FoundManifest>();
   readonly #deleted = new Entered<string>();
   readonly #files: EnteredFiles;
+  readonly #anchors: AnchorCheck;
   readonly #trails: string[] = [];
   readonly #isOpen: boolean;
   readonly #audit: AuditWalk;
@@ -75,11 +85,14 @@ class DataFolderCheck {
 
   constructor(options: VerifyOptions) {
     this.#options = options;
-    const { dataFolder, publicKey, onProgress } = options;
+    const { dataFolder, publicKey, onProgress, anchors: lines = [], authorities: trusted } = options;
     this.#isOpen = existsSync(join(dataFolder, "lock"));
-    this.#links = new ChainLinks(readChainHead(dataFolder)?.next.map(({ sha256 }) => sha256));
+    // First, because what they name was there before.
+    this.#anchors = new AnchorCheck({ dataFolder, publicKey, lines, trusted }, this.#findings);
+    const next = readChainHead(dataFolder)?.next.map(({ sha256 }) => sha256) ?? [];
+    this.#links = new ChainLinks([...next, ...this.#anchors.manifests]);
     this.#files = new EnteredFiles(dataFolder);
-    this.#audit = new AuditWalk(dataFolder, publicKey, (entry) => this.#take(entry));
+    this.#audit = new AuditWalk(dataFolder, publicKey, (entry, line) => this.#take(entry, line));
     this.#walk = new RecordingsWalk({
       dataFolder,
       publicKey,
@@ -104,6 +117,7 @@ class DataFolderCheck {
     this.#settle();
     this.#audit.finish(findings, this.#isOpen);
     this.#files.finish(findings, this.#isOpen);
+    this.#anchors.finish((sha256) => this.#links.find(sha256) !== undefined, this.#audit.lost, this.#isOpen);
     checkConfigurationTrail(dataFolder, this.#trails, findings, this.#isOpen);
     checkCarried(dataFolder, publicKey, findings);
     checkContent(dataFolder, findings, (file) => this.#isOpen || this.#files.has(file));
@@ -118,6 +132,8 @@ class DataFolderCheck {
         audioBytes: this.#walk.audioBytes,
         tombstones: this.#walk.tombstones,
         auditEntries: this.#audit.entries,
+        stamps: this.#anchors.stamps,
+        anchors: this.#anchors.anchors,
       },
       findings: findings.list,
       findingCount: findings.count,
@@ -127,9 +143,10 @@ class DataFolderCheck {
   }
 
   /** True when it was about one more recording. */
-  #take(entry: AuditEntry): boolean {
+  #take(entry: AuditEntry, line: Buffer): boolean {
     const { kind, seq, at, call, detail } = entry;
     this.#files.take(entry);
+    this.#anchors.take(entry, line);
     if (kind === "configuration") {
       this.#trails.push(String(detail["sha256"]));
       if (this.#trails.length > MAX_TRAILS) this.#trails.shift();

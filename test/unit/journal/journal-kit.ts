@@ -210,6 +210,11 @@ export class FakeDisk implements FileOperations {
     return nodeFileOperations.writevSync(fd, [bytes], position);
   }
 
+  readSync(fd: number, target: Buffer, at: number, length: number, position: number): number {
+    this.#mayFail();
+    return nodeFileOperations.readSync(fd, target, at, length, position);
+  }
+
   fdatasync(fd: number, done: (error: Error | null) => void): void {
     this.syncedFds.push(fd);
     const error = this.syncFailure === "" ? null : diskError(this.syncFailure);
@@ -219,10 +224,6 @@ export class FakeDisk implements FileOperations {
 
   finishSyncs(): void {
     for (const finish of this.heldSyncs.splice(0)) finish();
-  }
-
-  readSync(fd: number, target: Buffer, at: number, length: number, position: number): number {
-    return nodeFileOperations.readSync(fd, target, at, length, position);
   }
 
   closeSync(fd: number): void {

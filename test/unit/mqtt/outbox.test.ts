@@ -11,16 +11,16 @@ import {
 /** A broker that acknowledges when it is told to. */
 class Broker {
   readonly taken: OutgoingMessage[] = [];
-  private readonly open: (() => void)[] = [];
-  publish = (message: OutgoingMessage, done: () => void) => {
+  private readonly open: ((isTaken: boolean) => void)[] = [];
+  publish = (message: OutgoingMessage, done: (isTaken: boolean) => void) => {
     this.taken.push(message);
     this.open.push(done);
   };
   get unacknowledged() {
     return this.open.length;
   }
-  acknowledge(): void {
-    this.open.shift()!();
+  acknowledge(isTaken = true): void {
+    this.open.shift()!(isTaken);
   }
   acknowledgeAll(): void {
     while (this.open.length > 0) this.acknowledge();
@@ -51,6 +51,21 @@ describe("Outbox", () => {
     outbox.setState("b", "4");
     outbox.open();
     expect(broker.payloads).toEqual(["2", "1", "3", "2", "4"]);
+  });
+
+  it("says of a state that the broker has it, when it has, and not of one that it refused or that another replaced", () => {
+    const broker = new Broker();
+    const outbox = new Outbox(broker.publish);
+    const taken: string[] = [];
+    const set = (payload: string): void => outbox.setState("a", payload, () => taken.push(payload));
+    set("1");
+    set("2");
+    outbox.open();
+    broker.acknowledge(false);
+    expect(taken).toEqual([]);
+    outbox.open();
+    broker.acknowledge();
+    expect([broker.payloads, taken]).toEqual([["2", "2"], ["2"]]);
   });
 
   it("keeps the newest events and responses while the broker is away, and counts the others", () => {

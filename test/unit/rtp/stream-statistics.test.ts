@@ -23,11 +23,11 @@ describe("StreamStatistics", () => {
     expect(feed(statistics, [10, 11, 13, 12, 12, 13, 30, 14])).toEqual([
       Arrival.inOrder,
       Arrival.inOrder,
-      Arrival.inOrder,
+      Arrival.gap,
       Arrival.reordered,
       Arrival.duplicate,
       Arrival.duplicate,
-      Arrival.inOrder,
+      Arrival.gap,
       Arrival.late, // 16 packets of 20 ms behind, window 200 ms
     ]);
     expect([statistics.received, statistics.lost, statistics.duplicates, statistics.lateCount]).toEqual([6, 15, 2, 1]);

@@ -8,6 +8,8 @@ import { buildCallLogLine } from "../../../device/seal/manifest.js";
 import { auditFolder, listAuditFiles, parseEntry, readLines } from "../../../device/store/audit-files.js";
 import type { WitnessedFile } from "../../../device/store/file-witness.js";
 import { RecordingStore } from "../../../device/store/recordings.js";
+import { chooseKey } from "../../../device/store/verify/key-choice.js";
+import { verifyDataFolder } from "../../../device/store/verify/verify.js";
 import { callOf, makeFolder, removeFolder } from "./store-kit.js";
 
 let folder: string;
@@ -102,4 +104,16 @@ test("what cannot be read keeps nobody from recording", () => {
   mkdirSync(join(folder, "registers/consent.jsonl"), { recursive: true });
   run((store) => log(store, 1));
   expect(witnessed().at(-1)).toEqual([stateOf(DAY)]);
+});
+
+test("what somebody else has entered of a file is put right, however short the run", () => {
+  mkdirSync(join(folder, "registers"), { recursive: true });
+  const file = "registers/consent.jsonl";
+  writeFileSync(join(folder, file), "changed by a command, and by hand since\n");
+  // What the command left in the spool says what it wrote.
+  const sha256 = createHash("sha256").update("changed by a command\n").digest("hex");
+  run((store) => store.audit.append({ kind: "register", actor: "cli root", detail: { file, before: "", sha256 } }));
+  expect(witnessed().at(-1)).toEqual([stateOf(file)]);
+  const { findings } = verifyDataFolder({ dataFolder: folder, publicKey: chooseKey(folder) });
+  expect(findings).toEqual([]);
 });

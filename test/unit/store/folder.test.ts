@@ -6,6 +6,8 @@ import { buildCallLogLine } from "../../../device/seal/manifest.js";
 import { CallLog } from "../../../device/store/call-log.js";
 import { openDeviceKey } from "../../../device/store/device-key.js";
 import { FolderLock } from "../../../device/store/folder-lock.js";
+import { openPatiently } from "../../../device/store/patient-open.js";
+import { ownHolder } from "../../../device/store/process-holder.js";
 import { isoDay } from "../../../device/store/recording-paths.js";
 import { callOf, filesBelow, makeFolder, removeFolder, START_US } from "./store-kit.js";
 
@@ -39,6 +41,33 @@ test.each([
 test.each(["", "{", "null", '{"pid":-1,"startedAt":""}'])("a lock that says nothing (%j) is taken over", (text) => {
   writeFileSync(lockFile(), text);
   FolderLock.take(folder).release();
+});
+
+test("a lock says whether a command has it; one that says nothing is a service's", () => {
+  expect(FolderLock.holder(folder)).toBeUndefined();
+  const lock = FolderLock.take(folder, "command");
+  expect(FolderLock.holder(folder)).toBe("command");
+  expect(() => FolderLock.take(folder)).toThrow(/in use by a command/);
+  lock.release();
+  const { pid, startedAt } = ownHolder();
+  writeFileSync(lockFile(), JSON.stringify({ pid, startedAt }));
+  expect(FolderLock.holder(folder)).toBe("service");
+});
+
+test("a service waits for a command, says so once, and neither for ever nor for another service", async () => {
+  let waits = 0;
+  const open = (waitMs = 10_000) =>
+    openPatiently(folder, () => FolderLock.take(folder), { onWait: () => waits++, waitMs });
+  const command = FolderLock.take(folder, "command");
+  setTimeout(() => command.release(), 250);
+  const service = await open();
+  expect([FolderLock.holder(folder), waits]).toEqual(["service", 1]);
+  await expect(open()).rejects.toMatchObject({ code: "data-in-use" });
+  service.release();
+  const stuck = FolderLock.take(folder, "command");
+  await expect(open(150)).rejects.toMatchObject({ code: "data-in-use" });
+  stuck.release();
+  expect(waits).toBe(2);
 });
 
 test("a lock that another process has taken meanwhile is not given back", () => {

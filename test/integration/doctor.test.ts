@@ -1,0 +1,149 @@
+// The SPAN doctor on a real mirror port: capture ports of namespaces that show a sound mirror, or one with a made fault. Each
+// fault is named, with its remedy and exit code; a sound mirror passes. All at once, for they mostly wait.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SpanReport } from "../../device/contract/span.js";
+import { type CallOptions, DEFAULT_START_US } from "../fakes/call-options.js";
+import { mirrored } from "../fakes/mirror.js";
+import { makeCall } from "../fakes/office-call.js";
+import { makeFolder, type ProgramResult, RunningProgram, removeFolder, runProgram } from "../fakes/program.js";
+import { faultsOf, figureOf } from "../fakes/span-look.js";
+import { mergeCalls, type TimedFrame } from "../fakes/timed-frames.js";
+import { overTls } from "../fakes/tls-call.js";
+import { liveTestObstacle, VethPair } from "./veth-pair.js";
+
+const obstacle =
+  liveTestObstacle() ?? (spawnSync("ethtool", ["--version"]).error ? "ethtool is not installed" : undefined);
+if (obstacle) console.log(`skipped: doctor on a mirror port: ${obstacle}`);
+
+const CALL_MS = 3000;
+
+function office(options: CallOptions = {}, count = 2): TimedFrame[] {
+  const calls = Array.from({ length: count }, (_, n) =>
+    makeCall({
+      durationMs: CALL_MS,
+      ringMs: 200,
+      ...options,
+      callId: `mirror-${n}@office.example`,
+      startUs: DEFAULT_START_US + n * 150_000,
+      caller: { address: `198.51.100.${20 + n}`, ...options.caller },
+      callee: { address: `10.0.0.${7 + n}`, ...options.callee },
+    }),
+  );
+  return mergeCalls(...calls);
+}
+
+interface Scene {
+  name: string;
+  frames(): TimedFrame[] | Promise<TimedFrame[]>;
+  faults: string[];
+  agents?: string;
+  prepare?(veth: VethPair): void;
+  /** A service looks at the mirror as well, and is asked. */
+  hasService?: true;
+}
+
+const begun =
+  (word: string) =>
+  (stderr: string): true | undefined =>
+    stderr.includes(word) ? true : undefined;
+
+const SDES = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+
+const SCENES: Scene[] = [
+  { name: "sound", frames: () => office({}, 4), faults: [], hasService: true },
+  {
+    name: "one way",
+    frames: () => office().filter(({ kind, from }) => kind === "sip" || from === "callee"),
+    faults: ["media-directions: media-one-way"],
+  },
+  { name: "twice", frames: () => mirrored(office(), { kinds: ["same"] }), faults: ["copies: copies-same"] },
+  { name: "routed", frames: () => mirrored(office(), { kinds: ["ttl"] }), faults: ["copies: copies-routed"] },
+  { name: "two VLANs", frames: () => mirrored(office(), { kinds: ["vlan"] }), faults: ["copies: copies-vlan"] },
+  {
+    name: "SRTP",
+    frames: () => office({ sdpLines: { caller: [SDES], callee: [SDES] } }),
+    faults: ["media-encrypted: media-encrypted"],
+  },
+  { name: "TLS", frames: () => overTls(office({}, 1)), faults: ["sip-encrypted: sip-tls"] },
+  { name: "wrong agents", frames: () => office(), agents: "10.9.0.0/24", faults: ["agents: agents-not-found"] },
+  {
+    name: "elsewhere",
+    frames: () => office().filter(({ kind }) => kind === "sip"),
+    faults: ["media: media-elsewhere"],
+  },
+  {
+    name: "address",
+    frames: () => office(),
+    prepare: (veth) => {
+      spawnSync("ip", ["address", "add", "198.18.77.9/24", "dev", veth.near]);
+    },
+    faults: ["address: capture-port-address"],
+  },
+];
+
+describe.skipIf(obstacle !== undefined)("the doctor on a mirror port", () => {
+  const folder = makeFolder();
+  const veths: VethPair[] = [];
+  let asked: ProgramResult | undefined;
+  let afterwards: ProgramResult | undefined;
+  const found = new Map<string, { report: SpanReport; exitCode: number | null; stderr: string }>();
+
+  beforeAll(async () => {
+    await Promise.all(SCENES.map((scene, n) => play(scene, n)));
+  }, 90_000);
+  afterAll(() => {
+    for (const veth of veths) veth.remove();
+    removeFolder(folder);
+  });
+
+  async function play(scene: Scene, n: number): Promise<void> {
+    const { name, frames, agents = "10.0.0.0/24", prepare } = scene;
+    const veth = new VethPair(`d${n}`);
+    veths.push(veth);
+    veth.create();
+    // What an installer does; drivers differ in what they begin with.
+    spawnSync("ethtool", ["-K", veth.near, "gro", "off", "lro", "off"]);
+    prepare?.(veth);
+    const args = ["doctor", "--interface", veth.near, "--for", "60", "--agents", agents, "--json", "--data", folder];
+    const doctor = new RunningProgram(args, { timeoutMs: 80_000 });
+    await doctor.waitFor("the doctor's word", begun("looking at"), 60_000);
+    const data = join(folder, String(n));
+    const service =
+      scene.hasService && new RunningProgram(["--interface", veth.near, "--agents", agents, "--data", data]);
+    await service?.waitFor("capture", begun("capturing"), 60_000);
+    await veth.replayLater(await frames());
+    if (service) {
+      asked = await runProgram(["doctor", "--json", "--data", data]);
+      await service.stop();
+      afterwards = await runProgram(["doctor", "--data", data]);
+    }
+    doctor.child.kill("SIGINT");
+    const exitCode = await doctor.ended;
+    found.set(name, { report: JSON.parse(doctor.stdout || "null"), exitCode, stderr: doctor.stderr });
+  }
+
+  it.each(SCENES)("$name", ({ name, faults }) => {
+    const { report, exitCode, stderr } = found.get(name)!;
+    expect(stderr).toMatch(/^sidetoned: looking at \S+ for 60 s: place a call of a few seconds now\n$/);
+    expect(faultsOf(report)).toEqual(faults);
+    expect(exitCode).toBe(report.state === "fail" ? 5 : 0);
+    if (name !== "sound") return;
+    // The machine's own clock is not the mirror's.
+    const others = report.checks.filter(({ id, state }) => state !== "pass" && id !== "clock");
+    expect(others).toEqual([]);
+  });
+
+  it("says the same out of a running service", () => {
+    const report = JSON.parse(asked!.stdout) as SpanReport;
+    expect([faultsOf(report), asked!.stderr, asked!.exitCode]).toEqual([[], "", 0]);
+    expect(report.checks.filter(({ state, id }) => state !== "pass" && id !== "clock")).toEqual([]);
+    expect(figureOf(report, "media-directions")).toBe("both in 4 calls");
+  });
+
+  it("says in one line that no service runs", () => {
+    expect(afterwards!.exitCode).toBe(2);
+    expect(afterwards!.stderr).toMatch(/^sidetoned: no service runs on \S+: start it, [^\n]+\n$/);
+  });
+});
