@@ -9,6 +9,7 @@ import { type Identity, requireRecipient } from "./age/keys.js";
 import { AgeFileError, decryptAge } from "./age/reader.js";
 import { SidetoneError } from "./base/errors.js";
 import { JOURNAL_KEY_BYTES } from "./journal/block-cipher.js";
+import { encryptionFault } from "./seal/encrypted-file.js";
 import { storageFault } from "./seal/storage-fault.js";
 import { replaceDurably } from "./store/durable-file.js";
 
@@ -36,13 +37,13 @@ export class JournalKeys {
 
   /**
    * A new key for the run in `folder`, which exists; undefined when journals are not sealed. The wrapped key is durable when
-   * this returns: nothing is written that nobody could open. Throws SidetoneError `data-unwritable`.
+   * this returns: nothing is written that nobody could open. Throws SidetoneError `data-unwritable` or `encryption-failed`.
    */
   make(folder: string): Buffer | undefined {
     if (this.#recipients.length === 0) return undefined;
     const key = randomBytes(JOURNAL_KEY_BYTES);
     const content: JournalKeyFile = { schema: KEY_SCHEMA, run: basename(folder), key: key.toString("hex") };
-    const wrapped = encryptAge(Buffer.from(JSON.stringify(content)), this.#recipients.map(requireRecipient));
+    const wrapped = this.#wrap(content);
     try {
       replaceDurably(join(folder, KEY_FILE), wrapped, KEY_MODE);
     } catch (error) {
@@ -50,6 +51,14 @@ export class JournalKeys {
     }
     this.#keys.set(folder, key);
     return key;
+  }
+
+  #wrap(content: JournalKeyFile): Uint8Array {
+    try {
+      return encryptAge(Buffer.from(JSON.stringify(content)), this.#recipients.map(requireRecipient));
+    } catch (error) {
+      throw encryptionFault(error);
+    }
   }
 
   /** Undefined when the run's journal is not sealed, or its key was another process's. */

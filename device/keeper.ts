@@ -1,10 +1,12 @@
 // Keeps finished calls: seals those with audio, publishes them, logs every call. One owner for "is this call stored",
 // used for calls that just ended and for recovered ones alike. What the disk refuses waits and is tried again (keep-queue.ts).
+import { SidetoneError } from "./base/errors.js";
 import type { Logger } from "./base/logger.js";
 import type { AlarmDesk } from "./contract/alarms.js";
 import type { CallRecord } from "./contract/call-record.js";
 import type { JournalPosition } from "./contract/engine-messages.js";
 import type { CallLogLine } from "./contract/manifest.js";
+import type { JournalWatch } from "./journal-watch.js";
 import { KeepQueue, type Outcome } from "./keep-queue.js";
 import { buildCallLogLine } from "./seal/manifest.js";
 import type { SealPool } from "./seal/pool.js";
@@ -23,6 +25,12 @@ export interface JournalPlace {
   key?: Uint8Array | undefined;
 }
 
+/** Of a running box. */
+export interface KeeperWatches {
+  alarms?: AlarmDesk;
+  journalWatch?: JournalWatch;
+}
+
 export class CallKeeper {
   readonly lines: CallLogLine[] = [];
   /** Lines beyond the limit: they are in the call log only. */
@@ -36,6 +44,7 @@ export class CallKeeper {
   private readonly recipients: readonly string[];
   private readonly pending = new Set<Promise<Outcome>>();
   private readonly alarms: AlarmDesk | undefined;
+  private readonly journalWatch: JournalWatch | undefined;
   /** Absent: what cannot be stored stays in the journal for the next start. */
   private readonly queue: KeepQueue | undefined;
 
@@ -49,8 +58,9 @@ export class CallKeeper {
     logger: Logger,
     maxLines: number,
     recipients: readonly string[] = [],
-    alarms?: AlarmDesk,
+    { alarms, journalWatch }: KeeperWatches = {},
   ) {
+    this.journalWatch = journalWatch;
     this.maxLines = maxLines;
     this.recipients = recipients;
     this.store = store;
@@ -130,6 +140,8 @@ export class CallKeeper {
       // What was sealed and could not be published takes room that the disk may not have.
       await this.store.discard(record);
       if (!this.queue) this.failures++;
+      if (error instanceof SidetoneError && error.code === "encryption-failed")
+        this.alarms?.raise("encryption-failed", { reason: message });
       const then = this.queue ? "its journal is kept, and it is tried again" : "its journal is kept for the next start";
       this.logger.error(`a recording could not be stored; ${then}`, { id: record.id, message });
       return REFUSED_BY_DISK.test(message) ? "disk" : "fault";
@@ -181,6 +193,8 @@ export class CallKeeper {
       ...(this.recipients.length > 0 && { recipients: this.recipients }),
     });
     this.sealCpuUs += outcome.cpuUs;
+    this.alarms?.clear("encryption-failed");
+    if (outcome.sealed.warnings.some(({ code }) => code === "journal-damaged")) this.journalWatch?.noteRecording();
     if (outcome.sealed.kind === "no-audio") {
       const { reason, warnings } = outcome.sealed;
       this.log(

@@ -5,6 +5,7 @@ import type { Logger } from "./base/logger.js";
 import type { CallRecord } from "./contract/call-record.js";
 import { CallReader } from "./journal/reader.js";
 import { type RecoveredCall, type RecoveredRun, recoverRun, removeRun } from "./journal/recovery.js";
+import type { JournalWatch } from "./journal-watch.js";
 import type { CallKeeper, JournalPlace } from "./keeper.js";
 import { completeRecovered } from "./seal/recovered.js";
 
@@ -16,12 +17,15 @@ export interface RecoveryOptions {
   logger: Logger;
   /** The run's key, where its journal is sealed. */
   key?: Uint8Array | undefined;
+  /** Is told of damage; of a running box. */
+  journalWatch?: JournalWatch | undefined;
   /** Puts aside what is sealed with a key that is not here. */
   lock(folder: string, run: RecoveredRun): void;
 }
 
 export async function recoverOldRun(folder: string, options: RecoveryOptions): Promise<void> {
   const run = recoverRun(folder);
+  options.journalWatch?.noteBlocks(run.damagedBlocks);
   if (run.isSealed && options.key === undefined) options.lock(folder, run);
   else if ((await keepCalls(folder, run, options)) === 0) removeRun(folder);
 }
@@ -30,7 +34,7 @@ export async function recoverOldRun(folder: string, options: RecoveryOptions): P
 export async function keepCalls(
   folder: string,
   run: RecoveredRun,
-  { keeper, logger, key }: Omit<RecoveryOptions, "lock">,
+  { keeper, logger, key, journalWatch }: Omit<RecoveryOptions, "lock">,
 ): Promise<number> {
   if (run.damagedBlocks > 0)
     logger.warn("the journal holds damaged blocks; the rest of it is used", { blocks: run.damagedBlocks });
@@ -39,7 +43,9 @@ export async function keepCalls(
   for (let i = 0; i < run.calls.length; i += BATCH) {
     const batch = run.calls.slice(i, i + BATCH);
     for (const call of batch) if (!call.ended) unfinished.push(call.id);
-    const kept = await Promise.all(batch.map((call) => recoverCall({ folder, key }, call, keeper, logger)));
+    const kept = await Promise.all(
+      batch.map((call) => recoverCall({ folder, key }, call, { keeper, logger, journalWatch })),
+    );
     failed += kept.filter((ok) => !ok).length;
   }
   if (unfinished.length > 0)
@@ -49,7 +55,11 @@ export async function keepCalls(
 
 type Run = Pick<JournalPlace, "folder" | "key">;
 
-async function recoverCall(run: Run, call: RecoveredCall, keeper: CallKeeper, logger: Logger): Promise<boolean> {
+async function recoverCall(
+  run: Run,
+  call: RecoveredCall,
+  { keeper, logger, journalWatch }: Omit<RecoveryOptions, "lock" | "key">,
+): Promise<boolean> {
   const record = recordOf(run, call);
   // A half whose audio is in the journal of the call that it belongs to.
   if (record?.absorbedBy !== undefined) return true;
@@ -61,6 +71,7 @@ async function recoverCall(run: Run, call: RecoveredCall, keeper: CallKeeper, lo
       id: call.id,
       folder: run.folder,
     });
+    journalWatch?.noteUnreadable();
     return false;
   }
   return keeper.recover(record, { ...run, position: call.position });

@@ -24,8 +24,10 @@ import { Faces } from "./faces.js";
 import { FileWatch } from "./file-watch.js";
 import { AlarmBook, type AlarmBookState } from "./health/alarms.js";
 import { ClockWatch } from "./health/clock-watch.js";
+import { IntegrityWatch, verifyInProcess } from "./integrity-watch.js";
 import { listRuns, makeRun } from "./journal/recovery.js";
 import { JournalKeys } from "./journal-keys.js";
+import { JournalWatch } from "./journal-watch.js";
 import { CallKeeper } from "./keeper.js";
 import { lockRun } from "./locked-runs.js";
 import { recoverOldRun } from "./recovery.js";
@@ -98,6 +100,9 @@ export class Service {
   private readonly disk: DiskKeeper | undefined;
   /** Of a running box: a captured file has the times of whoever captured it. */
   private readonly clock: ClockWatch | undefined;
+  private readonly journalWatch: JournalWatch;
+  /** Of a running box. */
+  private readonly integrity: IntegrityWatch | undefined;
   /** Of a running box. */
   private readonly span: SpanKeeper | undefined;
   private faces: Faces | undefined;
@@ -134,6 +139,8 @@ export class Service {
     const isLive = options.capture.kind === "live";
     this.disk = isLive ? this.openDisk() : undefined;
     this.clock = isLive ? new ClockWatch(this.alarms) : undefined;
+    this.journalWatch = new JournalWatch({ dataFolder: options.dataFolder, alarms: this.alarms });
+    this.integrity = isLive ? this.openIntegrity() : undefined;
     this.span = isLive ? this.openSpan() : undefined;
     this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
     this.desk = new EngineDesk((message) => this.engine?.send(message) ?? false);
@@ -157,19 +164,22 @@ export class Service {
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
     const alarms = this.options.capture.kind === "live" ? this.alarms : undefined;
     const { recipients } = config.encryption;
-    this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines, recipients, alarms);
+    const watches = alarms && { alarms, journalWatch: this.journalWatch };
+    this.keeper = new CallKeeper(this.store, this.pool, logger, maxLines, recipients, watches);
     const oldRuns = listRuns(this.journalRoot);
     const ended = new Promise<void>((resolve) => {
       this.settle = resolve;
     });
     // Capture waits too: what two engines hear at once would be recorded twice.
     const left = await outlastWriters(oldRuns, { logger });
-    if (!this.isStopping) this.startEngine();
-    const recovered = this.recover(left);
+    if (!this.isStopping) this.startFirstEngine();
+    const recovered = this.recover(left).then(() => this.startWatches());
     await Promise.all([ended, recovered]);
     await this.keeper.idle();
     await this.watch.stop();
     await this.anchors.stop();
+    await this.integrity?.stop();
+    this.journalWatch.stop();
     await this.span?.stop();
     await this.faces?.stop();
     this.clock?.stop();
@@ -255,6 +265,31 @@ export class Service {
     this.keeper?.giveUp();
     if (this.engine) this.engine.stop();
     else this.settle?.();
+  }
+
+  /** Once nothing lies in the journal any more that may be locked. */
+  private startWatches(): void {
+    if (this.options.capture.kind !== "live" || this.isStopping) return;
+    this.journalWatch.start();
+    this.integrity!.start(this.store.audit.repairs);
+  }
+
+  /** A box that can encrypt to nobody records nothing, and stays to say so. */
+  private startFirstEngine(): void {
+    try {
+      this.startEngine();
+    } catch (error) {
+      if (this.integrity === undefined || !this.noteEncryption(error)) throw error;
+      this.faces ??= this.makeFaces();
+      void this.faces.startMqtt();
+      this.startEngineLater();
+    }
+  }
+
+  private noteEncryption(error: unknown): boolean {
+    if (!(error instanceof SidetoneError) || error.code !== "encryption-failed") return false;
+    this.alarms.raise("encryption-failed", { reason: error.message });
+    return true;
   }
 
   private startEngine(): void {
@@ -368,6 +403,16 @@ export class Service {
       alarms: this.alarms,
       clockState: () => this.clock?.state ?? "unknown",
       show: (report) => this.faces?.showSpan(report),
+    });
+  }
+
+  private openIntegrity(): IntegrityWatch {
+    const { config, dataFolder, logger } = this.options;
+    return new IntegrityWatch({
+      everyHours: config.integrity.checkHours,
+      alarms: this.alarms,
+      logger,
+      check: (signal) => verifyInProcess(dataFolder, signal),
     });
   }
 
@@ -579,6 +624,7 @@ export class Service {
       try {
         this.startEngine();
       } catch (error) {
+        this.noteEncryption(error);
         // No folder, or no key, for its journal: the disk takes nothing.
         this.options.logger.error("the engine cannot be started; it is tried again", { message: String(error) });
         this.disk?.suspect();
@@ -597,12 +643,18 @@ export class Service {
   }
 
   private async recover(folders: readonly string[]): Promise<void> {
-    const { keeper, device } = this;
+    const { keeper, device, journalWatch } = this;
     const { dataFolder, logger } = this.options;
     const locking = { dataFolder, device, keeper, audit: this.store.audit, logger };
     for (const folder of folders) {
       const key = this.journalKeys.of(folder);
-      await recoverOldRun(folder, { keeper, logger, key, lock: (path, run) => lockRun(path, run, locking) });
+      await recoverOldRun(folder, {
+        keeper,
+        logger,
+        key,
+        journalWatch,
+        lock: (path, run) => lockRun(path, run, locking),
+      });
       if (!existsSync(folder)) this.journalKeys.forget(folder);
     }
   }

@@ -33,6 +33,10 @@ export const ERROR_CODES = {
   "data-unwritable": { exit: EXIT.storage, meaning: "the data folder cannot be created or written" },
   "data-in-use": { exit: EXIT.storage, meaning: "another sidetoned uses the data folder" },
   "seal-failed": { exit: EXIT.storage, meaning: "at least one recording could not be stored; its journal is kept" },
+  "encryption-failed": {
+    exit: EXIT.storage,
+    meaning: "nothing can be encrypted to the configured recipients: nothing is written in clear instead",
+  },
   internal: { exit: EXIT.internal, meaning: "a fault in Sidetone itself" },
 } as const satisfies Record<string, { exit: ExitCode; meaning: string }>;
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -68,9 +68,16 @@ export const ALARMS = {
   "journal-damaged": {
     severity: "warning",
     title: "Journal damaged",
-    meaning: "a journal of an earlier run holds damaged blocks: the rest of it was recovered",
+    meaning: "a journal holds damaged blocks: the rest of it was used, and what nobody can read any more is kept",
     remedy: "Check the disk's health (smartctl, dmesg); the calls concerned say so in their manifests.",
     clears: "the service is started again",
+  },
+  "journals-locked": {
+    severity: "warning",
+    title: "Locked journals",
+    meaning: "journals lie on the box that only a recipient's secret key opens: calls are in them and in no recording",
+    remedy: "Open them with sidetoned journal open, and remove them from locked-journals/ then.",
+    clears: "there is none any more",
   },
   "seal-failed": {
     severity: "error",
@@ -103,7 +110,8 @@ export const ALARMS = {
   "integrity-failed": {
     severity: "critical",
     title: "Recordings changed",
-    meaning: "a check found recordings or entries that were changed, removed, added or moved",
+    meaning:
+      "the box's check of itself (integrity.checkHours), or the start, found recordings or entries that were changed, removed, added or moved",
     remedy: "Run sidetoned verify, keep its report, and find out who had access to the data folder.",
     clears: "a whole check finds nothing wrong",
     outlivesRestart: true,
@@ -120,7 +128,7 @@ export const ALARMS = {
     title: "Encryption impossible",
     meaning: "recordings are to be encrypted and no recipient can be used: nothing is written in clear instead",
     remedy: "Correct the configured recipients.",
-    clears: "a recipient can be used again",
+    clears: "something was encrypted again",
   },
   "retention-failed": {
     severity: "error",
@@ -132,8 +140,8 @@ export const ALARMS = {
   "retention-waits": {
     severity: "warning",
     title: "Deletion waits",
-    meaning: "nothing is deleted by age as long as the clock cannot be trusted, or a hold keeps what the disk needs",
-    remedy: "Synchronise the clock (NTP), or look through the legal holds.",
+    meaning: "nothing is deleted by age as long as the clock, or what recordings were promised, cannot be trusted",
+    remedy: "Synchronise the clock (NTP); where the log names retention/terms.jsonl, restore that from a backup.",
     clears: "deletion goes on",
   },
   "engine-lost": {

@@ -12,6 +12,13 @@ export const integritySection = section(
       .enum(["off", "mqtt"])
       .default("off")
       .describe("publish the signed heads of both chains, retained, at the broker of mqtt.url"),
+    checkHours: integer(
+      0,
+      8760,
+      24,
+      "time between two checks of everything that is stored, as by sidetoned verify, behind all other work; 0 = never",
+      "h",
+    ),
     intervalMinutes: integer(
       5,
       10_080,
@@ -40,5 +47,5 @@ export const integritySection = section(
       "Time stamps of a time stamp authority",
     ),
   },
-  "Proof beyond this box: off by default",
+  "Proof: whether what is stored is as it was signed, and proof of that beyond this box",
 );

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { AgeEncryptor } from "../age/encryptor.js";
 import { fingerprintOf, type Recipient } from "../age/keys.js";
+import { SidetoneError } from "../base/errors.js";
 import type { AudioEncryption } from "../contract/manifest.js";
 import { OutputFile, type WrittenFile } from "./output-file.js";
 
@@ -15,6 +16,14 @@ export interface EncryptedFileOptions {
 
 export interface WrittenEncryptedFile extends WrittenFile {
   encryption: AudioEncryption;
+}
+
+/** To be thrown where recipients cannot be used after all: their keys were looked at when the configuration was read. */
+export function encryptionFault(error: unknown): SidetoneError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new SidetoneError("encryption-failed", `cannot encrypt to the configured recipients: ${reason}`, {
+    cause: error,
+  });
 }
 
 export class EncryptedFile {
@@ -35,7 +44,7 @@ export class EncryptedFile {
       this.#encryptor = new AgeEncryptor(recipients, (bytes) => this.#stage(bytes));
     } catch (error) {
       this.#file.abandon();
-      throw error;
+      throw encryptionFault(error);
     }
   }
 

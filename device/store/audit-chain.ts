@@ -17,7 +17,7 @@ import {
 } from "../contract/audit.js";
 import { storageFault } from "../seal/storage-fault.js";
 import { auditFolder, headPath, MAX_LINE_BYTES } from "./audit-files.js";
-import { type AuditRepair, resumeAudit } from "./audit-resume.js";
+import { type AuditRepair, type AuditState, resumeAudit } from "./audit-resume.js";
 import type { DeviceKey } from "./device-key.js";
 import { makeFolders, replaceDurably, syncFolder } from "./durable-file.js";
 import { diskFiles } from "./file-layer.js";
@@ -84,6 +84,8 @@ const REAL_DISK: AuditDisk = {
 export class AuditChain {
   /** Entries given up because the disk refused them for too long. */
   dropped = 0;
+  /** What was put right, or found missing, when it was opened. */
+  readonly repairs: readonly AuditRepair[];
   readonly #dataFolder: string;
   readonly #key: DeviceKey;
   readonly #clock: Clock;
@@ -119,8 +121,9 @@ export class AuditChain {
     dataFolder: string,
     key: DeviceKey,
     { clock, gatherMs, maxWaiting, onFault, onRecovery, onEntry, disk }: AuditOptions,
-    state: { head: AuditHead; month: string; recorded: Set<string> },
+    state: AuditState,
   ) {
+    this.repairs = state.repairs;
     this.#dataFolder = dataFolder;
     this.#key = key;
     this.#clock = clock ?? systemClock;
@@ -140,9 +143,9 @@ export class AuditChain {
    * folder's lock. Throws file system errors.
    */
   static open(dataFolder: string, key: DeviceKey, options: AuditOptions = {}): AuditChain {
-    const { repairs, ...state } = resumeAudit(dataFolder, key.publicKey);
+    const state = resumeAudit(dataFolder, key.publicKey);
     const chain = new AuditChain(dataFolder, key, options, state);
-    for (const repair of repairs) chain.append(entryOfRepair(repair));
+    for (const repair of state.repairs) chain.append(entryOfRepair(repair));
     return chain;
   }
 

@@ -5,7 +5,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { fingerprintOf, generateIdentity } from "../../../device/age/keys.js";
+import { encodeBech32 } from "../../../device/age/bech32.js";
+import { fingerprintOf, generateIdentity, requireRecipient } from "../../../device/age/keys.js";
 import { decryptAge } from "../../../device/age/reader.js";
 import { makeWasmMemory } from "../../../device/seal/code-expander.js";
 import { EncryptedFile } from "../../../device/seal/encrypted-file.js";
@@ -95,6 +96,15 @@ describe("an encrypted file", () => {
     const file = new EncryptedFile(join(folder, "file"), { recipients, staging: new Uint8Array(4096) });
     file.append(Buffer.alloc(100_000, 1));
     file.abandon();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("leaves nothing, and says so, where it turns out that a recipient cannot be used", () => {
+    const temporaryPath = join(folder, "call.partial");
+    // A point of small order: refused when the configuration is read, so that it never comes here.
+    const useless = requireRecipient(encodeBech32("age", Buffer.alloc(32)));
+    const attempt = () => sealAudio(sourceOf(packets), record, { temporaryPath, recipients: [useless] });
+    expect(attempt).toThrow(expect.objectContaining({ code: "encryption-failed" }));
     expect(readdirSync(folder)).toEqual([]);
   });
 });
