@@ -241,6 +241,7 @@ export class Service {
         },
         onRecovery: () => this.alarms.clear("audit-unwritable"),
       },
+      onRefused: (message) => logger.warn(message),
       promiseFor: (retention) => new TermsTable(config.retention).promiseFor(retention),
       index: {
         numbers: config.numbers,

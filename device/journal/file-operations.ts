@@ -5,10 +5,10 @@ import { closeSync, fdatasync, mkdirSync, openSync, readSync, renameSync, unlink
 export interface FileOperations {
   mkdirSync(path: string, options: { mode: number }): unknown;
   openSync(path: string, flags: string, mode?: number): number;
+  /** Bytes read from `position` on into target[at..at + length); 0 at the file's end. */
+  readSync(fd: number, target: Buffer, at: number, length: number, position: number): number;
   /** Writes the buffers one after another from `position` on; returns the bytes written, which may be fewer. */
   writevSync(fd: number, buffers: Buffer[], position: number): number;
-  /** Bytes read into target[at..at + length). */
-  readSync(fd: number, target: Buffer, at: number, length: number, position: number): number;
   fdatasync(fd: number, done: (error: Error | null) => void): void;
   closeSync(fd: number): void;
   renameSync(from: string, to: string): void;
@@ -18,8 +18,8 @@ export interface FileOperations {
 export const nodeFileOperations: FileOperations = {
   mkdirSync,
   openSync,
-  writevSync,
   readSync,
+  writevSync,
   fdatasync,
   closeSync,
   renameSync,

@@ -15,6 +15,8 @@ export interface JournalCounters {
   "journal.segments-compacted": number;
   "journal.bytes-compacted": number;
   "journal.compaction-errors": number;
+  /** Segment files written anew because the disk had refused a sync of them. */
+  "journal.segments-rewritten": number;
   /** Failed opens, writes and syncs. */
   "journal.write-errors": number;
   "journal.unlink-errors": number;
@@ -43,6 +45,7 @@ export function makeJournalCounters(): JournalCounters {
     "journal.segments-compacted": 0,
     "journal.bytes-compacted": 0,
     "journal.compaction-errors": 0,
+    "journal.segments-rewritten": 0,
     "journal.write-errors": 0,
     "journal.unlink-errors": 0,
     "journal.lost-records": 0,

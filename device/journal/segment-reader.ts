@@ -1,7 +1,8 @@
-// Reads single blocks of one segment file by their place. A damaged, short or missing file is a value, never a throw.
-// Never writes.
+// Reads single blocks of one segment file by their place. A damaged, short or missing file is a value, never a throw; only
+// that the process may open no more files just now is one: of the file it says nothing. Never writes.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { SidetoneError } from "../base/errors.js";
 import {
   BLOCK_HEADER_BYTES,
   type BlockHeader,
@@ -12,6 +13,9 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentName,
 } from "./format.js";
+
+/** What the process is out of, not what is wrong with the file: another time it opens. */
+const OUT_OF: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
 
 export class SegmentReader {
   readonly number: number;
@@ -30,15 +34,23 @@ export class SegmentReader {
     this.salt = decodeSegmentSalt(header.subarray(0, this.read(header, 0, SEGMENT_HEADER_BYTES, 0)));
   }
 
-  /** Undefined when there is no such file or it cannot be opened. */
+  /**
+   * Undefined when there is no such file or it cannot be opened. Throws SidetoneError `data-unwritable` when the process may
+   * open no more files: what is left out now would be lost, and need not be.
+   */
   static open(folder: string, segment: number): SegmentReader | undefined {
+    const path = join(folder, segmentName(segment));
     let fd = -1;
     try {
-      fd = openSync(join(folder, segmentName(segment)), "r");
+      fd = openSync(path, "r");
       return new SegmentReader(segment, fd);
-    } catch {
+    } catch (error) {
       if (fd >= 0) closeSync(fd);
-      return undefined;
+      const { code } = error as NodeJS.ErrnoException;
+      if (!OUT_OF.has(code)) return undefined;
+      throw new SidetoneError("data-unwritable", `cannot open the journal's file ${path} now (${code})`, {
+        cause: error,
+      });
     }
   }
 

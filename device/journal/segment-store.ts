@@ -1,7 +1,9 @@
 // The segment files of one run on the writing side: appends batches of blocks, turns to a new file at the size limit or
+// The segment files of one run on the writing side: appends batches of blocks, turns to a new file at the size limit or
 // after a fault, syncs in the background, unlinks files in which no call lives any more, and has compactor.ts shorten those
 // of which little is wanted. Never throws for a disk that fails: a fault is reported and the blocks that are not in a file stay
-// with the caller.
+// with the caller. A file whose sync was refused gets no more blocks and is written anew (segment-rewrite.ts) until the disk
+// takes it.
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Block } from "./block.js";
@@ -20,6 +22,7 @@ import {
 } from "./format.js";
 import type { JournalCounters } from "./journal-counters.js";
 import { Segment } from "./segment.js";
+import { datasync, rewriteSegment } from "./segment-rewrite.js";
 
 export interface SegmentStoreOptions {
   folder: string;
@@ -76,7 +79,7 @@ export class SegmentStore {
   }
 
   get isUnsynced(): boolean {
-    return this.#unsynced.size > 0;
+    return this.#unsynced.size > 0 || this.#isFolderUnsynced;
   }
 
   /**
@@ -266,36 +269,59 @@ export class SegmentStore {
   async #syncSegment(segment: Segment): Promise<void> {
     // Taken out first: bytes written while the sync runs put the segment back. Gone = unlinked meanwhile.
     if (!this.#unsynced.delete(segment)) return;
-    let isFailed = false;
     try {
-      if (segment.fd < 0) segment.fd = this.#files.openSync(segment.path, "r");
-      segment.syncing = true;
-      await this.#datasync(segment.fd);
+      if (segment.refused) await this.#rewrite(segment);
+      else await this.#datasync(segment);
       this.#counters["journal.syncs"]++;
     } catch (error) {
-      isFailed = true;
+      if (this.#isWanted(segment)) {
+        this.#unsynced.add(segment);
+        this.#retire(segment);
+      }
       this.#onFault(asError(error));
     }
-    segment.syncing = false;
-    // The kernel drops what it could not write and reports it once, so syncing the file again would prove nothing.
     if (segment.retired) this.#closeFile(segment);
-    else if (isFailed) this.#retire(segment);
+  }
+
+  async #datasync(segment: Segment): Promise<void> {
+    if (segment.fd < 0) segment.fd = this.#files.openSync(segment.path, "r");
+    segment.syncing = true;
+    try {
+      await datasync(this.#files, segment.fd);
+    } catch (error) {
+      segment.refused = true;
+      throw error;
+    } finally {
+      segment.syncing = false;
+    }
+  }
+
+  async #rewrite(segment: Segment): Promise<void> {
+    segment.syncing = true;
+    try {
+      await rewriteSegment(this.#files, segment.path, segment.size, () => this.#isWanted(segment));
+    } finally {
+      segment.syncing = false;
+    }
+    segment.refused = false;
+    this.#isFolderUnsynced = true;
+    this.#counters["journal.segments-rewritten"]++;
+  }
+
+  #isWanted(segment: Segment): boolean {
+    return this.#segments.get(segment.number) === segment;
   }
 
   async #syncFolder(): Promise<void> {
     this.#isFolderUnsynced = false;
     try {
       const fd = this.#files.openSync(this.#options.folder, "r");
-      await this.#datasync(fd).finally(() => this.#files.closeSync(fd));
+      await datasync(this.#files, fd).finally(() => this.#files.closeSync(fd));
     } catch (error) {
+      // Its names are journalled by the file system, not dropped as pages are: asking again is enough.
+      this.#isFolderUnsynced = true;
       this.#onFault(asError(error));
     }
-  }
-
-  #datasync(fd: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#files.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
-    });
   }
 
   #closeFile(segment: Segment): void {

@@ -17,6 +17,8 @@ export class Segment {
   /** No longer written to. */
   retired = false;
   syncing = false;
+  /** The disk refused a sync of it: another one would prove nothing. */
+  refused = false;
   /** A block was found damaged when the file was to be copied: it stays as it is. */
   isDamaged = false;
   /** Calls that have blocks here and are not released, and how many bytes of blocks. */

@@ -162,13 +162,15 @@ export class JournalWriter {
     await this.#startSyncRound();
   }
 
-  /** Syncs and closes the files; what the disk does not take now is given up and counted. */
+  /** Syncs and closes the files; what the disk does not take now, asked twice, is given up and counted. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.flush();
     this.flush();
     this.counters["journal.lost-records"] += this.#queue.drop();
     for (const journal of this.#openCalls.values()) journal.refuse();
     await this.sync();
+    if (this.#store.isUnsynced) await this.#startSyncRound();
     this.#store.close();
   }
 

@@ -60,6 +60,11 @@ export class CallLog {
     return this.#sync.sync();
   }
 
+  /** The same of one file at once, whoever wrote it. Throws file system errors. */
+  syncNow(path: string): void {
+    this.#sync.syncNow(path);
+  }
+
   /** Whether an earlier run, or this one, has logged the call that began at `startedAt` (ISO 8601). */
   has(id: CallId, startedAt: string): boolean {
     const path = this.#pathFor(startedAt);

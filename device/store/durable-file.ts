@@ -45,7 +45,12 @@ function makeFolder(path: string): void {
 /** Replaces the file in one step. */
 export function replaceDurably(path: string, content: string | Uint8Array, mode: number): void {
   const temporary = writeBeside(path, content, mode);
-  renameSync(temporary, path);
+  try {
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
   syncFolder(dirname(path));
 }
 

@@ -2,9 +2,8 @@
 // a length. Each time the store is opened and closed, and some seconds after the call log has grown. What stands in a file and
 // not in the chain was then written within the last seconds before a crash, or by somebody else.
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fsync, fsyncSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import { promisify } from "node:util";
 import type { AuditEntryInput } from "../contract/audit.js";
 import type { AuditChain } from "./audit-chain.js";
 import type { CallLog, GrownDay } from "./call-log.js";
@@ -24,6 +23,7 @@ const REPLACED = [
 const MAX_DAYS = 8;
 const DAY_PATTERN = /^\d{4}-\d\d-\d\d\.jsonl$/;
 const CHUNK_BYTES = 256 * 1024;
+const NOT_DURABLE = "cannot make the call log durable";
 
 /** Of a call log the first `bytes` bytes, of other files all. */
 export interface WitnessedFile {
@@ -34,27 +34,33 @@ export interface WitnessedFile {
   sha256: string;
 }
 
-const fsyncLater = promisify(fsync);
-
 export class FileWitness {
   readonly #dataFolder: string;
   readonly #audit: AuditChain;
   readonly #log: CallLog;
+  readonly #onRefused: (action: string, error: unknown) => void;
   /** By file, what the chain was last told. */
   readonly #told = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(dataFolder: string, audit: AuditChain, log: CallLog) {
+  /** `onRefused`: told what the disk refuses ("cannot …"); it is tried again when the store is opened or closed, or the log grows. */
+  constructor(
+    dataFolder: string,
+    audit: AuditChain,
+    log: CallLog,
+    onRefused: (action: string, error: unknown) => void = () => {},
+  ) {
     this.#dataFolder = dataFolder;
     this.#audit = audit;
     this.#log = log;
+    this.#onRefused = onRefused;
   }
 
   /** Of everything that is there, and of a register that is not though registers were made. Throws file system errors. */
   open(): void {
     const days = listDays(join(this.#dataFolder, "calls")).slice(-MAX_DAYS);
     // A crash may have left lines that are not durable yet.
-    const durable = days.filter((name) => isMadeDurable(join(this.#dataFolder, "calls", name)));
+    const durable = days.filter((name) => this.#makeDurable(join(this.#dataFolder, "calls", name)));
     const found = [...REPLACED, ...durable.map((name) => `calls/${name}`)].flatMap((file) => this.#look(file));
     const hasRegisters = existsSync(join(this.#dataFolder, "registers"));
     this.#tell(found.filter(({ file, sha256 }) => sha256 !== "" || (hasRegisters && file.startsWith("registers/"))));
@@ -71,14 +77,14 @@ export class FileWitness {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       // A disk that refuses is asked again when the log grows, or is closed.
-      this.#tellGrown().catch(() => {});
+      this.#tellGrown().catch((error) => this.#onRefused(NOT_DURABLE, error));
     }, GATHER_MS).unref();
   }
 
   /** Of what has changed, or was spoken of, since. The audit chain is still open. */
   close(): void {
     clearTimeout(this.#timer);
-    const grown = this.#log.takeGrown().filter((day) => isMadeDurable(day.path) && isStillThere(day));
+    const grown = this.#log.takeGrown().filter((day) => this.#makeDurable(day.path) && isStillThere(day));
     const replaced = REPLACED.flatMap((file) => this.#look(file));
     const news = replaced.filter(({ file, sha256 }) => sha256 !== "" || this.#told.has(file));
     this.#tell([...news, ...grown.map((day) => this.#witnessed(day))]);
@@ -87,11 +93,19 @@ export class FileWitness {
   /** The lines are durable before the chain says that they are there. */
   async #tellGrown(): Promise<void> {
     const grown = this.#log.takeGrown();
-    for (const { path } of grown) {
-      const descriptor = openSync(path, "r");
-      await fsyncLater(descriptor).finally(() => closeSync(descriptor));
-    }
+    await this.#log.sync();
     this.#tell(grown.filter(isStillThere).map((day) => this.#witnessed(day)));
+  }
+
+  /** What the disk refuses, the chain is not told: the next start finds it. Only the log may sync: it knows what was refused. */
+  #makeDurable(path: string): boolean {
+    try {
+      this.#log.syncNow(path);
+      return true;
+    } catch (error) {
+      this.#onRefused(NOT_DURABLE, error);
+      return false;
+    }
   }
 
   #witnessed({ path, bytes, sha256 }: GrownDay): WitnessedFile {
@@ -102,7 +116,8 @@ export class FileWitness {
   #look(file: string): WitnessedFile[] {
     try {
       return [{ file, ...hashFile(join(this.#dataFolder, file)) }];
-    } catch {
+    } catch (error) {
+      this.#onRefused(`cannot read ${file} for the audit chain`, error);
       return [];
     }
   }
@@ -118,21 +133,6 @@ export class FileWitness {
 /** Lines may have lost their people meanwhile: then the chain has the hash of the new file already. */
 function isStillThere({ path, inode }: GrownDay): boolean {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino === inode;
-}
-
-/** What the disk refuses, the chain is not told: the next start finds it. */
-function isMadeDurable(path: string): boolean {
-  try {
-    const descriptor = openSync(path, "r");
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function entryOf(files: readonly WitnessedFile[]): AuditEntryInput {

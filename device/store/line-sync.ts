@@ -1,5 +1,7 @@
-// Makes files that lines were appended to durable, many lines at a time. Owns which of them are not.
-import { readFileSync } from "node:fs";
+// Makes files that lines were appended to durable, many lines at a time. Owns which of them are not, and of which the disk has
+// refused a sync: the kernel says so once and takes what it dropped for written (fsync(2)), so nobody else may sync them, and
+// such a file is written anew. A folder is asked again: the file system journals its names.
+import { closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { replaceDurably } from "./durable-file.js";
 import type { FileLayer } from "./file-layer.js";
 
@@ -35,6 +37,19 @@ export class LineSync {
     await this.#next;
   }
 
+  /** The same of one file in this turn, whoever wrote it. Throws file system errors. */
+  syncNow(path: string): void {
+    try {
+      if (this.#refused.has(path)) rewrite(path);
+      else syncFile(path);
+      this.#refused.delete(path);
+    } catch (error) {
+      this.#unsynced.add(path);
+      this.#refused.add(path);
+      throw error;
+    }
+  }
+
   async #startAfter(running: Promise<void> | undefined): Promise<void> {
     await running?.catch(() => {});
     const own = this.#next;
@@ -51,7 +66,7 @@ export class LineSync {
   async #syncFile(path: string): Promise<void> {
     this.#unsynced.delete(path);
     try {
-      if (this.#refused.has(path)) replaceDurably(path, readFileSync(path, "utf8"), FILE_MODE);
+      if (this.#refused.has(path)) rewrite(path);
       else await this.#files.sync(path);
       this.#refused.delete(path);
     } catch (error) {
@@ -72,5 +87,18 @@ export class LineSync {
       this.#isFolderUnsynced = true;
       throw error;
     }
+  }
+}
+
+function rewrite(path: string): void {
+  replaceDurably(path, readFileSync(path), FILE_MODE);
+}
+
+function syncFile(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }

@@ -49,6 +49,8 @@ export interface PublisherOptions {
   promiseFor?: ((retention: string) => ManifestRetention | undefined) | undefined;
   /** Whether the clock is synchronised, for manifests; absent in a replay. */
   clockState?: (() => ClockState) | undefined;
+  /** Told what the disk refused and is tried again here, without anybody waiting for it being told. */
+  onRefused?: ((error: unknown) => void) | undefined;
 }
 
 export interface Published {
@@ -154,8 +156,10 @@ export class Publisher {
       if (fresh.length > 0) await this.#publishTogether(fresh);
     } catch (error) {
       // One that cannot be stored does not keep the others from it.
-      if (group.length > 1) for (const ticket of group) await this.#publishGroup([ticket]);
-      else for (const { record, reject } of group) reject(notStored(record, error));
+      if (group.length > 1) {
+        this.#options.onRefused?.(error);
+        for (const ticket of group) await this.#publishGroup([ticket]);
+      } else for (const { record, reject } of group) reject(notStored(record, error));
     }
   }
 

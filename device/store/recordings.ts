@@ -44,6 +44,8 @@ export interface StoreOptions {
   deletionFiles?: FileLayer;
   /** Told of every recording that is deleted, as `DeletionOptions.forget`. */
   forget?: NonNullable<DeletionOptions["forget"]>;
+  /** Told, in one line, what the disk refused and is tried again without any caller being told. */
+  onRefused?: (message: string) => void;
   /** By default there is none, and none is made. */
   index?: CallIndexOptions;
 }
@@ -74,6 +76,10 @@ export class RecordingStore {
     this.key = openDeviceKey(paths.dataFolder);
     const { key } = this;
     const files = options.files ?? diskFiles;
+    const refused = (action: string, error: unknown): void => {
+      const fault = storageFault("data-unwritable", action, error);
+      options.onRefused?.(fault instanceof Error ? fault.message : String(fault));
+    };
     this.#files = files;
     this.#log = new CallLog(paths.callsFolder, files);
     const onEntry = (entry: AuditEntryInput): void => this.#witness?.heard(entry);
@@ -87,8 +93,9 @@ export class RecordingStore {
         audit: this.audit,
         promiseFor: options.promiseFor,
         clockState: options.clockState,
+        onRefused: (error) => refused("cannot store recordings together: each is tried on its own", error),
       });
-      this.#witness = new FileWitness(paths.dataFolder, this.audit, this.#log);
+      this.#witness = new FileWitness(paths.dataFolder, this.audit, this.#log, refused);
       this.#witness.open();
       const { deletionFiles } = options;
       const forget = (tombstone: Tombstone): void | Promise<void> => {

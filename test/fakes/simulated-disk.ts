@@ -1,7 +1,8 @@
 // A disk in memory that can be stopped at any of its steps, and whose power can be cut. What was written is seen at once, as
 // through the page cache, but outlives a power cut for certain only once it was synced: of the rest any pages and any names
 // may be there or not, in whatever order they were written (POSIX promises no more). Renaming is one step. A sync that fails
-// leaves its pages looking well and lost, as Linux does. simulated-fs.ts puts node:fs in front of it.
+// leaves its pages looking well and lost, as Linux does. What it holds before a step is what a process leaves that dies there:
+// copies of it, taken at every step of one run, save a run for each. simulated-fs.ts puts node:fs in front of it.
 import { makeRandom } from "./random.js";
 
 const PAGE_BYTES = 4096;
@@ -20,6 +21,15 @@ export class SimulatedFile {
 
   get size(): number {
     return this.content.length;
+  }
+
+  /** Buffers are never written to, so that copies may share them. */
+  copy(): SimulatedFile {
+    const copy = new SimulatedFile();
+    copy.content = this.content;
+    copy.#durable = this.#durable;
+    copy.#pending = [...this.#pending];
+    return copy;
   }
 
   write(offset: number, bytes: Buffer): void {
@@ -85,7 +95,7 @@ export type StepFault =
   /** The process dies before it, or half-way through what it writes. */
   | { kind: "killed"; half: boolean }
   /** The step is refused, once. */
-  | { kind: "refused"; code: "ENOSPC" | "EIO" }
+  | { kind: "refused"; code: string }
   /** A write takes half of the bytes. */
   | { kind: "short" };
 
@@ -96,17 +106,58 @@ export interface PowerCut {
   seed: number;
 }
 
+/** Told before each step, and again once half of it is done, if it can be. */
+export type StepWatch = (name: string, isHalf: boolean) => void;
+
 export class SimulatedDisk {
-  readonly root = new SimulatedFolder();
+  root = new SimulatedFolder();
   /** Steps so far: what each was, in words. */
   readonly steps: string[] = [];
   isDead = false;
+  /** What was opened so far: that changes nothing, and may be refused as well. */
+  readonly opened: string[] = [];
+  watch: StepWatch | undefined;
   #pending: Effect[][] = [];
   #fault: { step: number; fault: StepFault } | undefined;
+  #refusedOpen: { number: number; code: string } | undefined;
 
   /** The `step`th from now on (from 0) goes wrong. */
   plan(step: number, fault: StepFault): void {
     this.#fault = { step: this.steps.length + step, fault };
+  }
+
+  /** The `number`th opening from now on (from 0) is refused. */
+  planOpen(number: number, code: string): void {
+    this.#refusedOpen = { number: this.opened.length + number, code };
+  }
+
+  /** A file is about to be opened. */
+  open(name: string): void {
+    this.live();
+    this.opened.push(name);
+    if (this.opened.length - 1 === this.#refusedOpen?.number) throw diskError(this.#refusedOpen.code);
+  }
+
+  /** The same disk once more, which goes its own way from here on: alive, without faults. */
+  copy(): SimulatedDisk {
+    const copy = new SimulatedDisk();
+    const copies = new Map<SimulatedNode, SimulatedNode>();
+    const copyOf = <Node extends SimulatedNode>(node: Node): Node => {
+      const known = copies.get(node);
+      if (known !== undefined) return known as Node;
+      const made = node.kind === "file" ? node.copy() : new SimulatedFolder();
+      copies.set(node, made);
+      if (node.kind === "folder" && made.kind === "folder") {
+        for (const [name, child] of node.entries) made.entries.set(name, copyOf(child));
+        for (const [name, child] of node.durable) made.durable.set(name, copyOf(child));
+      }
+      return made as Node;
+    };
+    copy.root = copyOf(this.root);
+    copy.#pending = this.#pending.map((effects) =>
+      effects.map(({ folder, name, node }) => ({ folder: copyOf(folder), name, node: node && copyOf(node) })),
+    );
+    return copy;
   }
 
   /** Throws while the process is dead: it sees and does nothing more. */
@@ -124,6 +175,11 @@ export class SimulatedDisk {
     this.steps.push(name);
     const fault = this.#fault?.step === number ? this.#fault.fault : undefined;
     if (fault === undefined) {
+      this.watch?.(name, false);
+      if (this.watch && half) {
+        half();
+        this.watch(name, true);
+      }
       act();
       return true;
     }
@@ -170,6 +226,9 @@ export class SimulatedDisk {
   restart(): void {
     this.isDead = false;
     this.#fault = undefined;
+    this.#refusedOpen = undefined;
+    this.watch = undefined;
+    this.opened.length = 0;
     this.steps.length = 0;
   }
 

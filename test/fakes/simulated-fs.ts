@@ -76,6 +76,7 @@ export function simulatedFs(real: Fs, mount: () => Mount | undefined): Partial<R
     const parts = partsOf(path);
     if (parts === undefined) return real.openSync(path, flags, mode);
     const bits = typeof flags === "number" ? flags : FLAGS[flags]!;
+    disk().open(`open ${nameIn(parts) ?? "data"} ${flags}`);
     let node = find(parts);
     if (node !== undefined && (bits & EXCLUSIVE) !== 0) throw diskError("EEXIST");
     if (node === undefined) {
@@ -105,11 +106,11 @@ export function simulatedFs(real: Fs, mount: () => Mount | undefined): Partial<R
     let written = bytes.length;
     disk().live();
     if (bytes.length === 0) return 0;
-    const half = (): void => {
-      written = bytes.length >> 1;
-      file.write(offset, bytes.subarray(0, written));
+    const put = (length: number): void => {
+      written = length;
+      file.write(offset, bytes.subarray(0, length));
     };
-    state.disk.step(`write ${name}`, () => file.write(offset, bytes), { half });
+    state.disk.step(`write ${name}`, () => put(bytes.length), { half: () => put(bytes.length >> 1) });
     if (position === null || position === undefined) state.at = offset + written;
     return written;
   }
@@ -152,6 +153,7 @@ export function simulatedFs(real: Fs, mount: () => Mount | undefined): Partial<R
   function readFileSync(path: string, options?: NodeFs.ObjectEncodingOptions | BufferEncoding): Buffer | string {
     const parts = partsOf(path);
     if (parts === undefined) return real.readFileSync(path, options as BufferEncoding);
+    disk().open(`read ${nameIn(parts)}`);
     const node = need(parts);
     if (node.kind !== "file") throw diskError("EISDIR");
     const encoding = typeof options === "string" ? options : options?.encoding;
@@ -286,6 +288,7 @@ export function simulatedFs(real: Fs, mount: () => Mount | undefined): Partial<R
         ...(options.recursive && node.kind === "folder" ? list(node, `${parentPath}/${name}`) : []),
       ]);
     };
+    disk().open(`list ${nameIn(parts) ?? "data"}`);
     const entries = list(need(parts), path);
     return options.withFileTypes ? entries : entries.map((entry) => (entry as { name: string }).name);
   }

@@ -1,10 +1,10 @@
 // What is admitted stays, whatever step of journal, sealing and store is the last one: by a process that is killed to within
 // one second, by a power cut to within five. The code runs as it is, on a disk in memory that stops at every step in turn.
 import { rmSync } from "node:fs";
-import { describe, expect, test, vi } from "vitest";
-import { type PowerCut, SimulatedDisk, type StepFault } from "../fakes/simulated-disk.js";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { type PowerCut, SimulatedDisk } from "../fakes/simulated-disk.js";
 import { type Mount, plainStep } from "../fakes/simulated-fs.js";
-import { type BoxRun, expectPromise, runBox } from "./durable-box.js";
+import { type BoxRun, expectPromise, newRun, runBox } from "./durable-box.js";
 
 const mounted = vi.hoisted(() => ({ at: undefined as Mount | undefined }));
 vi.mock("node:fs", async (importOriginal) => {
@@ -35,62 +35,70 @@ const POWER_LOSS_MS = 5000;
 const SEEDS = Array.from({ length: Number(process.env["SIDETONE_TEST_SEEDS"] ?? 2) }, (_, seed) => seed);
 const PATIENCE_MS = 120_000;
 
-interface Begun {
+/** What a process leaves that dies before a step, or half-way through it: the disk, and what it had promised by then. */
+const NOTHING_LEFT: PowerCut = { pages: 0, names: 0, seed: 0 };
+
+interface Death {
+  step: string;
+  isHalf: boolean;
   disk: SimulatedDisk;
-  run: BoxRun;
+  before: BoxRun;
 }
 
-/** What goes wrong at a step, and what the power cut behind it leaves, if there is one. */
-interface Trouble {
-  fault: StepFault;
-  cut?: PowerCut;
+/** One run, looked at before each of its steps. */
+async function watchDeaths(disk: SimulatedDisk, run: BoxRun, act: () => Promise<unknown>): Promise<Death[]> {
+  const deaths: Death[] = [];
+  const seen: { death: Death; admitted: number }[] = [];
+  disk.watch = (step, isHalf) => {
+    const death = { step, isHalf, disk: disk.copy(), before: { ...run, faults: [] } };
+    deaths.push(death);
+    seen.push({ death, admitted: run.admitted.size });
+  };
+  await act();
+  disk.watch = undefined;
+  const admitted = [...run.admitted];
+  for (const { death, admitted: count } of seen) death.before.admitted = new Map(admitted.slice(0, count));
+  return deaths;
 }
 
-/** Goes once through all calls with the fault at the step; undefined when there is no such step. */
-async function runUntil(step: number, fault: StepFault): Promise<Begun | undefined> {
+/** Goes once through all calls. */
+async function deathsRecording(): Promise<Death[]> {
   const disk = newDisk();
-  disk.plan(step, fault);
-  const run = await runBox(DATA, { isDead: () => disk.isDead });
-  return disk.steps.length > step ? { disk, run } : undefined;
+  const run = newRun();
+  return watchDeaths(disk, run, () => runBox(DATA, { isDead: () => disk.isDead, run }));
 }
 
-/** A box was killed in the middle of its calls, and the next is in trouble at the step of its recovery. */
-async function recoverUntil(step: number, fault: StepFault): Promise<Begun | undefined> {
+/** A box was killed in the middle of its calls, and the next dies in its recovery. */
+async function deathsRecovering(): Promise<Death[]> {
   const disk = newDisk();
   const run = await runBox(DATA, { isDead: () => disk.isDead, forMs: 2400 });
   restart(disk);
-  disk.plan(step, fault);
-  await runBox(DATA, { records: false, isDead: () => disk.isDead });
-  return disk.steps.length > step ? { disk, run } : undefined;
+  return watchDeaths(disk, run, () => runBox(DATA, { records: false, isDead: () => disk.isDead }));
 }
 
-/** What is wrong at the end, after trouble at every step in turn. */
-async function everyStep(
-  begin: (step: number, fault: StepFault) => Promise<Begun | undefined>,
-  troubleAt: (step: number) => Trouble,
+/** What is wrong at the end, when the box starts again after each of the deaths. */
+async function restartAfter(
+  deaths: readonly Death[],
   lossMs: number,
+  cutAt: (number: number) => PowerCut | undefined = () => undefined,
 ): Promise<string[]> {
   const wrong: string[] = [];
-  for (let step = 0; ; step++) {
-    const { fault, cut } = troubleAt(step);
-    const begun = await begin(step, fault);
-    if (!begun) return wrong;
-    const { disk, run } = begun;
-    const at = `${step} ${plainStep(disk.steps[step]!)}`;
+  for (const [number, { step, disk: left, before }] of deaths.entries()) {
+    const disk = left.copy();
+    mounted.at = { folder: DATA, disk };
+    const cut = cutAt(number);
     restart(disk, cut);
     const next = await runBox(DATA, { records: false, isDead: () => disk.isDead });
     restart(disk);
-    const found = expectPromise(DATA, run, lossMs);
-    if (found.length > 0) wrong.push(`${at} ${JSON.stringify(cut ?? {})}: ${[...found, ...next.faults].join(", ")}`);
+    const found = expectPromise(DATA, before, lossMs);
+    const at = `${number} ${plainStep(step)} ${JSON.stringify(cut ?? {})}`;
+    if (found.length > 0) wrong.push(`${at}: ${[...found, ...next.faults].join(", ")}`);
   }
+  return wrong;
 }
 
-const KILLED: Trouble = { fault: { kind: "killed", half: false } };
-const KILLED_HALF: Trouble = { fault: { kind: "killed", half: true } };
-const NOTHING_LEFT: Trouble = { ...KILLED, cut: { pages: 0, names: 0, seed: 0 } };
-
 /** Of what was not synced, another part at every step: pages without names, names without pages, some of both. */
-function someLeft(step: number, seed: number): Trouble {
+function someLeft(step: number, seed: number): PowerCut {
   const cuts = [
     { pages: 1, names: 0 },
     { pages: 0, names: 1 },
@@ -98,26 +106,37 @@ function someLeft(step: number, seed: number): Trouble {
     { pages: 0.9, names: 0.3 },
     { pages: 0.3, names: 0.9 },
   ];
-  return { ...KILLED, cut: { ...cuts[(step + seed) % cuts.length]!, seed: step * 31 + seed } };
+  return { ...cuts[(step + seed) % cuts.length]!, seed: step * 31 + seed };
 }
 
 describe.each([
-  ["recording", runUntil],
-  ["recovering", recoverUntil],
-] as const)("a box that dies while it is %s, at any step", (_, begin) => {
+  ["recording", deathsRecording],
+  ["recovering", deathsRecovering],
+] as const)("a box that dies while it is %s, at any step", (_, watch) => {
+  let whole: Death[];
+  let half: Death[];
+  beforeAll(async () => {
+    const deaths = await watch();
+    whole = deaths.filter(({ isHalf }) => !isHalf);
+    half = deaths.filter(({ isHalf }) => isHalf);
+  });
+
   test("killed before it", { timeout: PATIENCE_MS }, async () => {
-    expect(await everyStep(begin, () => KILLED, KILLED_LOSS_MS)).toEqual([]);
+    // A sync changes nothing for who is only killed: the moment behind it asks for more.
+    const seen = whole.filter(({ step }, at) => !step.startsWith("sync ") || at === whole.length - 1);
+    expect(await restartAfter(seen, KILLED_LOSS_MS)).toEqual([]);
   });
 
   test("killed half-way through it", { timeout: PATIENCE_MS }, async () => {
-    expect(await everyStep(begin, () => KILLED_HALF, KILLED_LOSS_MS)).toEqual([]);
+    expect(half.length).toBeGreaterThan(5);
+    expect(await restartAfter(half, KILLED_LOSS_MS)).toEqual([]);
   });
 
   test("by a power cut that leaves nothing but what was synced", { timeout: PATIENCE_MS }, async () => {
-    expect(await everyStep(begin, () => NOTHING_LEFT, POWER_LOSS_MS)).toEqual([]);
+    expect(await restartAfter(whole, POWER_LOSS_MS, () => NOTHING_LEFT)).toEqual([]);
   });
 
   test.each(SEEDS)("by a power cut that leaves some of what was not (%i)", { timeout: PATIENCE_MS }, async (seed) => {
-    expect(await everyStep(begin, (step) => someLeft(step, seed), POWER_LOSS_MS)).toEqual([]);
+    expect(await restartAfter(whole, POWER_LOSS_MS, (step) => someLeft(step, seed))).toEqual([]);
   });
 });

@@ -6,8 +6,11 @@ import { join } from "node:path";
 import type { CallId } from "../../device/base/ids.js";
 import { makeCallId } from "../../device/base/ids.js";
 import type { Logger } from "../../device/base/logger.js";
+import type { AlarmCode, AlarmDesk } from "../../device/contract/alarms.js";
 import type { CallRecord } from "../../device/contract/call-record.js";
+import type { JournalPosition } from "../../device/contract/engine-messages.js";
 import type { CallLogLine } from "../../device/contract/manifest.js";
+import type { JournalCounters } from "../../device/journal/journal-counters.js";
 import { listRuns, makeRun, recoverRun } from "../../device/journal/recovery.js";
 import type { CallJournal } from "../../device/journal/writer.js";
 import { JournalWriter } from "../../device/journal/writer.js";
@@ -27,20 +30,44 @@ import { filesBelow, publicKeyOf, readChain } from "./store/store-kit.js";
 export const START_US = Date.UTC(2026, 10, 21, 9) * 1000;
 const PTIME_MS = 40;
 const TICK_MS = 80;
+const RETRY_MS = 240;
 const PACKET_SAMPLES = 320;
 /** Room for two packets of both sides: several segments. */
 const SEGMENT_BYTES = 32 * 1024;
-const FLUSH_MS = 1000;
-const SYNC_MS = 5000;
 
-/** Calls by when they begin and end, ms; the last is still in progress when the box stops. */
-const CALLS = [
-  { fromMs: 0, toMs: 2600 },
-  { fromMs: 400, toMs: 2600 },
-  { fromMs: 1000, toMs: 5200 },
-  { fromMs: 4400, toMs: Number.POSITIVE_INFINITY },
-] as const;
-const END_MS = 9400;
+/** What a box goes through. Calls by when they begin and end, ms; the last is still in progress when the box stops. */
+export interface Scenario {
+  calls: readonly { fromMs: number; toMs: number }[];
+  endMs: number;
+  flushMs: number;
+  syncMs: number;
+}
+
+/** With the times that are promised. */
+const PROMISED: Scenario = {
+  calls: [
+    { fromMs: 0, toMs: 2600 },
+    { fromMs: 400, toMs: 2600 },
+    { fromMs: 1000, toMs: 5200 },
+    { fromMs: 4400, toMs: Number.POSITIVE_INFINITY },
+  ],
+  endMs: 9400,
+  flushMs: 1000,
+  syncMs: 5000,
+};
+
+/** The same in less time, for what does not depend on it. */
+export const SHORT: Scenario = {
+  calls: [
+    { fromMs: 0, toMs: 400 },
+    { fromMs: 80, toMs: 400 },
+    { fromMs: 160, toMs: 960 },
+    { fromMs: 800, toMs: Number.POSITIVE_INFINITY },
+  ],
+  endMs: 2000,
+  flushMs: 160,
+  syncMs: 500,
+};
 
 const sealer = new CallSealer(1 << 20);
 /** The pool's interface, in this thread: a job is sealed when its turn of the event loop comes. */
@@ -59,11 +86,18 @@ export interface BoxRun {
   ranMs: number;
   /** What it reported of the disk. */
   faults: string[];
-  syncs: number;
+  /** Of the journal's writer. */
+  counters: Partial<JournalCounters>;
+  /** Alarms that stand. */
+  alarms: Set<AlarmCode>;
+}
+
+export function newRun(): BoxRun {
+  return { admitted: new Map(), ranMs: 0, faults: [], counters: {}, alarms: new Set() };
 }
 
 const stampOf = (stream: number, number: number): string => `${stream} ${number}`;
-const idOf = (call: number): CallId => makeCallId(START_US + CALLS[call]!.fromMs * 1000, Buffer.alloc(10, call + 1));
+const idOf = (call: number, fromMs: number): CallId => makeCallId(START_US + fromMs * 1000, Buffer.alloc(10, call + 1));
 
 export interface BoxOptions {
   /** Goes through the calls; else it only recovers. */
@@ -72,76 +106,114 @@ export interface BoxOptions {
   isDead(): boolean;
   /** How long it records. */
   forMs?: number;
+  scenario?: Scenario;
+  /** Goes on after a fault of its disk as the service does, and stops in order. */
+  goesOn?: boolean;
+  /** Told how far it is, for who looks on. */
+  run?: BoxRun;
 }
 
 /** Opens the data folder, recovers what is there, and records. */
 export async function runBox(
   dataFolder: string,
-  { records = true, isDead, forMs = END_MS }: BoxOptions,
+  { records = true, isDead, scenario = PROMISED, forMs = scenario.endMs, goesOn = false, run = newRun() }: BoxOptions,
 ): Promise<BoxRun> {
-  const run: BoxRun = { admitted: new Map(), ranMs: 0, faults: [], syncs: 0 };
   const report = (message: string): void => void run.faults.push(message);
   let store: RecordingStore | undefined;
   let keeper: CallKeeper | undefined;
+  let nudging: NodeJS.Timeout | undefined;
   try {
-    store = RecordingStore.open(dataFolder, { device: "box", gatherMs: 0, audit: { onFault: report } });
+    store = RecordingStore.open(dataFolder, {
+      device: "box",
+      gatherMs: 0,
+      audit: { onFault: report },
+      onRefused: report,
+    });
     store.audit.append({ kind: "started", actor: "service" });
     await store.audit.flush().catch(() => {});
-    keeper = new CallKeeper(store, pool, loggerTo(report), 0);
+    keeper = new CallKeeper(store, pool, loggerTo(report), 0, [], goesOn ? { alarms: deskOf(run) } : {});
     const journalRoot = join(dataFolder, "journal");
+    // What waits to be tried again need not wait as long as on a real disk.
+    if (goesOn) nudging = setInterval(() => keeper?.tryAgain(), 2);
     for (const folder of listRuns(journalRoot))
       await recoverOldRun(folder, { keeper, logger: loggerTo(report), lock: () => {} });
+    clearInterval(nudging);
     if (records) {
       const folder = join(journalRoot, makeCallId(START_US));
       makeRun(folder);
-      await record(folder, keeper, run, () => isDead() || run.ranMs >= forMs);
+      const edges = { folder, keeper, run, scenario, goesOn };
+      await record(edges, () => isDead() || run.ranMs >= forMs);
     }
   } catch (error) {
     report(error instanceof Error ? error.message : String(error));
   } finally {
     // What was under way comes to its end, or finds its disk dead, before another process begins.
+    clearInterval(nudging);
     await keeper?.idle();
+    await settle();
+    if (goesOn) await store?.audit.flush().catch(() => {});
+    keeper?.giveUp();
     await settle();
     try {
       store?.close();
-    } catch {
-      // The dead do nothing more.
+    } catch (error) {
+      report(String(error));
     }
   }
   return run;
 }
 
-async function record(folder: string, keeper: CallKeeper, run: BoxRun, isOver: () => boolean): Promise<void> {
+interface Recording {
+  folder: string;
+  keeper: CallKeeper;
+  run: BoxRun;
+  scenario: Scenario;
+  goesOn: boolean;
+}
+
+async function record({ folder, keeper, run, scenario, goesOn }: Recording, isOver: () => boolean): Promise<void> {
+  const { flushMs, syncMs } = scenario;
   const writer = new JournalWriter(
-    { folder, segmentBytes: SEGMENT_BYTES, flushMs: FLUSH_MS, syncMs: SYNC_MS, maxBlockBytes: 4096 },
+    { folder, segmentBytes: SEGMENT_BYTES, flushMs, syncMs, maxBlockBytes: 4096 },
     { onFault: (error) => run.faults.push(error.message) },
     { monotonicMs: () => run.ranMs },
   );
-  const calls = CALLS.map((_, call) => ({
+  run.counters = writer.counters;
+  const calls = scenario.calls.map(({ fromMs, toMs }, call) => ({
     call,
+    fromMs,
+    toMs,
+    times: timesOf(idOf(call, fromMs), fromMs),
     journal: undefined as CallJournal | undefined,
     packets: [] as AdmittedPacket[],
   }));
+  type Call = (typeof calls)[number];
+  const unwritten: { record: CallRecord; journal: CallJournal }[] = [];
   for (; !isOver(); run.ranMs += PTIME_MS) {
     for (const one of calls) {
-      const { fromMs, toMs } = CALLS[one.call]!;
-      if (run.ranMs === fromMs) {
-        one.journal = writer.begin(idOf(one.call));
-        one.journal.snapshot(snapshotOf(one.call));
+      if (run.ranMs === one.fromMs) {
+        one.journal = writer.begin(one.times.id);
+        one.journal.snapshot(snapshotOf(one.times));
       }
-      if (run.ranMs === toMs) finish(one.call, one.packets, one.journal!);
-      else if (run.ranMs >= fromMs && run.ranMs < toMs) admit(one.call, one.packets, one.journal!);
+      if (run.ranMs === one.toMs) finish(one);
+      else if (run.ranMs >= one.fromMs && run.ranMs < one.toMs) admit(one);
     }
     if (run.ranMs % TICK_MS !== 0) continue;
     writer.tick(run.ranMs * 1000);
+    endWritten();
+    if (goesOn && run.ranMs % RETRY_MS === 0) keeper.tryAgain();
     await settle();
     await keeper.idle();
     await settle();
   }
-  run.syncs = writer.counters["journal.syncs"];
+  if (!goesOn) return;
+  keeper.tryAgain();
+  await settle();
+  await keeper.idle();
+  await writer.close();
 
-  function admit(call: number, packets: AdmittedPacket[], journal: CallJournal): void {
-    const number = (run.ranMs - CALLS[call]!.fromMs) / PTIME_MS;
+  function admit({ call, fromMs, packets, journal }: Call): void {
+    const number = (run.ranMs - fromMs) / PTIME_MS;
     for (const side of [0, 1] as const) {
       const stream = call * 2 + side;
       const one = packet({
@@ -153,29 +225,43 @@ async function record(folder: string, keeper: CallKeeper, run: BoxRun, isOver: (
         payloadType: 8,
         payload: stampedPayload(stream, number, PACKET_SAMPLES),
       });
-      if (!journal.append(side, side, one.capturedAtUs, one.data, one.start, one.end)) continue;
+      if (!journal!.append(side, side, one.capturedAtUs, one.data, one.start, one.end)) continue;
       packets.push(one);
       run.admitted.set(stampOf(stream, number), run.ranMs);
     }
   }
 
-  function finish(call: number, packets: AdmittedPacket[], journal: CallJournal): void {
-    const record = callRecord(packets, { ...timesOf(call), endedAtUs: START_US + run.ranMs * 1000 });
-    const position = journal.end(record) ?? journal.lastPosition;
+  function finish({ times, packets, journal }: Call): void {
+    const record = callRecord(packets, { ...times, endedAtUs: START_US + run.ranMs * 1000 });
+    const position = journal!.end(record);
+    if (position === undefined && journal!.isWaiting) unwritten.push({ record, journal: journal! });
+    else keep(record, position ?? journal!.lastPosition);
+  }
+
+  /** As the recorder does: what the disk has refused may come into the file yet. */
+  function endWritten(): void {
+    for (const { record, journal } of unwritten.splice(0)) {
+      if (journal.isWaiting) unwritten.push({ record, journal });
+      else keep(record, journal.lastPosition);
+    }
+  }
+
+  function keep(record: CallRecord, position: JournalPosition | undefined): void {
     void keeper.keep(record, position && { folder, position }).then((kept) => {
       if (kept) writer.release(record.id);
     });
   }
 }
 
-function timesOf(call: number): Pick<CallRecord, "id" | "startedAtUs" | "answeredAtUs"> {
-  const startedAtUs = START_US + CALLS[call]!.fromMs * 1000;
-  return { id: idOf(call), startedAtUs, answeredAtUs: startedAtUs };
+type Times = Pick<CallRecord, "id" | "startedAtUs" | "answeredAtUs">;
+
+function timesOf(id: CallId, fromMs: number): Times {
+  const startedAtUs = START_US + fromMs * 1000;
+  return { id, startedAtUs, answeredAtUs: startedAtUs };
 }
 
 /** What is written of a call at its answer: nothing was admitted yet, and both may be. */
-function snapshotOf(call: number): CallRecord {
-  const { startedAtUs, ...times } = timesOf(call);
+function snapshotOf({ startedAtUs, ...times }: Times): CallRecord {
   const record = callRecord([], { ...times, startedAtUs, endedAtUs: startedAtUs });
   for (const party of record.parties) {
     party.fromUs = party.toUs = startedAtUs;
@@ -254,17 +340,34 @@ function chainsWrong(dataFolder: string): string[] {
   return [...wrong, ...problemsOf(dataFolder).map((problem) => `audit: ${problem}`)];
 }
 
-/** The whole lines of the call log: what a power cut has torn stays between them. */
+/** The whole lines of the call log: what a power cut has torn, or of which it has left a page out, stays between them. */
 function readLog(dataFolder: string): CallLogLine[] {
   const files = filesBelow(join(dataFolder, "calls")).map((name) =>
     readFileSync(join(dataFolder, "calls", name), "utf8"),
   );
-  const lines = files.flatMap((text) => text.split("\n")).filter((line) => line.startsWith("{") && line.endsWith("}"));
-  return lines.map((line) => JSON.parse(line) as CallLogLine);
+  return files.flatMap((text) => text.split("\n").flatMap(wholeLine));
+}
+
+function wholeLine(text: string): CallLogLine[] {
+  try {
+    return [JSON.parse(text) as CallLogLine];
+  } catch {
+    return [];
+  }
 }
 
 /** What does not depend on how the calls came to be. */
 const PROVED = new Set(["signature", "audio", "previous", "next", "audit-recorded", "audit-head"]);
+
+function deskOf({ alarms, faults }: BoxRun): AlarmDesk {
+  return {
+    raise(code) {
+      alarms.add(code);
+      faults.push(code);
+    },
+    clear: (code) => void alarms.delete(code),
+  };
+}
 
 function loggerTo(report: (message: string) => void): Logger {
   const ignore = (): void => {};

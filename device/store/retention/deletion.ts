@@ -106,7 +106,6 @@ export class RecordingDeletion {
         const items = orders.slice(at, at + MAX_BATCH).flatMap((order) => this.#itemOf(order));
         if (items.length === 0) continue;
         await this.#announce(items);
-        this.#begun = items;
         await this.#carryOut();
         gone.push(...items.map(({ tombstone }) => tombstone));
       }
@@ -131,7 +130,7 @@ export class RecordingDeletion {
     return [{ ...signed, day, isIntended: false, isCertified: false }];
   }
 
-  async #announce(items: readonly Item[]): Promise<void> {
+  async #announce(items: Item[]): Promise<void> {
     const deletions = items.map(({ day, line }) => ({ day, tombstone: line.toString("utf8") }));
     const text = `${JSON.stringify({ schema: DELETING_SCHEMA, deletions })}\n`;
     const folder = this.#paths.retentionFolder;
@@ -140,13 +139,15 @@ export class RecordingDeletion {
     await this.#files.write(temporary, Buffer.from(text, "utf8"));
     await this.#files.sync(temporary);
     await this.#files.rename(temporary, this.#paths.deletingFile);
-    await this.#files.sync(folder);
+    // The next start would find it: from here on there is no way back.
+    this.#begun = items;
   }
 
-  /** Steps 2 to 7 of what is begun. */
+  /** What is begun: the end of step 1 and all others. */
   async #carryOut(): Promise<void> {
     const items = this.#begun;
     if (items.length === 0) return;
+    await this.#files.sync(this.#paths.retentionFolder);
     for (const item of items) {
       if (item.isIntended) continue;
       this.#enter("deleting", item.tombstone, { tombstone: item.sha256, ...describe(item.tombstone) });

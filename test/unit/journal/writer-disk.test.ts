@@ -1,4 +1,5 @@
 // Syncing and a failing disk: the faults come from the file operations, the edge to the disk.
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { recoverRun } from "../../../device/journal/recovery.js";
@@ -138,6 +139,52 @@ describe("JournalWriter syncing", () => {
       const position = journal.end(callRecord(callId(1)))!;
       expect(position.segment).toBe(2);
       expect(readCall(folder, position).records).toEqual([makeKept(0, 0), makeKept(0, 1)]);
+    }));
+});
+
+describe("JournalWriter, when a sync was refused", () => {
+  it("writes the file anew, at the same places, and asks for no second sync of the old one", () =>
+    withFolder(async (folder) => {
+      const bench = new Bench(folder);
+      const journal = bench.writer.begin(callId(1));
+      put(journal, makeKept(0, 0));
+      bench.disk.syncFailure = "EIO";
+      await bench.writer.sync();
+      const [name] = segmentFiles(folder);
+      const before = statSync(join(folder, name!)).ino;
+      await bench.writer.sync();
+      expect(bench.faults.length).toBe(1);
+      expect(bench.writer.counters["journal.write-errors"]).toBeGreaterThan(1);
+      bench.disk.syncFailure = "";
+      await bench.writer.sync();
+      expect(statSync(join(folder, name!)).ino).not.toBe(before);
+      expect(bench.writer.counters["journal.segments-rewritten"]).toBe(1);
+      expect(readdirSync(folder)).toEqual([name]);
+      const synced = bench.disk.syncedFds.length;
+      await bench.writer.sync();
+      expect(bench.disk.syncedFds.length).toBe(synced);
+      put(journal, makeKept(0, 1));
+      const position = journal.end(callRecord(callId(1)))!;
+      expect(readCall(folder, position)).toMatchObject({
+        records: [makeKept(0, 0), makeKept(0, 1)],
+        damagedBlocks: 0,
+      });
+    }));
+
+  it("leaves nothing of a file that goes while it is written anew", () =>
+    withFolder(async (folder) => {
+      const bench = new Bench(folder);
+      const journal = bench.writer.begin(callId(1));
+      put(journal, makeKept(0, 0));
+      journal.end(callRecord(callId(1)));
+      bench.disk.syncFailure = "EIO";
+      await bench.writer.sync();
+      bench.disk.syncFailure = "";
+      const synced = bench.writer.sync();
+      bench.writer.release(callId(1));
+      await synced;
+      await bench.writer.close();
+      expect(readdirSync(folder)).toEqual([]);
     }));
 });
 
