@@ -14,11 +14,12 @@ import { alarmsText } from "./console/alarms-command.js";
 import { type Command, helpText, parseArguments } from "./console/arguments.js";
 import { runAuditCommand } from "./console/audit-command.js";
 import type { DoctorCommand } from "./console/doctor-command.js";
+import { runExportCommand } from "./console/export-command.js";
 import { runPolicyTest } from "./console/policy-report.js";
 import { Progress } from "./console/progress.js";
 import { runProveCommand } from "./console/prove-report.js";
 import { runRegisterCommand } from "./console/register-command.js";
-import { runRetentionCommand } from "./console/retention-command.js";
+import { type ExportCommand, runRetentionCommand } from "./console/retention-command.js";
 import { describeSummary, formatSummary, type SummaryInput } from "./console/summary.js";
 import { runTokenCommand } from "./console/token-command.js";
 import { runVerifyCommand } from "./console/verify-command.js";
@@ -85,6 +86,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     }
     case "retention": {
       const { config, dataFolder } = settingsFor(command.command);
+      if (command.command.verb === "export") return exportNumber(command.command, dataFolder, config);
       const ask = (kind: string, body: unknown): Promise<Asked> => askService(kind, body, dataFolder, config);
       return runRetentionCommand(command.command, dataFolder, config, { write, ask });
     }
@@ -123,6 +125,21 @@ function doctor(command: DoctorCommand): Promise<ExitCode> {
 
 function write(text: string): void {
   process.stdout.write(text);
+}
+
+function exportNumber(command: ExportCommand, dataFolder: string, config: Config): Promise<ExitCode> {
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stopping.abort());
+  const device = config.device.id || hostname();
+  const onFault = (message: string): void => void process.stderr.write(`sidetoned: ${message}\n`);
+  return runExportCommand(command, dataFolder, config, {
+    write,
+    actor: commandActor(),
+    device,
+    signal: stopping.signal,
+    // Where a service runs, it takes what waits; what cannot be taken now is taken at its next start.
+    carryOut: () => carryOutHere({ dataFolder, config, device, onFault }).catch(() => {}),
+  });
 }
 
 /** Has the running service do it, or does it here where none runs. */

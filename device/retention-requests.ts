@@ -26,6 +26,7 @@ import {
   HOLD_REMOVE,
   holdAddSchema,
   holdRemoveSchema,
+  refuseNumberIn,
 } from "./store/retention/requests.js";
 import { SpoolDesk } from "./store/spool-desk.js";
 import { type SpoolContext, type SpoolKinds, type SpoolResult, spoolKind } from "./store/spool-kinds.js";
@@ -163,14 +164,6 @@ function isEntered(dataFolder: string, kind: AuditKind, request: CallId): boolea
       if (members.every((member) => bytes.includes(member))) return true;
     return false;
   });
-}
-
-/** What stands in the audit chain stands there for ever. */
-function refuseNumberIn(text: string, number: string): void {
-  const digits = (written: string): string => written.replaceAll(/\D/g, "");
-  const tail = digits(number).slice(-6);
-  if (tail.length >= 4 && digits(text).includes(tail))
-    throw refusal("the reason names the number, and would stand in the audit chain for ever: write it without");
 }
 
 function refusal(message: string): SidetoneError {

@@ -6,6 +6,7 @@ import type { LogFields, Logger } from "./base/logger.js";
 import type { Config } from "./contract/config.js";
 import { RetentionRequests } from "./retention-requests.js";
 import { AUDIT_REQUEST, auditRequestKind } from "./store/audit-request.js";
+import { EXPORTED, exportedKind } from "./store/export/export-trail.js";
 import { FILE_CHANGE, fileChangeKind, type WatchedFile } from "./store/file-change.js";
 import { RecordingStore } from "./store/recordings.js";
 import { Disposal } from "./store/retention/disposal.js";
@@ -27,6 +28,7 @@ export function spoolKinds({ dataFolder, store, retention, watched, changed }: S
   return {
     [AUDIT_REQUEST]: auditRequestKind(store.audit, dataFolder),
     [FILE_CHANGE]: fileChangeKind(store.audit, dataFolder, watched, changed),
+    [EXPORTED]: exportedKind(store.audit, dataFolder),
     ...retention.kinds(),
   };
 }

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
     exit: EXIT.storage,
     meaning: "nothing can be encrypted to the configured recipients: nothing is written in clear instead",
   },
+  "export-failed": { exit: EXIT.storage, meaning: "an archive could not be written; nothing of it is left" },
   internal: { exit: EXIT.internal, meaning: "a fault in Sidetone itself" },
 } as const satisfies Record<string, { exit: ExitCode; meaning: string }>;
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -77,7 +77,7 @@ const FLAGS: readonly Flag[] = [
 const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
        sidetoned policy test --call TEXT [--json]
-       sidetoned register, token, audit, prove, verify, journal, retention, delete, erase, hold, doctor, alarms:
+       sidetoned register, token, audit, prove, verify, journal, retention, delete, erase, export, hold, doctor, alarms:
        see below
 
 Records SIP calls off a mirror port, or out of capture files.

@@ -1,4 +1,4 @@
-// `sidetoned retention | delete | erase | hold`: what was asked for, as a value. Refuses in one line what is unknown or lacks.
+// `sidetoned retention | delete | erase | export | hold`: what was asked for, as a value. Refuses in one line what is unknown or lacks.
 import { type CallId, isCallId } from "../base/ids.js";
 import {
   COMMON_FLAGS,
@@ -28,6 +28,7 @@ export type RetentionCommand = CommonFlags &
         overridesMinimum: boolean;
         forgetsRefusals: boolean;
       }
+    | { verb: "export"; number: string; reason: string; file: string; isDryRun: boolean }
     | { verb: "hold add"; covers: HoldCoverArgument; reason: string }
     | { verb: "hold remove"; id: CallId; reason: string }
     | { verb: "hold list" }
@@ -37,6 +38,7 @@ export type RetentionCommand = CommonFlags &
 export const RETENTION_USAGE = `Usage: sidetoned retention [--dry-run] [--all]: what would go, and why the rest stays; it deletes nothing
        sidetoned delete ID --reason TEXT [--override-minimum]
        sidetoned erase --number NUMBER --reason TEXT [--dry-run] [--yes] [--override-minimum] [--forget-refusals]
+       sidetoned export --number NUMBER --reason TEXT --out FILE.tar [--dry-run]: all that is there about a number
        sidetoned hold add (--call ID | --number NUMBER | --from TIME --to TIME) --reason TEXT
        sidetoned hold remove HOLD --reason TEXT
        sidetoned hold list
@@ -49,7 +51,7 @@ const TIME_PATTERN = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?Z?$
 const MAX_REASON_CHARACTERS = 256;
 
 export function isRetentionCommand(word: string | undefined): boolean {
-  return ["retention", "delete", "erase", "hold"].includes(word ?? "");
+  return ["retention", "delete", "erase", "export", "hold"].includes(word ?? "");
 }
 
 /** `argv` begins with the command's own word. Throws SidetoneError usage with one line. */
@@ -62,6 +64,8 @@ export function parseRetentionCommand(argv: readonly string[]): RetentionCommand
       return parseDelete(rest);
     case "erase":
       return parseErase(rest);
+    case "export":
+      return parseExport(rest);
     default:
       return parseHold(rest);
   }
@@ -108,6 +112,26 @@ function parseErase(argv: readonly string[]): RetentionCommand {
     isConfirmed: values.has("yes"),
     overridesMinimum: values.has(OVERRIDE),
     forgetsRefusals: values.has("forget-refusals"),
+  };
+}
+
+function parseExport(argv: readonly string[]): RetentionCommand {
+  const flags = { ...COMMON_FLAGS, number: "NUMBER", reason: "TEXT", out: "FILE", "dry-run": "" };
+  const { values, positionals } = readFlags(argv, flags, { command: "export" });
+  refuseArgument(positionals[0], "export");
+  const { number, out } = given(values, { number: "number", out: "out" });
+  const isDryRun = values.has("dry-run");
+  if (number === undefined || (out === undefined && !isDryRun)) {
+    const what = number === undefined ? "a number" : "a file to write";
+    throw usage(`export needs ${what}: sidetoned export --number NUMBER --reason TEXT --out FILE.tar`);
+  }
+  return {
+    ...commonFlags(values),
+    verb: "export",
+    number: readNumber(number),
+    reason: isDryRun ? "" : readReason(values, "export"),
+    file: out ?? "",
+    isDryRun,
   };
 }
 

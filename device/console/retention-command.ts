@@ -30,11 +30,13 @@ export interface RetentionIo {
   clock?: Clock;
 }
 
+/** What export-command.ts does. */
+export type ExportCommand = CommandOf<"export">;
 type CommandOf<Verb extends RetentionCommand["verb"]> = Extract<RetentionCommand, { verb: Verb }>;
 
 /** Throws SidetoneError `usage` for what may not be done, with the reason in its line. */
 export async function runRetentionCommand(
-  command: RetentionCommand,
+  command: Exclude<RetentionCommand, ExportCommand>,
   dataFolder: string,
   config: Config,
   io: RetentionIo,
@@ -103,7 +105,7 @@ function describeErased(result: SpoolResult): string {
 }
 
 /** What the box cannot say of a locked journal. */
-function namelessText({ run, calls }: NumberSearch["nameless"][number]): string {
+export function namelessText({ run, calls }: NumberSearch["nameless"][number]): string {
   return `locked-journals/${run} holds ${calls} calls of which nobody can say whose they are; sidetoned journal open does, with a recipient's key`;
 }
 
@@ -257,7 +259,7 @@ function say(
 }
 
 /** As the service decides, as far as a look from outside can tell. */
-function openBook(dataFolder: string, config: Config, clock: Clock = systemClock): OpenBook {
+export function openBook(dataFolder: string, config: Config, clock: Clock = systemClock): OpenBook {
   const paths = new RecordingPaths(dataFolder);
   const ages = new AgeClockFile(paths);
   const nowUs = clock.nowUs();

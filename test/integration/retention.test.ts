@@ -1,7 +1,9 @@
 // Retention as people use it: captures replayed by the built program, then the commands, without a service and beside one.
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { sha256Of } from "../../device/base/sha256.js";
 import { CaptureFile } from "../fakes/capture-file.js";
 import { LeakSearch, makeMarkers } from "../fakes/leak-search.js";
 import { makeCall } from "../fakes/office-call.js";
@@ -67,6 +69,52 @@ function filesWithNumber(): string[] {
   return filesBelow(data).filter((name) => readFileSync(join(data, name)).includes(NUMBER.slice(1)));
 }
 
+function exportsInAudit(): { sha256?: unknown }[] {
+  return filesBelow(join(data, "audit"))
+    .filter((name) => name.endsWith(".jsonl"))
+    .flatMap((name) =>
+      readFileSync(join(data, "audit", name), "utf8")
+        .split("\n")
+        .filter(Boolean),
+    )
+    .map((line) => JSON.parse(line) as { kind: string; detail: { sha256?: unknown } })
+    .filter(({ kind }) => kind === "exported")
+    .map(({ detail }) => detail);
+}
+
+/** GNU tar extracts it, its hashes fit, and it has the one recording. */
+function expectArchive(archive: string, id: string): void {
+  const target = join(folder, "extracted");
+  mkdirSync(target);
+  execFileSync("tar", ["-xf", archive, "-C", target, "--no-same-owner"]);
+  const { files } = JSON.parse(readFileSync(join(target, "contents.json"), "utf8")) as {
+    files: { name: string; sha256: string }[];
+  };
+  const names = filesBelow(target);
+  expect(files.map(({ name }) => name).sort()).toEqual(names.filter((name) => name !== "contents.json"));
+  for (const { name, sha256 } of files) expect(sha256Of(readFileSync(join(target, name)))).toBe(sha256);
+  expect(names.filter((name) => name.startsWith("recordings/"))).toEqual(
+    [".json", ".wav"].map((end) => `recordings/${id}${end}`),
+  );
+  expect(audible.inFolders([target]).length).toBeGreaterThan(0);
+}
+
+/** Where a file system may be mounted for a test. */
+async function withSmallDisk(use: (folder: string) => Promise<void>): Promise<void> {
+  const small = join(folder, "small");
+  mkdirSync(small);
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", small]);
+  if (mounted.status !== 0) {
+    console.log("not tried: an export to a full disk: nothing can be mounted here");
+    return;
+  }
+  try {
+    await use(small);
+  } finally {
+    execFileSync("umount", ["--lazy", small]);
+  }
+}
+
 const CLASSES = { classes: [{ name: "standard", minDays: 36_000, maxDays: 36_500 }], defaultClass: "standard" };
 
 describe("without a service", () => {
@@ -97,6 +145,42 @@ describe("without a service", () => {
     expect(proof.stdout).toMatch(/it was deleted.*request, .* by cli .*: wrong call/);
     expect(await run("verify")).toMatchObject({ exitCode: 0 });
   });
+
+  it("exports all that there is about a number; killed, stopped or without room it leaves no archive and no entry", async () => {
+    configure({});
+    const id = await record("0409999999");
+    const archive = join(folder, "a.tar");
+    const asking = (out: string) => ["export", "--number", NUMBER, "--reason", "letter of the 3rd", "--out", out];
+    // So large that it takes a while, and beside the recording as whatever belongs to it.
+    const large = `${readRecordings(data)[0]!.wavPath}.large`;
+    writeFileSync(large, "");
+    truncateSync(large, 8e9);
+    const begin = async (): Promise<RunningProgram> => {
+      const program = new RunningProgram([...asking(archive), "--data", data, "--config", configFile]);
+      await program.waitFor("the archive", () => existsSync(`${archive}.partial`) || undefined);
+      return program;
+    };
+    await (await begin()).stop("SIGKILL");
+    expect(existsSync(archive)).toBe(false);
+    expect((await run(...asking(archive))).stderr).toMatch(/^sidetoned: \S+a.tar.partial is there: [^\n]*\n$/);
+    rmSync(`${archive}.partial`);
+    const stopped = await begin();
+    expect(await stopped.stop()).toBe(4);
+    expect(stopped.stderr).toBe("sidetoned: it was stopped: nothing was exported\n");
+    await withSmallDisk(async (small) => {
+      const full = await run(...asking(join(small, "a.tar")));
+      expect([full.exitCode, readdirSync(small)]).toEqual([4, []]);
+      expect(full.stderr).toMatch(/^sidetoned: nothing was exported: no space is left on the disk \(ENOSPC\)\n$/);
+    });
+    expect(readdirSync(folder).filter((name) => name.startsWith("a.tar"))).toEqual([]);
+    rmSync(large);
+    const done = await run(...asking(archive));
+    expect([done.exitCode, done.stderr]).toEqual([0, ""]);
+    const entries = exportsInAudit();
+    expect(entries.map(({ sha256 }) => sha256)).toEqual([sha256Of(readFileSync(archive))]);
+    expectArchive(archive, id);
+    expect(await run("verify")).toMatchObject({ exitCode: 0 });
+  }, 60_000);
 
   it("erases a number: first as a dry run, then so that nothing of it is left", async () => {
     configure({});
@@ -140,7 +224,13 @@ describe.skipIf(obstacle !== undefined)("beside a running service", () => {
       if (sweep !== "swept") console.log(`nothing went by age here: ${sweep}`);
       const ids = readRecordings(data).map(({ manifest }) => manifest.id);
       expect(ids).toEqual(sweep === "swept" ? [id] : [id, expect.anything()]);
+      const archive = join(folder, "a.tar");
+      const exported = await run("export", "--number", NUMBER, "--reason", "letter of the 3rd", "--out", archive);
+      expect([exported.exitCode, exported.stderr]).toEqual([0, ""]);
+      expectArchive(archive, id);
       const erased = await run("erase", "--number", NUMBER, "--reason", "letter of the 3rd", "--yes");
+      // What was asked for before is done before.
+      expect(exportsInAudit().length).toBe(1);
       expect([erased.stderr, erased.stdout]).toEqual(["", expect.stringContaining(`${id}: held by ${hold}`)]);
       expect((await run("hold", "remove", hold, "--reason", "case closed")).exitCode).toBe(0);
       expect(readRecordings(data).map(({ manifest }) => manifest.id)).not.toContain(id);

@@ -1,5 +1,6 @@
 // What commands ask of retention through the spool: the kinds of requests and the form of each.
 import { z } from "zod";
+import { SidetoneError } from "../../base/errors.js";
 import { type CallId, isCallId } from "../../base/ids.js";
 import { coverSchema } from "./holds.js";
 
@@ -23,3 +24,14 @@ export const eraseSchema = z.strictObject({
   overridesMinimum: z.boolean(),
   forgetsRefusals: z.boolean(),
 });
+
+/** What stands in the audit chain stands there for ever. Throws SidetoneError `usage`. */
+export function refuseNumberIn(text: string, number: string): void {
+  const digits = (written: string): string => written.replaceAll(/\D/g, "");
+  const tail = digits(number).slice(-6);
+  if (tail.length >= 4 && digits(text).includes(tail))
+    throw new SidetoneError(
+      "usage",
+      "the reason names the number, and would stand in the audit chain for ever: write it without",
+    );
+}
