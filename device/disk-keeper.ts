@@ -9,6 +9,7 @@ import type { DiskStatus } from "./contract/mqtt.js";
 import { DiskGuard, type DiskLevel, type DiskState } from "./store/disk-guard.js";
 import { type DiskHealth, healthOf, isReadOnly, probeByWriting, readFreeSpace } from "./store/disk-probe.js";
 import { DiskReserve } from "./store/disk-reserve.js";
+import { readDiskSeries, writeDiskSeries } from "./store/disk-series.js";
 
 const TICK_MS = 1000;
 /**
@@ -62,6 +63,7 @@ export class DiskKeeper {
   private reserveFailedAtMs = Number.NEGATIVE_INFINITY;
   private nothingToDeleteAtMs = Number.NEGATIVE_INFINITY;
   private isNothingToDelete = false;
+  private pointsKept = 0;
   private shownAtMs = Number.NEGATIVE_INFINITY;
   private shownLevel: DiskLevel | undefined;
 
@@ -69,14 +71,15 @@ export class DiskKeeper {
     this.options = options;
     this.edges = edges;
     const { earlyDays, lateDays, lateMegabytes, stopMegabytes, reserveMegabytes, atLimit } = options.config;
-    this.guard = new DiskGuard({
+    const limits = {
       earlyDays,
       lateDays,
       atLimit,
       lateBytes: lateMegabytes * MEGABYTE,
       stopBytes: stopMegabytes * MEGABYTE,
       reserveBytes: reserveMegabytes * MEGABYTE,
-    });
+    };
+    this.guard = new DiskGuard(limits, readDiskSeries(options.dataFolder));
     this.reserve = new DiskReserve(options.dataFolder);
   }
 
@@ -129,6 +132,7 @@ export class DiskKeeper {
     if ((await this.makeRoom(state)) > 0) state = await this.judge();
     this.noteLevel(state);
     this.showState(state);
+    this.keepMeasurement();
   }
 
   private async judge(): Promise<DiskState> {
@@ -166,6 +170,18 @@ export class DiskKeeper {
     const isMended = health === "ok" && this.health !== "ok";
     this.health = health;
     if (isMended) this.edges.recovered();
+  }
+
+  /** Every ten minutes; what the disk refuses now is in the next one. */
+  private keepMeasurement(): void {
+    const { pointsTaken, series } = this.guard.forecast;
+    if (pointsTaken === this.pointsKept || this.health !== "ok") return;
+    this.pointsKept = pointsTaken;
+    try {
+      writeDiskSeries(this.options.dataFolder, series);
+    } catch {
+      this.isSuspected = true;
+    }
   }
 
   private async tendReserve({ reserve }: DiskState): Promise<void> {

@@ -1,6 +1,6 @@
 // What follows from the disk's free space: how serious it is, whether new recordings may begin, whether the reserve is to be made or
 // given up, whether the oldest recordings have to go. A pure state machine: readings in, state out; touches no file.
-import { DAY_MS, DiskForecast } from "./disk-forecast.js";
+import { DAY_MS, DiskForecast, type DiskSeries } from "./disk-forecast.js";
 
 export interface DiskLimits {
   /** Days left at which to say so; 0 = never. */
@@ -63,12 +63,19 @@ const EARLY_AFTER_MS = DAY_MS;
 
 export class DiskGuard {
   readonly #limits: DiskLimits;
-  readonly #forecast = new DiskForecast();
+  readonly #forecast: DiskForecast;
   #level: DiskLevel = "ok";
   #isDeleting = false;
 
-  constructor(limits: DiskLimits) {
+  /** `earlier`: what an earlier run has measured. */
+  constructor(limits: DiskLimits, earlier?: DiskSeries) {
     this.#limits = limits;
+    this.#forecast = new DiskForecast(earlier);
+  }
+
+  /** What is measured; to be kept for the next run whenever `pointsTaken` is another. */
+  get forecast(): Pick<DiskForecast, "pointsTaken" | "series"> {
+    return this.#forecast;
   }
 
   note(reading: DiskReading): DiskState {

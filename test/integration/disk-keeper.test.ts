@@ -94,7 +94,7 @@ describe.skipIf(obstacle !== undefined)("the disk's keeper", () => {
     remount("rw");
     expect(await tick()).toEqual([]);
     expect(told).toEqual(["recovered"]);
-    expect(readdirSync(data)).toEqual([]);
+    expect(readdirSync(data)).toEqual(["disk.json"]);
   });
 
   it("finds out by writing that the kernel made a file system read-only which looks writable", async ({ skip }) => {
