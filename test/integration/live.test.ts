@@ -23,6 +23,7 @@ const obstacle =
 if (obstacle) console.log(`skipped: live calls: ${obstacle}`);
 
 const SEALED_WITHIN_MS = 2000;
+const NOTHING_FOUND = { exitCode: 0, findings: [] };
 
 describe.skipIf(obstacle !== undefined)("live", () => {
   let office: OfficeNetwork;
@@ -56,6 +57,12 @@ describe.skipIf(obstacle !== undefined)("live", () => {
     const recorder = new RunningProgram(args, { launcher: office.launcher("recorder"), timeoutMs: 60_000 });
     await recorder.waitFor("capturing", (stderr) => (logLines(stderr, "capturing").length > 0 ? true : undefined));
     return recorder;
+  }
+
+  /** What `sidetoned verify` finds, whatever is going on in the folder. */
+  async function verify(): Promise<{ exitCode: number | null; findings: unknown[] }> {
+    const { exitCode, stdout } = await runProgram(["verify", "--data", data, "--json"]);
+    return { exitCode, findings: (JSON.parse(stdout) as { findings: unknown[] }).findings };
   }
 
   function startCalls(calls: number, perSecond: number): Promise<number | null> {
@@ -108,10 +115,12 @@ describe.skipIf(obstacle !== undefined)("live", () => {
     await recorder.waitFor("audio in the journal", () =>
       bytesBelow(join(data, "journal")) > 20_000 ? true : undefined,
     );
+    const besideRecording = verify();
     for (let i = 0; i < 20; i++) {
       expect(filesWith(marker, data)).toBe("");
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+    expect(await besideRecording).toEqual(NOTHING_FOUND);
     // First the engine, in mid-call: the service recovers what it had; then the service with its new engine.
     killChild(recorder.child.pid!);
     await recorder.waitFor("recovery", (stderr) =>
@@ -123,6 +132,7 @@ describe.skipIf(obstacle !== undefined)("live", () => {
     await recorder.ended;
     await calls;
     expect(filesWith(marker, data)).toBe("");
+    expect(await verify()).toEqual(NOTHING_FOUND);
 
     const again = await runProgram([
       "--read",
@@ -136,6 +146,7 @@ describe.skipIf(obstacle !== undefined)("live", () => {
     expect(again.exitCode).toBe(0);
     expect(filesWith(marker, data)).toBe("");
     expect(readdirSync(join(data, "journal"))).toEqual([]);
+    expect(await verify()).toEqual(NOTHING_FOUND);
     const recovered = readRecordings(data);
     expect(recovered.length).toBeGreaterThanOrEqual(2);
     expect(readCallLog(data).some((line) => line.endReason === "recovered")).toBe(true);
