@@ -1,5 +1,6 @@
 // The engine process: capture up to the journal. Forked by the service, told what to do over IPC, says what happens over
 // IPC; opens no sockets of its own. Ends when the service tells it to or goes away.
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { systemClock } from "./base/clock.js";
 import { type ErrorCode, SidetoneError } from "./base/errors.js";
 import { FileSource } from "./capture/file-source.js";
@@ -21,6 +22,8 @@ const IDLE_LAG_US = 200_000;
 const COUNTERS_EVERY_MS = 1000;
 const PROGRESS_EVERY_MS = 200;
 const SPAN_EVERY_MS = 2000;
+/** Coarse, so that an idle engine stays idle. */
+const LOOP_RESOLUTION_MS = 100;
 /** Reading files waits while so many finished calls are not yet stored, or so many messages not yet taken. */
 const MAX_UNRELEASED = 512;
 const MAX_UNSENT = 1024;
@@ -39,6 +42,7 @@ class Engine {
   /** When the pause of all calls ends, 0 = there is none. */
   private pausedUntilUs = 0;
   private readonly files: SourceCounters[] = [];
+  private readonly loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   private readonly timers: NodeJS.Timeout[] = [];
   private unreleased = 0;
   private unsent = 0;
@@ -85,6 +89,7 @@ class Engine {
     this.timers.push(setInterval(() => this.sendCounters(), COUNTERS_EVERY_MS));
     if (capture.kind === "live") {
       this.timers.push(setInterval(() => this.sendSpan(), SPAN_EVERY_MS));
+      this.loop.enable();
       this.openLive(capture.interfaces);
       return;
     }
@@ -238,7 +243,9 @@ class Engine {
 
   private sendCounters(): void {
     // A service that does not listen gets the next ones: counters are totals.
-    if (this.unsent < 16) this.send({ type: "counters", counters: this.counters() });
+    if (this.unsent >= 16) return;
+    this.send({ type: "counters", counters: this.counters() });
+    this.loop.reset();
   }
 
   private sendSpan(): void {
@@ -260,6 +267,7 @@ class Engine {
       isJournalFailing: this.recorder.journal.isFailing,
       rssBytes: process.memoryUsage.rss(),
       cpuUs: user + system,
+      loopDelayMs: Math.max(0, this.loop.max / 1e6 - LOOP_RESOLUTION_MS),
     };
   }
 }

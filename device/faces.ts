@@ -10,6 +10,7 @@ import type { AnchorStatement } from "./contract/anchor.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
 import type { AuditedEvent } from "./contract/engine-messages.js";
+import type { BoxInfo, HealthStatus } from "./contract/health.js";
 import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
 import type { SpanReport } from "./contract/span.js";
 import type { AlarmBook } from "./health/alarms.js";
@@ -97,6 +98,14 @@ export class Faces {
       checks: Object.fromEntries(checks.map((check) => [check.id, check.state])) as SpanStatus["checks"],
       faults: checks.flatMap(({ findings }) => findings.map(({ code }) => code)),
     });
+  }
+
+  showHealth(status: HealthStatus): void {
+    this.mqtt.setState("health", status);
+  }
+
+  showInfo(info: BoxInfo): void {
+    this.mqtt.setState("info", info);
   }
 
   private async startApi(): Promise<void> {

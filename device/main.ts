@@ -200,6 +200,7 @@ async function run(command: RunCommand): Promise<ExitCode> {
   const isReplay = command.readPaths.length > 0;
   const service = new Service({
     config,
+    version: packageVersion(),
     dataFolder,
     capture: isReplay
       ? { kind: "files", paths: command.readPaths.map((path) => (path === "-" ? path : resolve(path))) }

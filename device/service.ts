@@ -10,6 +10,7 @@ import { systemClock } from "./base/clock.js";
 import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import { makeCallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
+import { BoxWatch } from "./box-watch.js";
 import { CarriedKeeper } from "./carried-keeper.js";
 import { EngineDesk } from "./command-desk.js";
 import { type AuditEntryInput, auditEntryOf } from "./contract/audit.js";
@@ -23,7 +24,6 @@ import { EngineProcess } from "./engine-process.js";
 import { Faces } from "./faces.js";
 import { FileWatch } from "./file-watch.js";
 import { AlarmBook, type AlarmBookState } from "./health/alarms.js";
-import { ClockWatch } from "./health/clock-watch.js";
 import { IntegrityWatch, verifyInProcess } from "./integrity-watch.js";
 import { listRuns, makeRun } from "./journal/recovery.js";
 import { JournalKeys } from "./journal-keys.js";
@@ -35,7 +35,6 @@ import { RetentionKeeper } from "./retention-keeper.js";
 import { RetentionRequests } from "./retention-requests.js";
 import { outlastWriters } from "./run-writer.js";
 import { SealPool } from "./seal/pool.js";
-import { SpanKeeper } from "./span-keeper.js";
 import { spoolKinds } from "./spool.js";
 import { openWhenWritable } from "./start-wait.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
@@ -63,6 +62,8 @@ const MAX_EARLY_ENTRIES = 64;
 
 export interface ServiceOptions {
   config: Config;
+  /** Of the package. */
+  version: string;
   dataFolder: string;
   capture: CaptureSpec;
   logger: Logger;
@@ -98,13 +99,11 @@ export class Service {
   private readonly alarmWatch: AlarmWatch;
   /** Of a running box; a replay reads on until the disk is full and says so. */
   private readonly disk: DiskKeeper | undefined;
-  /** Of a running box: a captured file has the times of whoever captured it. */
-  private readonly clock: ClockWatch | undefined;
   private readonly journalWatch: JournalWatch;
   /** Of a running box. */
   private readonly integrity: IntegrityWatch | undefined;
-  /** Of a running box. */
-  private readonly span: SpanKeeper | undefined;
+  /** Of a running box: a captured file has the times, and the mirror port, of whoever captured it. */
+  private readonly box: BoxWatch | undefined;
   private faces: Faces | undefined;
   private watch!: FileWatch;
   private diskStatus: DiskStatus | undefined;
@@ -138,10 +137,9 @@ export class Service {
     this.alarmWatch = new AlarmWatch(this.alarms, systemClock);
     const isLive = options.capture.kind === "live";
     this.disk = isLive ? this.openDisk() : undefined;
-    this.clock = isLive ? new ClockWatch(this.alarms) : undefined;
     this.journalWatch = new JournalWatch({ dataFolder: options.dataFolder, alarms: this.alarms });
     this.integrity = isLive ? this.openIntegrity() : undefined;
-    this.span = isLive ? this.openSpan() : undefined;
+    this.box = isLive ? this.openBox() : undefined;
     this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
     this.desk = new EngineDesk((message) => this.engine?.send(message) ?? false);
   }
@@ -159,7 +157,7 @@ export class Service {
     this.startSpool();
     this.carried.read(this.store.key);
     this.disk?.start();
-    this.clock?.start();
+    this.box?.start();
     this.pool = new SealPool({ workers: config.seal.workers });
     const maxLines = this.options.capture.kind === "files" ? MAX_SUMMARY_LINES : 0;
     const alarms = this.options.capture.kind === "live" ? this.alarms : undefined;
@@ -180,9 +178,8 @@ export class Service {
     await this.anchors.stop();
     await this.integrity?.stop();
     this.journalWatch.stop();
-    await this.span?.stop();
+    await this.box?.stop();
     await this.faces?.stop();
-    this.clock?.stop();
     await this.disk?.stop();
     await this.spool.stop();
     await this.retention.stop();
@@ -232,7 +229,7 @@ export class Service {
     this.disk?.prepare();
     return RecordingStore.open(dataFolder, {
       device: this.device,
-      clockState: this.clock && (() => this.clock!.state),
+      clockState: this.box && (() => this.box!.clockState),
       audit: {
         onFault: (message) => {
           logger.error(message);
@@ -354,7 +351,7 @@ export class Service {
       device: this.device,
       logger,
       clock: systemClock,
-      clockFault: () => (this.clock?.state === false ? "no time server sets the clock" : ""),
+      clockFault: () => (this.box?.clockState === false ? "no time server sets the clock" : ""),
     });
   }
 
@@ -398,12 +395,22 @@ export class Service {
     return anchors;
   }
 
-  private openSpan(): SpanKeeper {
-    return new SpanKeeper({
-      config: this.options.config,
+  private openBox(): BoxWatch {
+    const { config, version, logger } = this.options;
+    return new BoxWatch({
+      config,
+      device: this.device,
+      version,
       alarms: this.alarms,
-      clockState: () => this.clock?.state ?? "unknown",
-      show: (report) => this.faces?.showSpan(report),
+      logger,
+      sealing: () => ({
+        waiting: this.pool?.waiting ?? 0,
+        running: this.pool?.running ?? 0,
+        refused: this.keeper?.waiting ?? 0,
+      }),
+      showSpan: (report) => this.faces?.showSpan(report),
+      showHealth: (status) => this.faces?.showHealth(status),
+      showInfo: (info) => this.faces?.showInfo(info),
     });
   }
 
@@ -457,7 +464,7 @@ export class Service {
     };
     this.spool = new SpoolKeeper({
       dataFolder,
-      kinds: { ...spoolKinds({ dataFolder, store, retention, watched, changed }), ...this.span?.kinds() },
+      kinds: { ...spoolKinds({ dataFolder, store, retention, watched, changed }), ...this.box?.kinds() },
       onFault: (message) => logger.warn(message),
     });
     this.spool.start();
@@ -512,7 +519,7 @@ export class Service {
         if (warnsWithoutAgents(this.options.config, logger)) this.alarms.raise("no-agents");
         this.alarmWatch.engineReady();
         this.faces = this.startFaces();
-        this.span?.capturing(message.interfaces);
+        this.box?.capturing(message.interfaces);
         if (this.diskStatus) this.faces.showDisk(this.diskStatus);
         break;
       case "command-result":
@@ -530,7 +537,7 @@ export class Service {
         break;
       case "call-ended":
         this.carried.ended(message.record);
-        this.span?.noteCall(message.record);
+        this.box?.noteCall(message.record);
         this.keep(message.record, message.journal, journalFolder);
         break;
       case "counters":
@@ -538,7 +545,7 @@ export class Service {
         this.noteCounters(message.counters);
         break;
       case "span":
-        this.span?.noteFigures(message.figures);
+        this.box?.noteFigures(message.figures);
         break;
       case "progress":
         this.options.onProgress(message.readBytes, message.totalBytes);
@@ -584,7 +591,7 @@ export class Service {
       if (drops > 0) this.options.logger.warn("kernel dropped packets", { interface: source.name, packets: drops });
       dropped += Math.max(0, drops);
     }
-    this.span?.noteCounters(counters);
+    this.box?.noteCounters(counters);
     this.tlsNotices.note(counters.tlsEndpoints);
     this.alarmWatch.note(counters, dropped);
     if (counters.isJournalFailing || this.keeper.waiting > 0) this.disk?.suspect();

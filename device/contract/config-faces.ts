@@ -7,7 +7,45 @@ import { COMMAND_VERBS } from "./mqtt.js";
 const BROKER_URL =
   /^(?:(?:mqtts?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\/?)|(?:wss?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?(?:\/[!-~]*)?))?$/;
 
+const SYSLOG_URL = /^(?:(?:udp|tcp|tls):\/\/(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\/?)?$/;
+export const SYSLOG_FACILITIES = [
+  "daemon",
+  "local0",
+  "local1",
+  "local2",
+  "local3",
+  "local4",
+  "local5",
+  "local6",
+  "local7",
+] as const;
+
 export const facesSections = {
+  health: section(
+    {
+      intervalS: integer(5, 3600, 60, "time between two reports of the box's health when nothing changes", "s"),
+    },
+    "The box's health",
+  ),
+  syslog: section(
+    {
+      url: z
+        .string()
+        .max(512)
+        .regex(SYSLOG_URL)
+        .default("")
+        .describe("server that alarms go to, as in udp://logs.example:514, or tcp, tls; empty = none"),
+      facility: z.enum(SYSLOG_FACILITIES).default("daemon").describe("facility of the messages (RFC 5424)"),
+      caFile: z
+        .string()
+        .max(1024)
+        .default("")
+        .describe(
+          "PEM file with the authority that signed a tls server's certificate; empty = those the system trusts",
+        ),
+    },
+    "Alarms by syslog (RFC 5424)",
+  ),
   log: section(
     { level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("least level that is written") },
     "Log",

@@ -32,6 +32,8 @@ export const configSchema = z.strictObject({
   encryption: storageSections.encryption,
   integrity: integritySection,
   log: facesSections.log,
+  health: facesSections.health,
+  syslog: facesSections.syslog,
   api: facesSections.api,
   mqtt: facesSections.mqtt,
 });

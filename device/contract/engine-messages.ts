@@ -103,6 +103,8 @@ export interface EngineCounters {
   isJournalFailing: boolean;
   rssBytes: number;
   cpuUs: number;
+  /** Longest time that the event loop was busy since the counters before, ms. */
+  loopDelayMs?: number;
 }
 
 /** A pause in force. */

@@ -4,6 +4,7 @@ import type { CallId } from "../base/ids.js";
 import type { AnchorStatement } from "./anchor.js";
 import type { ConsentState, EvidenceSource, PartyRole, Policy } from "./call-record.js";
 import type { ActiveCall, CommandBody, CommandError } from "./commands.js";
+import type { BoxInfo, HealthStatus } from "./health.js";
 import type { SpanCheckId, SpanCheckState, SpanFaultCode } from "./span.js";
 
 export const MQTT_ROOT = "sidetone";
@@ -46,6 +47,8 @@ export interface RetainedStates {
   /** With `integrity.anchor: mqtt`. */
   anchor: AnchorStatement;
   span: SpanStatus;
+  health: HealthStatus;
+  info: BoxInfo;
 }
 
 export type MqttErrorCode =

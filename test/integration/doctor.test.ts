@@ -1,11 +1,15 @@
 // The SPAN doctor on a real mirror port: capture ports of namespaces that show a sound mirror, or one with a made fault. Each
 // fault is named, with its remedy and exit code; a sound mirror passes. All at once, for they mostly wait.
 import { spawnSync } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SpanReport } from "../../device/contract/span.js";
 import { type CallOptions, DEFAULT_START_US } from "../fakes/call-options.js";
 import { mirrored } from "../fakes/mirror.js";
+import { Mosquitto, mosquittoObstacle, type Subscriber } from "../fakes/mosquitto.js";
 import { makeCall } from "../fakes/office-call.js";
 import { makeFolder, type ProgramResult, RunningProgram, removeFolder, runProgram } from "../fakes/program.js";
 import { faultsOf, figureOf } from "../fakes/span-look.js";
@@ -14,7 +18,9 @@ import { overTls } from "../fakes/tls-call.js";
 import { liveTestObstacle, VethPair } from "./veth-pair.js";
 
 const obstacle =
-  liveTestObstacle() ?? (spawnSync("ethtool", ["--version"]).error ? "ethtool is not installed" : undefined);
+  liveTestObstacle() ??
+  mosquittoObstacle() ??
+  (spawnSync("ethtool", ["--version"]).error ? "ethtool is not installed" : undefined);
 if (obstacle) console.log(`skipped: doctor on a mirror port: ${obstacle}`);
 
 const CALL_MS = 3000;
@@ -86,6 +92,10 @@ const SCENES: Scene[] = [
 describe.skipIf(obstacle !== undefined)("the doctor on a mirror port", () => {
   const folder = makeFolder();
   const veths: VethPair[] = [];
+  let broker: Mosquitto | undefined;
+  let admin: Subscriber | undefined;
+  const logServer = createSocket("udp4");
+  const logged: string[] = [];
   let asked: ProgramResult | undefined;
   let afterwards: ProgramResult | undefined;
   const found = new Map<string, { report: SpanReport; exitCode: number | null; stderr: string }>();
@@ -93,7 +103,10 @@ describe.skipIf(obstacle !== undefined)("the doctor on a mirror port", () => {
   beforeAll(async () => {
     await Promise.all(SCENES.map((scene, n) => play(scene, n)));
   }, 90_000);
-  afterAll(() => {
+  afterAll(async () => {
+    await admin?.stop();
+    await broker?.stop();
+    logServer.close();
     for (const veth of veths) veth.remove();
     removeFolder(folder);
   });
@@ -110,18 +123,39 @@ describe.skipIf(obstacle !== undefined)("the doctor on a mirror port", () => {
     const doctor = new RunningProgram(args, { timeoutMs: 80_000 });
     await doctor.waitFor("the doctor's word", begun("looking at"), 60_000);
     const data = join(folder, String(n));
-    const service =
-      scene.hasService && new RunningProgram(["--interface", veth.near, "--agents", agents, "--data", data]);
-    await service?.waitFor("capture", begun("capturing"), 60_000);
+    const service = scene.hasService && (await startService(veth.near, agents, data));
     await veth.replayLater(await frames());
     if (service) {
       asked = await runProgram(["doctor", "--json", "--data", data]);
+      await admin!.next("sidetone/box/span");
       await service.stop();
       afterwards = await runProgram(["doctor", "--data", data]);
     }
     doctor.child.kill("SIGINT");
     const exitCode = await doctor.ended;
     found.set(name, { report: JSON.parse(doctor.stdout || "null"), exitCode, stderr: doctor.stderr });
+  }
+
+  /** A box whose admin listens to everything. */
+  async function startService(device: string, agents: string, data: string): Promise<RunningProgram> {
+    broker = await Mosquitto.start(folder);
+    admin = await broker.subscribe("sidetone/#");
+    await new Promise<void>((resolve) => logServer.bind(0, "127.0.0.1", resolve));
+    logServer.on("message", (message) => logged.push(message.toString()));
+    const settings = {
+      device: { id: "box" },
+      mqtt: { url: `mqtt://127.0.0.1:${broker.port}` },
+      health: { intervalS: 5 },
+      syslog: { url: `udp://127.0.0.1:${logServer.address().port}`, facility: "local0" },
+      // Taken: an alarm for the admin.
+      api: { port: broker.port },
+    };
+    const config = join(folder, "sidetone.json");
+    writeFileSync(config, JSON.stringify(settings));
+    const args = ["--config", config, "--interface", device, "--agents", agents, "--data", data];
+    const service = new RunningProgram(args);
+    await service.waitFor("capture", begun("capturing"), 60_000);
+    return service;
   }
 
   it.each(SCENES)("$name", ({ name, faults }) => {
@@ -140,6 +174,24 @@ describe.skipIf(obstacle !== undefined)("the doctor on a mirror port", () => {
     expect([faultsOf(report), asked!.stderr, asked!.exitCode]).toEqual([[], "", 0]);
     expect(report.checks.filter(({ state, id }) => state !== "pass" && id !== "clock")).toEqual([]);
     expect(figureOf(report, "media-directions")).toBe("both in 4 calls");
+  });
+
+  it("shows the admin over MQTT that it is there, how it is and what it sees, and nothing of a caller", () => {
+    const newest = (topic: string): unknown => JSON.parse(admin!.on(`sidetone/box/${topic}`).at(-1)!.payload);
+    expect(newest("info")).toMatchObject({ device: "box", version: "0.1.0", policy: "agent-only" });
+    expect(newest("health")).toMatchObject({
+      schema: "sidetone.health/1",
+      cpuPercent: { cores: availableParallelism() },
+      sealing: { refused: 0 },
+      capture: { kernelDrops: 0 },
+    });
+    expect(newest("span")).toMatchObject({ checks: { link: "pass", sip: "pass" }, faults: [] });
+    for (const { payload } of admin!.received) expect(payload).not.toMatch(/03012345|198\.51\.100|10\.0\.0\./);
+  });
+
+  it("tells alarms to a log server", () => {
+    const text = logged.find((message) => message.includes(" api-off "));
+    expect(text, logged.join("\n")).toMatch(/^<13[12]>1 \S+Z \S+ sidetone \d+ api-off - \ufeffalarm raised: /);
   });
 
   it("says in one line that no service runs", () => {

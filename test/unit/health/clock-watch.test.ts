@@ -29,3 +29,19 @@ it.each([
 it("takes systemd-timesyncd's mark for enough", async () => {
   expect((await look({ timedatectl: "no\n" }, new URL(import.meta.url).pathname)).state).toBe(true);
 });
+
+const offsetOf = async (answers: Record<string, string>): Promise<number | null> => {
+  const standing = new AlarmBook({ clock: { nowUs: () => 0, monotonicMs: () => 0 } });
+  const ask = async (command: string, args: readonly string[]) => answers[args.at(-1)!] ?? answers[command];
+  const watch = new ClockWatch(standing, ask, "/nowhere/synchronized");
+  await watch.look();
+  return watch.offsetMs;
+};
+
+it("tells how far the clock is ahead, by chrony or systemd-timesyncd", async () => {
+  expect(await offsetOf({ chronyc: tracking("Normal") })).toBe(-0.01);
+  expect(await offsetOf({ "timesync-status": "     Server: x\n     Offset: -1.234ms\n" })).toBe(1.234);
+  expect(await offsetOf({ "timesync-status": "Offset: +1min 2.5s\n" })).toBe(-62_500);
+  expect(await offsetOf({ "timesync-status": "Offset: n/a\n" })).toBeNull();
+  expect(await offsetOf({})).toBeNull();
+});
