@@ -12,6 +12,7 @@ import {
   filesBelow,
   logLines,
   makeFolder,
+  PROJECT_ROOT,
   RunningProgram,
   readCallLog,
   readRecordings,
@@ -143,6 +144,14 @@ export class DiskScene {
       const found = readCallLog(this.data).filter(({ sipCallIds }) => sipCallIds[0]?.startsWith(name));
       return found.length >= count ? found : undefined;
     });
+  }
+
+  /** With the verifier that shares no code with the box's. */
+  expectOfflineWhole(): void {
+    const program = join(PROJECT_ROOT, "dist/host/main.js");
+    const args = [program, "verify", this.data, "--public-key", join(this.data, "keys/device.pub")];
+    const verified = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect(verified.status, verified.stdout + verified.stderr).toBe(0);
   }
 
   /** Nothing is half: every WAV is one, the whole folder verifies, nothing temporary is left, the journal is empty. */

@@ -102,6 +102,7 @@ describe.skipIf(obstacle !== undefined)("a disk that refuses writes", { timeout:
     await scene.logged("later", 1);
     expect(await recorder.stop()).toBe(0);
     await scene.expectAllWhole(1);
+    scene.expectOfflineWhole();
     const entered = auditKinds(scene.data).filter((kind) => kind.includes("disk-"));
     expect(entered.slice(0, 4)).toEqual([
       "disk-read-only raised",
