@@ -1,5 +1,8 @@
 // The chains' heads on their way out of the box: an authority of OpenSSL's, good and bad answers, alarms, restarts.
+import type { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { AnchorKeeper, type AnchorKeeperOptions } from "../../device/anchor-keeper.js";
@@ -10,9 +13,11 @@ import type { AnchorStatement } from "../../device/contract/anchor.js";
 import type { AuditEntry } from "../../device/contract/audit.js";
 import { type Config, configSchema } from "../../device/contract/config.js";
 import { timeStampRequest } from "../../device/contract/time-stamp.js";
+import { certificatesOf } from "../../device/contract/time-stamp-signature.js";
 import { RecordingStore } from "../../device/store/recordings.js";
 import { isSignedLine } from "../../device/store/signed-line.js";
 import { MAX_RESPONSE_BYTES, requestTimeStamp } from "../../device/time-stamp-client.js";
+import { makeCertificates } from "../fakes/mosquitto.js";
 import { waitUntil } from "../fakes/office-program.js";
 import {
   type Answer,
@@ -243,6 +248,29 @@ describe.skipIf(obstacle !== undefined)("the chains' heads", () => {
     const keeper = keeperOf(stamping());
     await keeper.stop();
     expect([stamps(), keeper.counters.failures]).toEqual([[], 1]);
+  });
+
+  it("asks over TLS where the authority's file, or the system, vouches for the server", async () => {
+    const tls = makeCertificates(parent, "tls");
+    const server = createServer({ key: readFileSync(tls.keyFile), cert: readFileSync(tls.certFile) });
+    server.on("request", async (request, response) => {
+      const pieces: Buffer[] = [];
+      for await (const piece of request) pieces.push(piece as Buffer);
+      response.writeHead(200, { "content-type": REPLY_TYPE }).end(await authority.reply(Buffer.concat(pieces)));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const [own, ofServer] = [authority.caFile, tls.caFile].map((path) => certificatesOf(readFileSync(path, "utf8")));
+    const askWith = (trusted: readonly X509Certificate[]) =>
+      requestTimeStamp({ url, hash: "sha512", trusted, timeoutMs: 5000 }, DATA, new AbortController().signal);
+    try {
+      expect(await askWith([...own!, ...ofServer!])).toHaveProperty("stamp");
+      expect(await askWith(own!)).toEqual({ fault: expect.stringContaining("certificate") });
+      expect(await askWith(ofServer!)).toEqual({ fault: expect.stringMatching(/cannot be trusted: no authority/) });
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
   });
 
   it("says that nobody is there", async () => {

@@ -138,6 +138,24 @@ describe.skipIf(obstacle !== undefined)("time stamps", () => {
     }
   });
 
+  it("takes nothing that was changed after it was signed", () => {
+    const flipped = (at: number): Buffer => {
+      const bytes = Buffer.from(response);
+      bytes[at] = bytes[at]! ^ 1;
+      return bytes;
+    };
+    const { content, signature } = stampIn(response);
+    const year = response.indexOf(content) + content.indexOf(String(new Date().getUTCFullYear()));
+    expect(faultIn(flipped(year + 3))).toBe("its content is not what was signed");
+    expect(faultIn(flipped(response.length - 1))).toMatch(
+      /^its signature is wrong|^it is no time stamp|^its certificates/,
+    );
+    const attributes = response.indexOf(signature.attributes.subarray(-32));
+    expect(faultIn(flipped(attributes + 31))).not.toBe("");
+    const digestOnly = { ...stampIn(response), signature: { ...signature, attributes: derOf(TAG.set) } };
+    expect(faultOfSignature(digestOnly, trusted())).toMatch(/^its signature cannot be read/);
+  });
+
   it("says why the authority refuses", async () => {
     const other = make({ digests: "sha256" });
     const answer = await other.reply(timeStampRequest(DATA, "sha512", NONCE));
