@@ -9,11 +9,12 @@ import { ALARM_CODES } from "./contract/alarms.js";
 import type { AnchorStatement } from "./contract/anchor.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
-import type { AuditedEvent } from "./contract/engine-messages.js";
+import type { AuditedEvent, EngineCounters } from "./contract/engine-messages.js";
 import type { BoxInfo, HealthStatus } from "./contract/health.js";
 import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
 import type { SpanReport } from "./contract/span.js";
 import type { AlarmBook } from "./health/alarms.js";
+import { formatMetrics } from "./health/metrics.js";
 import { MqttFace } from "./mqtt/face.js";
 import { SpoolTrail } from "./store/file-change.js";
 import { SpoolDesk } from "./store/spool-desk.js";
@@ -23,7 +24,11 @@ export interface FacesOptions {
   config: Config;
   /** The box's name. */
   device: string;
+  /** Of the package. */
+  version: string;
   dataFolder: string;
+  /** The engine's newest; undefined while it has told none. */
+  counters(): EngineCounters | undefined;
   desk: CommandDesk;
   alarms: AlarmBook;
   /** A token was made at the first start: shown once, and to whoever stands before the terminal only. */
@@ -35,6 +40,8 @@ export class Faces {
   private readonly options: FacesOptions;
   private readonly mqtt: MqttFace;
   private api: ApiFace | undefined;
+  /** As it was shown last. */
+  private readonly shown: { disk?: DiskStatus; span?: SpanStatus; health?: HealthStatus } = {};
   private started: Promise<void> | undefined;
   private mqttStarted: Promise<void> | undefined;
 
@@ -83,6 +90,7 @@ export class Faces {
   }
 
   showDisk(status: DiskStatus): void {
+    this.shown.disk = status;
     this.mqtt.setState("disk", status);
   }
 
@@ -92,15 +100,18 @@ export class Faces {
   }
 
   showSpan({ at, state, checks }: SpanReport): void {
-    this.mqtt.setState("span", {
+    const status: SpanStatus = {
       at,
       state,
       checks: Object.fromEntries(checks.map((check) => [check.id, check.state])) as SpanStatus["checks"],
       faults: checks.flatMap(({ findings }) => findings.map(({ code }) => code)),
-    });
+    };
+    this.shown.span = status;
+    this.mqtt.setState("span", status);
   }
 
   showHealth(status: HealthStatus): void {
+    this.shown.health = status;
     this.mqtt.setState("health", status);
   }
 
@@ -120,9 +131,16 @@ export class Faces {
     });
     const secret = ensureFirstToken(tokens);
     if (secret !== undefined) showFirstToken(secret);
-    this.api = new ApiFace({ config: config.api, desk, tokens, logger });
+    this.api = new ApiFace({ config: config.api, desk, tokens, metrics: () => this.metrics(), logger });
     const { address } = await this.api.start();
     logger.info("the API listens", { address });
+  }
+
+  private metrics(): string {
+    const { version, counters } = this.options;
+    const engine = counters();
+    const service = { ...this.mqtt.counters(), ...this.api?.counters() };
+    return formatMetrics({ version, ...this.shown, ...(engine && { counters: engine }), service });
   }
 
   private async attempt(name: string, alarm: "api-off" | "mqtt-off", start: () => Promise<void>): Promise<void> {

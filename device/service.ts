@@ -498,10 +498,12 @@ export class Service {
   }
 
   private makeFaces(): Faces {
-    const { config, dataFolder, logger, showFirstToken } = this.options;
+    const { config, version, dataFolder, logger, showFirstToken } = this.options;
     return new Faces({
       config,
       device: this.device,
+      version,
+      counters: () => this.counters,
       dataFolder,
       desk: this.desk,
       alarms: this.alarms,

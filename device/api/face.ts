@@ -19,6 +19,8 @@ export interface ApiFaceOptions {
   tokens: TokenFinder;
   /** Told of every command with its outcome, and of every lock-out. */
   audit?: (entry: ApiAuditEntry) => void;
+  /** What `GET /metrics` answers. */
+  metrics?: () => string;
   logger: Logger;
   clock?: Clock;
 }
@@ -37,7 +39,7 @@ export class ApiFace {
    */
   async start(): Promise<{ address: string }> {
     if (this.#server) throw new Error("the API has been started already");
-    const { config, desk, tokens, audit, logger, clock } = this.#options;
+    const { config, desk, tokens, audit, metrics, logger, clock } = this.#options;
     const [fault] = findApiFaults({ api: config });
     if (fault) throw new SidetoneError("config-invalid", `${fault.path.join(".")}: ${fault.text}`);
     const { buildServer } = await import("./server.js");
@@ -46,6 +48,7 @@ export class ApiFace {
       desk,
       tokens,
       audit: audit ?? (() => {}),
+      ...(metrics && { metrics }),
       logger,
       clock: clock ?? systemClock,
     });

@@ -8,6 +8,7 @@ import {
   consentBodySchema,
   documentAnswerSchema,
   healthAnswerSchema,
+  metricsAnswerSchema,
   OPERATIONS,
   PROBLEM_MEDIA_TYPE,
   PROBLEMS,
@@ -29,6 +30,7 @@ const GIVEN: readonly [string, z.ZodType][] = [
   ["Calls", callsAnswerSchema],
   ["Health", healthAnswerSchema],
   ["Document", documentAnswerSchema],
+  ["Metrics", metricsAnswerSchema],
   ["Problem", problemSchema],
 ];
 const ACCESS_PROBLEMS: readonly ProblemCode[] = [
@@ -85,7 +87,10 @@ function describeRoute(operation: string, route: RouteContract): Record<string, 
       },
     }),
     responses: {
-      200: { description: "done", content: { "application/json": { schema: reference(route.answer) } } },
+      200: {
+        description: "done",
+        content: { [route.media ?? "application/json"]: { schema: reference(route.answer) } },
+      },
       ...describeProblems(route),
     },
   };

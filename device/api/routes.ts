@@ -23,6 +23,7 @@ const VERBS = {
   resumeAllCalls: "resume",
 } as const satisfies Partial<Record<Operation, string>>;
 type CommandOperation = keyof typeof VERBS;
+type ReadOperation = Exclude<Operation, CommandOperation>;
 
 export interface RouteRequest {
   address: string;
@@ -37,6 +38,8 @@ export type RouteResult = { answer: unknown } | { problem: Problem };
 export interface RoutesOptions {
   desk: CommandDesk;
   clock: Clock;
+  /** The figures of the moment, in the format that the route says. */
+  metrics(): string;
   audit(entry: ApiAuditEntry): void;
   deskTimeoutMs?: number;
 }
@@ -49,11 +52,17 @@ export class Routes {
     this.#options = options;
   }
 
-  /** Of a route that needs no token. */
-  answerOpen(operation: Exclude<Operation, CommandOperation>): RouteResult {
-    if (operation === "getHealth") return { answer: { status: "ok" } };
-    this.#document ??= describeApi();
-    return { answer: this.#document };
+  /** Of a route that only says how things are. */
+  read(operation: ReadOperation): RouteResult {
+    switch (operation) {
+      case "getHealth":
+        return { answer: { status: "ok" } };
+      case "getMetrics":
+        return { answer: this.#options.metrics() };
+      case "getDocument":
+        this.#document ??= describeApi();
+        return { answer: this.#document };
+    }
   }
 
   async answer(operation: CommandOperation, request: RouteRequest, token: Token): Promise<RouteResult> {

@@ -31,6 +31,8 @@ export interface ServerOptions {
   config: Config["api"];
   desk: CommandDesk;
   tokens: TokenFinder;
+  /** See Routes. */
+  metrics?: () => string;
   audit(entry: ApiAuditEntry): void;
   logger: Logger;
   clock: Clock;
@@ -78,7 +80,7 @@ class Door {
   readonly #admitted = new WeakMap<FastifyRequest, Token>();
   #requests = 0;
 
-  constructor({ config, tokens, clock, audit, logger, desk, deskTimeoutMs }: ServerOptions) {
+  constructor({ config, tokens, clock, audit, logger, desk, metrics = () => "", deskTimeoutMs }: ServerOptions) {
     this.#access = new Access({
       config,
       tokens,
@@ -89,7 +91,7 @@ class Door {
         audit({ kind: "address-locked", atUs: clock.nowUs(), address, badTokens, forS });
       },
     });
-    this.#routes = new Routes({ desk, clock, audit, ...(deskTimeoutMs !== undefined && { deskTimeoutMs }) });
+    this.#routes = new Routes({ desk, clock, audit, metrics, ...(deskTimeoutMs !== undefined && { deskTimeoutMs }) });
   }
 
   open(app: FastifyInstance, operation: Operation): void {
@@ -107,10 +109,11 @@ class Door {
       handler: async (request, reply) => {
         const result = isCommand(operation)
           ? await this.#routes.answer(operation, routeRequest(request), this.#admitted.get(request)!)
-          : this.#routes.answerOpen(operation);
+          : this.#routes.read(operation);
         if ("problem" in result) return send(reply, result.problem);
-        reply.headers(OWN_HEADERS).type("application/json; charset=utf-8");
-        return reply.send(JSON.stringify(route.answer.parse(result.answer)));
+        const answer = route.answer.parse(result.answer);
+        reply.headers(OWN_HEADERS).type(route.media ?? "application/json; charset=utf-8");
+        return reply.send(route.media === undefined ? JSON.stringify(answer) : answer);
       },
     });
   }

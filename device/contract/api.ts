@@ -60,6 +60,7 @@ export const activeCallSchema = z.object({
 export const callsAnswerSchema = z.object({ calls: z.array(activeCallSchema) });
 export const healthAnswerSchema = z.object({ status: z.literal("ok") });
 export const documentAnswerSchema = z.looseObject({ openapi: z.string() });
+export const metricsAnswerSchema = z.string().describe("Prometheus text exposition format 0.0.4");
 
 const fieldFaultSchema = z.object({
   field: z.string().describe("keys that lead to it, with dots between; empty = the body itself"),
@@ -126,6 +127,8 @@ export interface RouteContract {
   /** Absent: the request's body is not looked at. */
   body?: z.ZodType;
   answer: z.ZodType;
+  /** Of the answer; absent: JSON. */
+  media?: string;
   /** Codes of its own, beside those that access and reading the body have. */
   problems: readonly ProblemCode[];
 }
@@ -167,6 +170,15 @@ export const ROUTES = {
     path: "/health",
     summary: "The service is there",
     answer: healthAnswerSchema,
+    problems: [],
+  },
+  getMetrics: {
+    method: "GET",
+    path: "/metrics",
+    summary: "Figures of box and service, for Prometheus",
+    right: "see",
+    answer: metricsAnswerSchema,
+    media: "text/plain; version=0.0.4; charset=utf-8",
     problems: [],
   },
   getDocument: {

@@ -6,8 +6,6 @@ import type { HealthStatus } from "../contract/health.js";
 import type { DiskStatus, SpanStatus } from "../contract/mqtt.js";
 import { SPAN_CHECK_STATES } from "../contract/span.js";
 
-export const METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-
 export interface MetricsInput {
   version: string;
   health?: HealthStatus;

@@ -103,7 +103,12 @@ export class ApiBench {
       ...(body !== undefined && { payload: typeof body === "string" ? body : JSON.stringify(body) }),
     });
     const isJson = String(response.headers["content-type"]).includes("json") && response.body !== "";
-    return { status: response.statusCode, headers: response.headers, body: isJson ? JSON.parse(response.body) : null };
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      text: response.body,
+      body: isJson ? JSON.parse(response.body) : null,
+    };
   }
 
   async close(): Promise<void> {

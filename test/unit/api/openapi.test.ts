@@ -88,7 +88,9 @@ describe("its schemas", () => {
     const body = operation.requestBody?.required ? { effect: "refused", reason: "said no" } : undefined;
     const good = await bench.ask(method, pathOf(path), secret, body);
     expect(good.status).toBe(200);
-    expect(checks(answerOf(operation, 200).content["application/json"]!.schema)(good.body)).toBe(true);
+    const [[media, { schema }]] = Object.entries(answerOf(operation, 200).content) as [[string, { schema: Schema }]];
+    expect(good.headers["content-type"]).toBe(media === "application/json" ? `${media}; charset=utf-8` : media);
+    expect(checks(schema)(media === "application/json" ? good.body : good.text)).toBe(true);
     if (operation.security.length === 0) return;
     const refused = [
       await bench.ask(method, pathOf(path), undefined, body),
