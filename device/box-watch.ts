@@ -43,6 +43,7 @@ export class BoxWatch {
   private readonly manager: ServiceManager;
   private syslog: SyslogSender | undefined;
   private heardAtMs = Number.NEGATIVE_INFINITY;
+  private isWaiting = false;
   private readonly startedAt = isoUs(systemClock.nowUs());
 
   constructor(options: BoxWatchOptions) {
@@ -53,7 +54,7 @@ export class BoxWatch {
     this.manager = new ServiceManager({
       environment: process.env,
       processId: process.pid,
-      isHealthy: () => systemClock.monotonicMs() - this.heardAtMs < ENGINE_SILENT_MS,
+      isHealthy: () => this.isWaiting || systemClock.monotonicMs() - this.heardAtMs < ENGINE_SILENT_MS,
       onFault: (message) => logger.warn(message),
     });
     this.health = new HealthKeeper({
@@ -82,8 +83,18 @@ export class BoxWatch {
     return this.span.kinds();
   }
 
+  /** Before `start`: nothing can be recorded yet, and starting the service again would mend nothing. */
+  waits(why: string): void {
+    this.isWaiting = true;
+    this.syslog ??= this.openSyslog();
+    this.manager.ready();
+    this.manager.show(why);
+  }
+
   start(): void {
-    this.syslog = this.openSyslog();
+    this.isWaiting = false;
+    this.heardAtMs = systemClock.monotonicMs();
+    this.syslog ??= this.openSyslog();
     this.clock.start();
     this.health.start();
   }

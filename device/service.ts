@@ -211,14 +211,19 @@ export class Service {
       alarms: this.alarms,
       logger,
       signal: this.waiting.signal,
-      onWait: () => {
-        this.faces ??= this.makeFaces();
-        void this.faces.startMqtt();
-      },
+      onWait: () => this.sayWaiting("waiting for the disk to take writes: nothing is recorded"),
     });
   }
 
+  /** Whoever can be told, though there is no engine yet. */
+  private sayWaiting(why: string): void {
+    this.faces ??= this.makeFaces();
+    void this.faces.startMqtt();
+    this.box?.waits(why);
+  }
+
   private async endUnopened(): Promise<ServiceResult> {
+    await this.box?.stop();
     await this.faces?.stop();
     const { faults, counters } = this;
     return { exitCode: EXIT.storage, lines: [], linesDropped: 0, faults, counters, sealCpuUs: 0 };
@@ -278,8 +283,7 @@ export class Service {
       this.startEngine();
     } catch (error) {
       if (this.integrity === undefined || !this.noteEncryption(error)) throw error;
-      this.faces ??= this.makeFaces();
-      void this.faces.startMqtt();
+      this.sayWaiting("nothing can be encrypted, so nothing is recorded");
       this.startEngineLater();
     }
   }

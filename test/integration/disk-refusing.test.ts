@@ -1,6 +1,6 @@
 // A disk that refuses every write for a while, as one that the kernel made read-only or that fails: the real service beside it,
 // before and during calls. It stays, says what is wrong, keeps in memory what fits there, counts the rest, and goes on by itself.
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { passMs } from "../fakes/live-call.js";
@@ -16,8 +16,9 @@ if (obstacle) console.log(`skipped: a disk that refuses writes: ${obstacle}`);
 /** The size of the file system that the tests lie on says nothing here. */
 const DISK = { STOP_MEGABYTES: "1", RESERVE_MEGABYTES: "0", LATE_MEGABYTES: "1", LATE_DAYS: "0" };
 
+const scene = new DiskScene("refuse");
+
 describe.skipIf(obstacle !== undefined)("a disk that refuses writes", { timeout: 60_000 }, () => {
-  const scene = new DiskScene("refuse");
   let disk: RefusingDisk;
   let broker: Mosquitto | undefined;
   beforeAll(() => scene.open());
@@ -77,7 +78,7 @@ describe.skipIf(obstacle !== undefined)("a disk that refuses writes", { timeout:
     mkdirSync(scene.data);
     disk.refuse("EROFS");
     const mqtt = { SIDETONE_MQTT_URL: `mqtt://127.0.0.1:${broker.port}`, SIDETONE_DEVICE_ID: "box" };
-    const settings = { disk: DISK, environment: { ...disk.environment, ...mqtt } };
+    const settings = { disk: DISK, environment: { ...disk.environment, ...mqtt, ...serviceManager() } };
     const recorder = scene.launch(settings);
     await scene.raised("disk-read-only");
     expect(await admin.next("sidetone/box/alarm/disk-read-only")).toMatchObject({ severity: "critical" });
@@ -85,6 +86,9 @@ describe.skipIf(obstacle !== undefined)("a disk that refuses writes", { timeout:
     const waits = "the disk takes no writes: nothing is recorded before it does; waiting for it";
     expect(logLines(recorder.stderr, waits)).toMatchObject([{ reason: expect.stringContaining("read-only") }]);
     expect(readdirSync(scene.data)).toEqual([]);
+    // For systemd it has started, does what it can, and is not to be started again.
+    await waitUntil("the watchdog to be fed", () => toldManager().includes("WATCHDOG=1") || undefined);
+    for (const word of ["READY=1", "STATUS=waiting for the disk"]) expect(toldManager()).toContain(word);
     disk.refuse("EIO");
     await scene.raised("disk-failing");
     disk.take();
@@ -122,6 +126,19 @@ describe.skipIf(obstacle !== undefined)("a disk that refuses writes", { timeout:
     expect(existsSync(scene.data)).toBe(false);
   });
 });
+
+/** As systemd's `Type=notify` with a watchdog, told by a program of ours in the place of systemd-notify. */
+function serviceManager(): Record<string, string> {
+  const bin = join(scene.folder, "bin");
+  mkdirSync(bin);
+  writeFileSync(join(bin, "systemd-notify"), `#!/bin/sh\necho "$@" >> ${scene.folder}/told\n`, { mode: 0o755 });
+  return { PATH: `${bin}:${process.env["PATH"]}`, NOTIFY_SOCKET: "/run/none", WATCHDOG_USEC: "600000" };
+}
+
+function toldManager(): string {
+  const path = join(scene.folder, "told");
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
 
 function auditKinds(data: string): string[] {
   const folder = join(data, "audit");
