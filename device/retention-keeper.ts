@@ -3,6 +3,7 @@
 import type { Clock } from "./base/clock.js";
 import type { Logger } from "./base/logger.js";
 import type { AlarmDesk } from "./contract/alarms.js";
+import type { CallRecord } from "./contract/call-record.js";
 import type { RecordingStore } from "./store/recordings.js";
 import type { Judged } from "./store/retention/book.js";
 import type { Disposal } from "./store/retention/disposal.js";
@@ -20,6 +21,8 @@ export interface RetentionOptions {
 
 /** What the start of the service needs the disk for comes first. */
 const FIRST_SWEEP_MS = 2000;
+/** What ends together is erased together. */
+const SOON_MS = 1000;
 /** After a sweep that failed. */
 const RETRY_MS = 300_000;
 const BY_SERVICE = { by: "service", text: "", overridesMinimum: false };
@@ -30,6 +33,7 @@ export class RetentionKeeper {
   private readonly sweeper = new Sweep();
   private readonly oldest = new OldestFinder();
   private readonly stopping = new AbortController();
+  private isStarted = false;
   private timer: NodeJS.Timeout | undefined;
   private round: Promise<void> | undefined;
   private said = "";
@@ -40,6 +44,7 @@ export class RetentionKeeper {
 
   /** From now on; the first sweep comes soon. */
   start(): void {
+    this.isStarted = true;
     this.sweepAfter(FIRST_SWEEP_MS);
   }
 
@@ -56,6 +61,13 @@ export class RetentionKeeper {
       this.round = undefined;
     });
     return this.round;
+  }
+
+  /** A call has ended and is stored: one that somebody asked to be erased while it was in progress goes soon. */
+  callEnded(record: CallRecord): void {
+    if (!this.isStarted || !this.options.disposal.watch.isAwaited(record)) return;
+    // A sweep that is at it may have been past it.
+    void (this.round ?? Promise.resolve()).then(() => this.sweepAfter(SOON_MS));
   }
 
   /** Carries out what was begun when the box went down; for a run without sweeps, too. Rejects as the deletion does. */
@@ -75,6 +87,7 @@ export class RetentionKeeper {
 
   private sweepAfter(ms: number): void {
     if (this.stopping.signal.aborted) return;
+    clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       const { failed } = this.counters;
       void this.sweep().then(() => {

@@ -115,12 +115,17 @@ export class RetentionRequests {
     const book = disposal.openBook();
     const sought = soughtNumber(number, config.numbers);
     const { found, judged, nameless } = await searchCalls(book, sought, config.numbers, overridesMinimum);
-    const erasure: Erasure = { id, at: isoUs(atUs), by: actor, text, overridesMinimum, waiting: found };
+    const isWatched = disposal.watch.mayBeInProgress();
+    const erasure: Erasure = {
+      ...{ id, at: isoUs(atUs), by: actor, text, overridesMinimum, waiting: found },
+      ...(isWatched && { watch: this.markOf(number) }),
+    };
     // From here on it is carried out, whatever happens.
     disposal.erasures.put(erasure);
     const facts = { calls: found.length, recordings: judged.length, overridesMinimum, forgetsRefusals };
     this.enter("erasure", context, { number: this.markOf(number), reason: text, ...facts });
     const settled = await disposal.settle(book, erasure);
+    disposal.watch.watch(disposal.erasures.read());
     const register = new ConsentRegisterFile({
       folder: join(store.paths.dataFolder, REGISTERS_FOLDER),
       numbers: config.numbers,
@@ -137,6 +142,7 @@ export class RetentionRequests {
       locked,
       nameless,
       waiting: waiting.length,
+      isWatched,
       reasons,
       registerEntries: forgotten.length,
       refusalsKept: refusals,

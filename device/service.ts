@@ -582,7 +582,9 @@ export class Service {
     const engine = this.engine;
     const place = journal && { folder: journalFolder, position: journal, key: this.journalKeys.of(journalFolder) };
     void this.keeper.keep(record, place).then((kept) => {
-      if (kept) engine?.send({ type: "released", id: record.id });
+      if (!kept) return;
+      engine?.send({ type: "released", id: record.id });
+      this.retention.callEnded(record);
     });
   }
 

@@ -90,7 +90,7 @@ async function erase(
 }
 
 function describeErased(result: SpoolResult): string {
-  const { recordings, lines, locked, nameless, waiting, reasons, registerEntries, refusalsKept } = result;
+  const { recordings, lines, locked, nameless, waiting, isWatched, reasons, registerEntries, refusalsKept } = result;
   const text = [
     `erased: ${String(recordings)} recordings, ${String(lines)} calls without one, ${String(registerEntries)} register entries`,
   ];
@@ -100,6 +100,7 @@ function describeErased(result: SpoolResult): string {
     text.push(
       `${String(refusalsKept)} refusals stay in the consent register, so that the refusal is kept (--forget-refusals)`,
     );
+  if (isWatched === true) text.push("a call with it that is in progress now is erased when it has ended");
   if (Number(waiting) > 0) text.push(`${String(waiting)} calls wait and are erased when they may be:`);
   return [...text, ...(Array.isArray(reasons) ? reasons.map((line) => `  ${String(line)}`) : [])].join("\n");
 }

@@ -1,7 +1,7 @@
 // What people ask of retention: holds, erasures and their waiting, deletions by order, and what a number leaves behind.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { generateIdentity } from "../../device/age/keys.js";
 import type { CallRecord } from "../../device/contract/call-record.js";
 import type { CallLogLine } from "../../device/contract/manifest.js";
@@ -198,4 +198,69 @@ test("who passed a call on, and to whom it was passed, is found as its parties a
   expect(await box.ask("erase", erasing(CALLER))).toMatchObject({ recordings: 3, waiting: 0 });
   expect(filesOf(box.folder, foreign.id)).toEqual([".json", ".wav"]);
   expect(filesWith(box.folder, CALLER, "0301234567", "030 / 1234567")).toEqual([]);
+});
+
+/** A call that began before the box's present and is stored now. */
+const endsNow = async (number: number, caller = CALLER): Promise<CallRecord> => {
+  const record = callFrom(number, caller);
+  await keep(box.store, record);
+  return record;
+};
+
+test("a call that was in progress when its number was erased goes when it has ended, and no later one", async () => {
+  const keeper = box.open(configOf({}));
+  await makeCalls(box.store);
+  mkdirSync(join(box.folder, "journal", RUN), { recursive: true });
+  box.pass(1);
+  expect(await box.ask("erase", erasing(CALLER))).toMatchObject({ recordings: 2, lines: 1, isWatched: true });
+  expect(filesWith(box.folder, CALLER, CALLER.slice(3))).toEqual([]);
+  const [before, others, after] = [await endsNow(20), await endsNow(21, OTHER), await endsNow(48)];
+  const unanswered = callFrom(22);
+  box.store.recordCall(buildCallLogLine({ ...unanswered, noAudio: "not-answered" }, undefined));
+  await keeper.sweep();
+  expect(box.said).toEqual([]);
+  expect(filesOf(box.folder, before.id)).toEqual([".deleted"]);
+  expect(filesOf(box.folder, others.id)).toEqual([".json", ".wav"]);
+  expect(filesOf(box.folder, after.id)).toEqual([".json", ".wav"]);
+  expect(filesWith(join(box.folder, "calls"), CALLER.slice(3))).toEqual(["2026-11-23.jsonl"]);
+  // The next process knows of it as well, holds bind, and at last it is over.
+  const { hold } = await box.ask("hold-add", { covers: { call: callFrom(18).id }, reason: "court order 7" });
+  const again = box.reopen(configOf({}));
+  const [held, free] = [await endsNow(18), await endsNow(19)];
+  await again.sweep();
+  expect([held, free].map(({ id }) => filesOf(box.folder, id).length)).toEqual([2, 1]);
+  await box.ask("hold-remove", { id: hold, reason: "case closed" });
+  expect(filesOf(box.folder, held.id)).toEqual([".deleted"]);
+  const waiting = () =>
+    (JSON.parse(readFileSync(join(box.folder, "retention/erasures.json"), "utf8")) as { erasures: object[] }).erasures;
+  expect(waiting().length).toBe(1);
+  expect(JSON.stringify(waiting())).not.toContain(CALLER.slice(3));
+  box.pass(8);
+  await again.sweep();
+  expect(waiting()).toEqual([]);
+  expect(problemsOf(box.folder)).toEqual([]);
+});
+
+test("it goes within seconds of its end, not with the next sweep", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const keeper = box.open(configOf({}));
+  try {
+    mkdirSync(join(box.folder, "journal", RUN), { recursive: true });
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(2000);
+    await keeper.sweep();
+    await box.ask("erase", erasing(CALLER));
+    const keeping = [keep(box.store, callFrom(0)), keep(box.store, callFrom(1, OTHER))];
+    await vi.advanceTimersByTimeAsync(100);
+    await Promise.all(keeping);
+    keeper.callEnded(callFrom(1, OTHER));
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(filesOf(box.folder, callFrom(0).id)).toEqual([".json", ".wav"]);
+    keeper.callEnded(callFrom(0));
+    await vi.advanceTimersByTimeAsync(2000);
+    await keeper.stop();
+    expect(filesOf(box.folder, callFrom(0).id)).toEqual([".deleted"]);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -9,6 +9,7 @@ import { CallLogRedaction } from "../call-log-redaction.js";
 import type { RecordingStore } from "../recordings.js";
 import { AgeTeller } from "./age-teller.js";
 import { type Judged, OpenBook } from "./book.js";
+import { CallWatch, withoutOldWatch } from "./call-watch.js";
 import { deletionFiles } from "./deletion.js";
 import { type EraserParts, type Settled, settleErasure } from "./eraser.js";
 import { type Erasure, ErasureBook } from "./erasure.js";
@@ -41,6 +42,8 @@ export class Disposal {
   readonly ages: AgeTeller;
   readonly holds: HoldBook;
   readonly erasures: ErasureBook;
+  /** For calls in progress of numbers that are being erased. */
+  readonly watch: CallWatch;
   private readonly options: DisposalOptions;
   private readonly table: TermsTable;
   private readonly log: CallLogRedaction;
@@ -53,6 +56,7 @@ export class Disposal {
     this.options = options;
     this.holds = new HoldBook(store.paths, config.numbers);
     this.erasures = new ErasureBook(store.paths);
+    this.watch = new CallWatch({ paths: store.paths, numbers: config.numbers, privateKey: store.key.privateKey });
     this.ages = new AgeTeller({ paths: store.paths, numbers: config.numbers, clock, clockFault });
     this.log = new CallLogRedaction(store.paths.callsFolder, deletionFiles);
     const { table, fault } = this.openTerms();
@@ -100,16 +104,20 @@ export class Disposal {
     return gone.length;
   }
 
-  /** What had to wait, and need not any more, is erased. */
+  /** What had to wait, and need not any more, is erased; so are calls that have ended since. */
   async settleErasures(book: OpenBook, signal?: AbortSignal): Promise<void> {
     for (const erasure of this.erasures.read()) {
       if (signal?.aborted) return;
       await this.settle(book, erasure);
     }
+    this.watch.watch(this.erasures.read());
   }
 
-  async settle(book: OpenBook, erasure: Erasure): Promise<Settled> {
-    const { store } = this.options;
+  async settle(book: OpenBook, asked: Erasure): Promise<Settled> {
+    const { store, clock } = this.options;
+    const ended = await this.watch.find(asked, book);
+    const erasure = withoutOldWatch({ ...asked, waiting: [...asked.waiting, ...ended] }, clock.nowUs());
+    if (ended.length > 0 || erasure.watch !== asked.watch) this.erasures.put(erasure);
     const settled = await settleErasure(erasure, this.eraserParts(book));
     this.counters.erased += settled.recordings;
     if (settled.waiting.length === erasure.waiting.length) return settled;

@@ -1,5 +1,5 @@
-// Erasures by number that are being carried out, or wait for a hold to be lifted or a minimum age to pass:
-// `retention/erasures.json`, for the owner only. Names calls, never the number: what is still to be erased is found without it.
+// Erasures by number that are being carried out, or wait for a hold to be lifted, a minimum age to pass or a call to end:
+// `retention/erasures.json`, for the owner only. Names calls, and the number by a keyed hash at most.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -9,7 +9,7 @@ import { makeFolders, replaceDurably } from "../durable-file.js";
 import type { RecordingPaths } from "../recording-paths.js";
 
 const ERASURES_SCHEMA = "sidetone.erasures/1";
-export const MAX_ERASURES = 1000;
+export const MAX_ERASURES = 10_000;
 
 const callSchema = z.strictObject({
   id: z
@@ -31,6 +31,8 @@ const erasureSchema = z.strictObject({
   text: z.string(),
   overridesMinimum: z.boolean(),
   waiting: z.array(callSchema),
+  /** The number, as a keyed hash (holds.ts), while a call with it that was in progress then may still end. */
+  watch: z.string().exactOptional(),
 });
 export type Erasure = z.output<typeof erasureSchema>;
 
@@ -66,10 +68,13 @@ export class ErasureBook {
   put(erasure: Erasure): void {
     const before = this.read();
     const others = before.filter(({ id }) => id !== erasure.id);
-    const isOver = erasure.waiting.length === 0;
+    const isOver = erasure.waiting.length === 0 && erasure.watch === undefined;
     if (isOver && others.length === before.length) return;
     if (!isOver && others.length >= MAX_ERASURES)
-      throw new SidetoneError("usage", `${MAX_ERASURES} erasures wait already: lift the holds that they wait for`);
+      throw new SidetoneError(
+        "usage",
+        `${MAX_ERASURES} erasures wait already for holds, minimum ages or calls in progress`,
+      );
     const erasures = isOver ? others : [...others, erasure];
     makeFolders(this.#folder);
     replaceDurably(this.#path, `${JSON.stringify({ schema: ERASURES_SCHEMA, erasures })}\n`, 0o600);

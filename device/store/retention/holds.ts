@@ -116,8 +116,13 @@ function coverTest(covers: HoldCover, numbers: NumberRules): (call: CallFacts) =
  * even by trying all numbers there are. `key`: its form for comparing.
  */
 export function markOfNumber(key: string, privateKey: KeyObject): string {
-  const secret = createHmac("sha256", "sidetone number marks").update(
-    privateKey.export({ type: "pkcs8", format: "der" }),
-  );
-  return `hmac-sha256:${createHmac("sha256", secret.digest()).update(key, "utf8").digest("hex")}`;
+  return numberMarks(privateKey)(key);
+}
+
+/** The same for many numbers. */
+export function numberMarks(privateKey: KeyObject): (key: string) => string {
+  const secret = createHmac("sha256", "sidetone number marks")
+    .update(privateKey.export({ type: "pkcs8", format: "der" }))
+    .digest();
+  return (key) => `hmac-sha256:${createHmac("sha256", secret).update(key, "utf8").digest("hex")}`;
 }

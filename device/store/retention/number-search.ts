@@ -25,10 +25,10 @@ export interface NumberSearch extends LockedCalls {
   unrecorded: { id: CallId; why: string }[];
 }
 
-/** Whom, or what, is looked for among the calls of these days ("2026-11-21", both included); by default of all. */
+/** Which calls are looked for, and on which days ("2026-11-21") of their beginning; by default on all. */
 export interface Sought {
   isMeant(call: CallFacts): boolean;
-  days?: { first: string; last: string };
+  isDay?(day: string): boolean;
 }
 
 export function soughtNumber(number: string, numbers: NumberRules): Sought {
@@ -39,15 +39,14 @@ export function soughtNumber(number: string, numbers: NumberRules): Sought {
 /** Looks through all manifests, the whole call log and all locked journals. Throws file system errors. */
 export async function searchCalls(
   book: OpenBook,
-  { isMeant, days }: Sought,
+  { isMeant, isDay = () => true }: Sought,
   numbers: NumberRules,
   overridesMinimum: boolean,
 ): Promise<NumberSearch> {
-  const isIn = (day: string): boolean => days === undefined || (day >= days.first && day <= days.last);
   const found = new Map<CallId, ErasedCall>();
   const judged: Judged[] = [];
   let looked = 0;
-  for (const recording of book.recordings((day) => isIn(day.replaceAll("/", "-")))) {
+  for (const recording of book.recordings((day) => isDay(day.replaceAll("/", "-")))) {
     if (++looked % READ_PER_TURN === 0) await turn();
     if (!isMeant(recording)) continue;
     const { id, day, startedAtUs } = recording;
@@ -60,14 +59,14 @@ export async function searchCalls(
     if (!found.has(id)) found.set(id, { id, day: "", loggedOn });
     if (found.get(id)!.day === "" && !unrecorded.get(id)) unrecorded.set(id, why);
   };
-  for (const loggedOn of loggedDays(book.paths).filter(isIn)) {
+  for (const loggedOn of loggedDays(book.paths).filter((day) => isDay(day))) {
     await turn();
     for (const facts of loggedCalls(book.paths, loggedOn, numbers))
       if (isMeant(facts)) note(facts, loggedOn, heldBy(book.holdsOn(facts)));
   }
   const locked = await readLockedCalls(book.paths.dataFolder, numbers);
   const calls = locked.calls.filter(
-    ({ recording }) => isIn(isoDay(recording.startedAtUs)) && (isMeant(recording) || found.has(recording.id)),
+    ({ recording }) => isDay(isoDay(recording.startedAtUs)) && (isMeant(recording) || found.has(recording.id)),
   );
   for (const { recording } of calls) {
     const one = book.judge(recording, "erasure", overridesMinimum);
