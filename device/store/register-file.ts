@@ -52,8 +52,6 @@ export interface RegisterChange {
   /** A new entry, or an existing one that ends: a grant withdrawn, a refusal lifted, an agreement revoked; or
    * one that was taken out because the person asked for it. */
   kind: "entered" | "revoked" | "forgotten";
-  /** SHA-256 (hexadecimal) of the number or user in normalised form, UTF-8. */
-  subject: string;
   /** Id of the entry, as in the evidence of calls. */
   entry: string;
   /** The entry's other fields as they are now: purpose, effect, validFrom … or agreedAt, to, revokedAt. */
@@ -147,7 +145,7 @@ class RegisterFile<Entry extends { revokedAt?: string }> {
 
   #load(): RegisterImage<Entry> {
     const { maxEntries } = this.#settings;
-    const image = new RegisterImage(this.#format, this.#settings, versionOf(this.#path));
+    const image = new RegisterImage(this.#format, versionOf(this.#path));
     let overlong = 0;
     const fault = readRegisterLines(this.#path, maxEntries, (line) => {
       if (line) image.take(line);
@@ -235,12 +233,10 @@ class RegisterImage<Entry extends { revokedAt?: string }> {
   /** By line; undefined for one that is no entry. */
   readonly statements: (Statement<Entry> | undefined)[] = [];
   readonly #format: RegisterFormat<Entry>;
-  readonly #numbers: NumberRules;
   readonly #byIdentity = new Map<string, number>();
 
-  constructor(format: RegisterFormat<Entry>, { numbers }: RegisterSettings, version: string) {
+  constructor(format: RegisterFormat<Entry>, version: string) {
     this.#format = format;
-    this.#numbers = numbers;
     this.version = version;
   }
 
@@ -301,12 +297,10 @@ class RegisterImage<Entry extends { revokedAt?: string }> {
   }
 
   #note(kind: RegisterChange["kind"], entry: Entry): void {
-    const subject = this.#format.subjectOf(entry);
     const all = this.#format.columns.map(({ name }) => [name, (entry as RegisterFields)[name]] as const);
     this.changes.push({
       register: this.#format.name,
       kind,
-      subject: sha256Of(registerKey(subject, this.#numbers)),
       entry: entryId(this.#format, entry),
       // The first column is the subject.
       fields: Object.fromEntries(all.slice(1).filter((pair): pair is [string, string] => pair[1] !== undefined)),
