@@ -3,7 +3,7 @@
 //
 // The order in which a run is locked. Killed after any step, the next start goes on with it:
 //
-//   1  locked.json in the run's folder says, durably, which of its calls are stored nowhere else
+//   1  locked.json in the run's folder says, durably, which of its calls are stored nowhere else, and what its files hash to
 //   2  each of them has its line in the call log (`journal-locked`), and the audit chain an entry of the run
 //   3  the folder is moved to locked-journals/
 import { mkdirSync, renameSync } from "node:fs";
@@ -48,9 +48,9 @@ function lockNow(folder: string, run: RecoveredRun, options: LockingOptions): vo
     return;
   }
   const lockedAt = isoUs(systemClock.nowUs());
-  writeLockedRun(folder, { run: name, device, lockedAt, calls });
+  const entry = writeLockedRun(folder, { run: name, device, lockedAt, calls });
   for (const call of run.calls) if (calls.includes(call.id) && call.record) keeper.logLocked(endOf(call));
-  audit.append({ kind: "locked", actor: "service", detail: { run: name, calls: calls.length } });
+  audit.append(entry);
   const target = join(dataFolder, LOCKED_FOLDER);
   mkdirSync(target, { recursive: true, mode: FOLDER_MODE });
   renameSync(folder, join(target, name));

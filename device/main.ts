@@ -71,7 +71,9 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
         write: (line) => process.stderr.write(`${line}\n`),
         nowIso: () => isoUs(systemClock.nowUs()),
       });
-      return runJournalCommand(command.command, { ...settingsFor(command.command), logger, write });
+      const { config, dataFolder } = settingsFor(command.command);
+      const ask = (kind: string, body: unknown): Promise<Asked> => askService(kind, body, dataFolder, config);
+      return runJournalCommand(command.command, { config, dataFolder, logger, write, ask });
     }
     case "doctor":
       return doctor(command.command);

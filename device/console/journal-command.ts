@@ -1,4 +1,4 @@
-// `sidetoned journal list | open`: what was asked for, as a value, and what was found, in words or as data. Opens nothing itself.
+// `sidetoned journal list | open | remove`: what was asked for, as a value, and what was found, in words or as data. Opens nothing itself.
 import {
   COMMON_FLAGS,
   type CommonFlags,
@@ -19,15 +19,22 @@ export type JournalCommand = CommonFlags &
     | { verb: "list" }
     /** `run`: a run's name, or a run's folder; `out`: the data folder that its recordings go to. */
     | { verb: "open"; run: string; identityFile: string; out: string }
+    /** `run`: a run's name; `reason`: why it is not needed any more, for the audit chain. */
+    | { verb: "remove"; run: string; reason: string }
   );
 
 /** For --help: every line ends with a newline. */
 export const JOURNAL_USAGE = `Usage: sidetoned journal list
        sidetoned journal open RUN|FOLDER --identity FILE --out DIR
+       sidetoned journal remove RUN --reason TEXT
        each with [--json] [--data DIR] [--config FILE]
 `;
 
-const FLAGS = { list: COMMON_FLAGS, open: { ...COMMON_FLAGS, identity: "FILE", out: "DIR" } };
+const FLAGS = {
+  list: COMMON_FLAGS,
+  open: { ...COMMON_FLAGS, identity: "FILE", out: "DIR" },
+  remove: { ...COMMON_FLAGS, reason: "TEXT" },
+};
 
 /** `argv` is what follows `journal`. Throws SidetoneError usage with one line. */
 export function parseJournalCommand(argv: readonly string[]): JournalCommand {
@@ -40,6 +47,13 @@ export function parseJournalCommand(argv: readonly string[]): JournalCommand {
   if (verb === "list") {
     refuseArgument(run, "journal list");
     return { ...common, verb };
+  }
+  if (verb === "remove") {
+    if (run === undefined) throw usage("journal remove needs a run, as journal list shows it");
+    refuseArgument(extra, "journal remove RUN");
+    const { reason } = given(values, { reason: "reason" });
+    if (reason === undefined) throw usage("journal remove needs --reason TEXT: it goes into the audit chain");
+    return { ...common, verb, run, reason };
   }
   if (run === undefined) throw usage("journal open needs a run, as journal list shows it, or a run's folder");
   refuseArgument(extra, "journal open RUN");
@@ -87,4 +101,11 @@ export function formatOpened(opened: OpenedJournal, isJson: boolean): string {
   ];
   const head = [`${recordings.length} recordings`, ...rest].join(", ");
   return `Run ${printable(run)}: ${head}, in ${printable(out)}\n${recordings.map((file) => `  ${file}\n`).join("")}`;
+}
+
+/** `isAccepted`: the audit chain has it. */
+export function formatRemoved(run: string, isAccepted: boolean, isJson: boolean): string {
+  if (isJson) return `${JSON.stringify({ run, isRemoved: isAccepted })}\n`;
+  if (isAccepted) return `Run ${printable(run)} is removed\n`;
+  return `Run ${printable(run)} is not removed: no service has entered it in the audit chain; try again\n`;
 }

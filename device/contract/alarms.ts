@@ -76,7 +76,7 @@ export const ALARMS = {
     severity: "warning",
     title: "Locked journals",
     meaning: "journals lie on the box that only a recipient's secret key opens: calls are in them and in no recording",
-    remedy: "Open them with sidetoned journal open, and remove them from locked-journals/ then.",
+    remedy: "Open them with sidetoned journal open, and take them away with sidetoned journal remove then.",
     clears: "there is none any more",
   },
   "seal-failed": {

@@ -31,7 +31,7 @@ export const AUDIT_KINDS = {
   token: "an access token was made, changed or withdrawn",
   recovered: "something was put right after a crash: calls out of the journal, or the end of this chain",
   locked:
-    "the box can no longer read a journal that it encrypted: the run and how many calls are in it and nowhere else",
+    "the box can no longer read a journal that it encrypted, or calls were taken out of it: the run, how many calls are in it and nowhere else, the SHA-256 of its locked.json, which has those of its other files",
   tombstone: "a recording's audio was deleted by retention, its manifest stays: the certificate of that",
   erasure: "somebody asked for everything about a number to be erased, or what had to wait of it is done",
   hold: "a legal hold was made: what it covers stays, whatever its age",

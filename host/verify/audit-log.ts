@@ -29,6 +29,8 @@ export class AuditLog {
   readonly wholes = new Map<string, Said & { sha256: string }>();
   /** By call log. */
   readonly prefixes = new Map<string, Prefix[]>();
+  /** By run that was put aside: the hash of its list, "" = it is gone, undefined = by an earlier version. */
+  readonly locked = new Map<string, Said & { sha256: string | undefined }>();
   /** Hashes of the configuration's trail, the last two. */
   readonly trails: string[] = [];
   /** Of entries that are asked for by their number: what the line hashes to. */
@@ -161,6 +163,9 @@ export class AuditLog {
       case "register":
       case "token":
         this.#hear(detail, said);
+        break;
+      case "locked":
+        this.locked.set(text(detail, "run"), { ...said, sha256: detail["sha256"] as string | undefined });
         break;
       case "stamped":
       case "witnessed":

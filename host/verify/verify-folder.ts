@@ -7,6 +7,7 @@ import { sha256Of } from "../../device/base/sha256.js";
 import { Anchors, type Named } from "./anchors.js";
 import { AuditLog, type Said } from "./audit-log.js";
 import { hashFile, hashPrefixes, listFiles } from "./files.js";
+import { checkLockedRuns } from "./locked-runs.js";
 import { type Link, Recordings } from "./recordings.js";
 import { type Finding, Report } from "./report.js";
 import { parseObject, readSignedFile } from "./signed-json.js";
@@ -40,7 +41,6 @@ const OWN_FILES =
 /** Nothing vouches for them, and nothing rests on them. */
 const UNSIGNED: readonly [RegExp, string][] = [
   [/^journal\//, "journal/: calls that are not stored yet are not signed"],
-  [/^locked-journals\//, "locked-journals/: opened with a recipient's key, see sidetoned journal"],
   [/^spool\//, "spool/: requests to the service are not signed"],
   [/^index\//, "index/: made of the manifests"],
   [/^stamps\/.+\.partial$/, "stamps/*.partial: a time stamp on its way into the audit chain"],
@@ -93,6 +93,7 @@ export function verifyFolder(
     );
     compareRecordings(recordings, audit, report, isOpen);
     compareFiles(root, files, audit, report, isOpen);
+    checkLockedRuns(root, files, audit.locked, report, isOpen);
     checkKeys(root, key, report);
     checkTrail(root, audit.trails, report, isOpen);
     checkOthers(

@@ -3,7 +3,7 @@
 // it, with Debian's age and with ours. Searched is everything that the processes can write, and what was said is found in what
 // the key opens, or the search would prove nothing.
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { generateIdentity, identityText } from "../../device/age/keys.js";
@@ -315,8 +315,14 @@ describe.skipIf(notLive !== undefined)("live calls", { timeout: 90_000 }, () => 
     await expectOpened(run!, lockedFolder);
     const audit = await runProgram(["audit", "list", "--kind", "locked", "--data", box.data, "--json"]);
     expect(audit.stdout).toContain(run!);
-    const verified = await runProgram(["verify", "--data", box.data]);
+    const verify = () => runProgram(["verify", "--data", box!.data]);
+    const verified = await verify();
     expect(verified.exitCode, verified.stdout).toBe(0);
+    const removed = await runProgram(["journal", "remove", run!, "--reason", "opened", "--data", box.data]);
+    expect(removed, removed.stderr).toMatchObject({ exitCode: 0, stdout: `Run ${run} is removed\n` });
+    expect(existsSync(lockedFolder)).toBe(false);
+    const without = await verify();
+    expect(without.exitCode, without.stdout).toBe(0);
   });
 
   /** The locked run, opened by who may, and by nobody else. */

@@ -1,6 +1,7 @@
 // A run whose key is gone is put aside with all that is in it, whatever the process that does so dies of, and nothing of it is
 // stored twice or brought back. One of which nothing is needed any more is removed.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createPublicKey } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { generateIdentity } from "../../device/age/keys.js";
@@ -14,7 +15,10 @@ import { recoverOldRun } from "../../device/recovery.js";
 import { SealPool } from "../../device/seal/pool.js";
 import { LOCKED_FOLDER, listLockedRuns, readLockedRun } from "../../device/store/locked-runs.js";
 import { RecordingStore } from "../../device/store/recordings.js";
+import { verifyDataFolder } from "../../device/store/verify/verify.js";
+import { verifyFolder } from "../../host/verify/verify-folder.js";
 import { readCallLog } from "../fakes/program.js";
+import { makeRandom } from "../fakes/random.js";
 import { makeKept, options, put } from "./journal/journal-kit.js";
 import { callOf, makeFolder, publish, removeFolder } from "./store/store-kit.js";
 
@@ -70,6 +74,46 @@ function auditKinds(): string[] {
     .map((line) => (JSON.parse(line) as { kind: string }).kind);
 }
 
+/** Both verifiers: nothing in a run that nobody touched, and whatever is done to one of its files. */
+function expectEveryChangeNamed(run: string): void {
+  store.close();
+  const key = createPublicKey(readFileSync(join(data, "keys/device.pub")));
+  const verifiers = [
+    () => verifyDataFolder({ dataFolder: data, publicKey: key }).findings,
+    () => verifyFolder(data, key).findings,
+  ].map((verify) => () => verify().map(({ kind, file }) => `${kind} ${file}`));
+  const below = `${LOCKED_FOLDER}/${RUN}`;
+  const expectNamed = (named: string[]): void => {
+    for (const verify of verifiers) expect(verify()).toEqual(named);
+  };
+  expectNamed([]);
+  for (const name of readdirSync(run)) {
+    const path = join(run, name);
+    const bytes = readFileSync(path);
+    const random = makeRandom(bytes.length);
+    for (const at of [0, bytes.length - 1, Math.floor(random() * bytes.length)]) {
+      const other = Buffer.from(bytes);
+      other[at]! ^= 1;
+      writeFileSync(path, other);
+      expectNamed([`changed ${below}/${name}`]);
+    }
+    writeFileSync(path, bytes.subarray(0, bytes.length - 1));
+    expectNamed([`changed ${below}/${name}`]);
+    rmSync(path);
+    expectNamed([`missing ${below}/${name}`]);
+    writeFileSync(path, bytes);
+  }
+  writeFileSync(join(run, "000099.seg"), "");
+  expectNamed([`added ${below}/000099.seg`]);
+  rmSync(join(run, "000099.seg"));
+  renameSync(run, `${run}.gone`);
+  renameSync(`${run}.gone`, join(data, "gone"));
+  for (const verify of verifiers) expect(verify()).toContain(`missing ${below}`);
+  renameSync(join(data, "gone"), run);
+  expectNamed([]);
+  open();
+}
+
 describe("a run whose key is gone", () => {
   it("is put aside, with its calls in the log and the run in the audit chain", async () => {
     const [one, two] = [callOf(1), { ...callOf(2), noAudio: "no-media" as const }];
@@ -88,6 +132,7 @@ describe("a run whose key is gone", () => {
       [two.id, "journal-locked", "recovered"],
     ]);
     expect(auditKinds()).toContain("locked");
+    expectEveryChangeNamed(listed!.folder);
     expect(unwrapJournalKey(listed!.folder, [holder])).toHaveLength(32);
   });
 

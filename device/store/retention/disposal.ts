@@ -145,6 +145,7 @@ export class Disposal {
       log: this.log,
       remove: (judged, { by, text, overridesMinimum }) =>
         this.remove(judged, "erasure", { by, text, overridesMinimum }),
+      entered: (entry) => store.audit.append(entry),
       logged: (day, { bytes, sha256, lines }) =>
         store.audit.append({
           kind: "call-log",

@@ -4,6 +4,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { CallId } from "../../base/ids.js";
 import type { NumberRules } from "../../call/numbers.js";
+import type { AuditEntryInput } from "../../contract/audit.js";
 import type { DeletionReason } from "../../contract/tombstone.js";
 import type { CallLogRedaction } from "../call-log-redaction.js";
 import { explain, type Judged, type OpenBook } from "./book.js";
@@ -19,6 +20,8 @@ export interface EraserParts {
   remove(judged: readonly Judged[], erasure: Erasure): Promise<number>;
   /** Whoever derived something from a call without a recording forgets it. */
   forget(call: CallId): void;
+  /** A journal that the box cannot read is another since, or gone. */
+  entered(entry: AuditEntryInput): void;
   /** A day's call log is another since. */
   logged(day: string, file: { bytes: number; sha256: string; lines: number }): void;
 }
@@ -59,7 +62,7 @@ export async function settleErasure(erasure: Erasure, parts: EraserParts): Promi
   for (const [day, calls] of byDay(unrecorded)) settled.lines += await redactDay(day, calls, parts, wait);
   const waiting = new Set(settled.waiting.map(({ id }) => id));
   const gone = erasure.waiting.flatMap(({ id }) => (waiting.has(id) ? [] : (locked.get(id) ?? [])));
-  settled.locked = await removeLocked(gone);
+  settled.locked = await removeLocked(gone, parts);
   return settled;
 }
 
@@ -69,12 +72,13 @@ function byCall(calls: readonly LockedCall[]): Map<CallId, LockedCall[]> {
   return found;
 }
 
-async function removeLocked(calls: readonly LockedCall[]): Promise<number> {
+async function removeLocked(calls: readonly LockedCall[], { entered }: EraserParts): Promise<number> {
   const runs = new Map<string, Set<CallId>>();
   for (const { folder, record } of calls) runs.set(folder, (runs.get(folder) ?? new Set()).add(record.id));
   for (const [folder, ids] of runs) {
     await turn();
-    removeLockedCalls(folder, ids);
+    const entry = removeLockedCalls(folder, ids);
+    if (entry) entered(entry);
   }
   return new Set(calls.map(({ record }) => record.id)).size;
 }

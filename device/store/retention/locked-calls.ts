@@ -4,10 +4,11 @@ import { basename } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { CallId } from "../../base/ids.js";
 import type { NumberRules } from "../../call/numbers.js";
+import type { AuditEntryInput } from "../../contract/audit.js";
 import type { CallRecord } from "../../contract/call-record.js";
 import { removeCalls } from "../../journal/call-removal.js";
 import { recoverRun, removeRun } from "../../journal/recovery.js";
-import { listLockedRuns, readLockedRun, writeLockedRun } from "../locked-runs.js";
+import { goneLockedRun, listLockedRuns, readLockedRun, writeLockedRun } from "../locked-runs.js";
 import { peopleOf, type StoredRecording } from "./stored-recordings.js";
 
 export interface LockedCall {
@@ -40,18 +41,20 @@ export async function readLockedCalls(dataFolder: string, numbers: NumberRules):
 
 /**
  * Takes calls out of a run: first out of the list of those that are to be had from it, then out of its segments; a run of which
- * nothing is wanted any more is removed. Durable when it returns; doing it again does the rest. Throws file system errors.
+ * nothing is wanted any more is removed. What the audit chain is to be told of the run as it is then. Durable when it returns;
+ * doing it again does the rest. Throws file system errors.
  */
-export function removeLockedCalls(folder: string, calls: ReadonlySet<CallId>): void {
+export function removeLockedCalls(folder: string, calls: ReadonlySet<CallId>): AuditEntryInput | undefined {
   const locked = readLockedRun(folder);
   const wanted = locked?.calls ?? recoverRun(folder).calls.map(({ id }) => id);
   const left = wanted.filter((id) => !calls.has(id));
   if (left.length === 0) {
     removeRun(folder);
-    return;
+    return goneLockedRun(folder);
   }
   if (locked && left.length < wanted.length) writeLockedRun(folder, { ...locked, calls: left });
   removeCalls(folder, calls);
+  return locked && writeLockedRun(folder, { ...locked, calls: left });
 }
 
 /** What a recording of the call would be, as far as retention asks. */

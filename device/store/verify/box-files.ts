@@ -27,7 +27,6 @@ const CONTENT: Readonly<Record<string, RegExp>> = {
 /** What changes by its nature, is derived, or is on its way: nothing vouches for it, and nothing rests on it. */
 const UNCHECKED: Readonly<Record<string, string>> = {
   journal: "calls in progress, and calls that a killed service has still to store: blocks with checksums, not signed",
-  "locked-journals": "encrypted journals that only a recipient's key opens: who opens them finds what was changed",
   spool: "requests of commands to the service",
   "audit/watched.json": "what registers and tokens were when they were looked at last: the audit chain has it as well",
   "alarms.json": "alarms over a restart: every condition is looked at anew",

@@ -1,6 +1,7 @@
 // Verifies a whole data folder with the public key alone: every recording against its manifest, the manifests among each other,
 // both against the audit chain, and every other file against what the chain knows of it. One pass in small memory; reads beside
 // a running service. Never writes. host/verify/ does the same from the documented format, independent of this.
+
 import type { KeyObject, X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -20,6 +21,7 @@ import { ChainLinks, type Link } from "./chain-links.js";
 import { Entered } from "./entered.js";
 import { EnteredFiles } from "./entered-files.js";
 import { type Finding, Findings } from "./findings.js";
+import { LockedRuns } from "./locked-runs.js";
 import { type FoundManifest, RecordingsWalk } from "./recordings-walk.js";
 
 export const VERIFY_SCHEMA = "sidetone.verification/1";
@@ -76,6 +78,7 @@ class DataFolderCheck {
   readonly #recorded = new Entered<FoundManifest>();
   readonly #deleted = new Entered<string>();
   readonly #files: EnteredFiles;
+  readonly #locked: LockedRuns;
   readonly #anchors: AnchorCheck;
   readonly #trails: string[] = [];
   readonly #isOpen: boolean;
@@ -92,6 +95,7 @@ class DataFolderCheck {
     const next = readChainHead(dataFolder)?.next.map(({ sha256 }) => sha256) ?? [];
     this.#links = new ChainLinks([...next, ...this.#anchors.manifests]);
     this.#files = new EnteredFiles(dataFolder);
+    this.#locked = new LockedRuns(dataFolder);
     this.#audit = new AuditWalk(dataFolder, publicKey, (entry, line) => this.#take(entry, line));
     this.#walk = new RecordingsWalk({
       dataFolder,
@@ -117,6 +121,7 @@ class DataFolderCheck {
     this.#settle();
     this.#audit.finish(findings, this.#isOpen);
     this.#files.finish(findings, this.#isOpen);
+    this.#locked.finish(findings, this.#isOpen);
     this.#anchors.finish((sha256) => this.#links.find(sha256) !== undefined, this.#audit.lost, this.#isOpen);
     checkConfigurationTrail(dataFolder, this.#trails, findings, this.#isOpen);
     checkCarried(dataFolder, publicKey, findings);
@@ -146,6 +151,7 @@ class DataFolderCheck {
   #take(entry: AuditEntry, line: Buffer): boolean {
     const { kind, seq, at, call, detail } = entry;
     this.#files.take(entry);
+    this.#locked.take(entry);
     this.#anchors.take(entry, line);
     if (kind === "configuration") {
       this.#trails.push(String(detail["sha256"]));
