@@ -10,16 +10,29 @@ export interface EngineHandlers {
   gone(clean: boolean, how: string): void;
 }
 
+/**
+ * An engine that captures and has not finished so long after it was asked to is killed: on a machine that cannot keep up node-pcap's
+ * dispatch never comes to an end of packets. What it had admitted is recovered, but for the last second.
+ */
+const STOP_PATIENCE_MS = 5000;
+
 export class EngineProcess {
   private readonly child: ChildProcess;
   private isStopping = false;
+  private readonly isLive: boolean;
+  private patience: NodeJS.Timeout | undefined;
 
   constructor(start: Omit<Extract<ServiceToEngine, { type: "start" }>, "type" | "protocol">, handlers: EngineHandlers) {
+    this.isLive = start.capture.kind === "live";
     const path = fileURLToPath(new URL("./engine.js", import.meta.url));
     // The engine reads standard input itself when a capture comes that way; it writes nothing but faults of Node.
     this.child = fork(path, [], { stdio: ["inherit", "ignore", "inherit", "ipc"] });
-    this.child.on("message", (message) => handlers.message(message as EngineToService));
+    this.child.on("message", (message) => {
+      if ((message as EngineToService).type === "finished") clearTimeout(this.patience);
+      handlers.message(message as EngineToService);
+    });
     this.child.on("exit", (code, signal) => {
+      clearTimeout(this.patience);
       handlers.gone(this.isStopping && code === 0, signal ?? `exit code ${code}`);
     });
     this.send({ type: "start", protocol: ENGINE_PROTOCOL, ...start });
@@ -39,6 +52,8 @@ export class EngineProcess {
   /** Asks it to finish; asked again after `finished` it leaves. */
   stop(): void {
     this.isStopping = true;
+    clearTimeout(this.patience);
+    if (this.isLive) this.patience = setTimeout(() => this.kill(), STOP_PATIENCE_MS);
     this.send({ type: "stop" });
   }
 
