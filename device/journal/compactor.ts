@@ -88,7 +88,8 @@ export class Compactor {
 
   /** It is on the disk, for good, and nobody reads it. */
   #isFree(segment: Segment): boolean {
-    if (!segment.retired || segment.syncing || segment.isDamaged || segment.isBeingRead) return false;
+    if (!segment.retired || segment.syncing || segment.refused) return false;
+    if (segment.isDamaged || segment.isBeingRead) return false;
     return this.#options.segments.get(segment.number) === segment && this.#options.isSettled(segment);
   }
 

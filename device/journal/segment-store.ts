@@ -1,5 +1,4 @@
 // The segment files of one run on the writing side: appends batches of blocks, turns to a new file at the size limit or
-// The segment files of one run on the writing side: appends batches of blocks, turns to a new file at the size limit or
 // after a fault, syncs in the background, unlinks files in which no call lives any more, and has compactor.ts shorten those
 // of which little is wanted. Never throws for a disk that fails: a fault is reported and the blocks that are not in a file stay
 // with the caller. A file whose sync was refused gets no more blocks and is written anew (segment-rewrite.ts) until the disk

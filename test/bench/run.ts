@@ -18,7 +18,7 @@ const USAGE = "usage: npm run bench [-- --calls 200 --seconds 60 --runs 3 --hour
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const MAX_CALLS = 65_536;
-const MAX_SECONDS = 3600;
+const MAX_SECONDS = 86_400;
 const MAX_RUNS = 100;
 /** As long as a recording may be. */
 const MAX_HOURS = 24;
