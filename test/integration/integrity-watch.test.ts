@@ -8,7 +8,9 @@ import { makeSignedFolder } from "../fakes/signed-folder.js";
 
 type Checker = typeof import("../../device/integrity-watch.js");
 
-it("finds nothing in a folder as it was signed, names what was changed, and ends when it is told to", async () => {
+it("finds nothing in a folder as it was signed, names what was changed, and ends when it is told to", {
+  timeout: 90_000,
+}, async () => {
   const folder = makeFolder();
   try {
     await makeSignedFolder(folder);
