@@ -2,7 +2,7 @@
 // server, the OpenAPI document and the tests are made from them. Errors are problem details (RFC 9457) with a `code`.
 import { z } from "zod";
 import { type CallId, isCallId, type TimeUs } from "../base/ids.js";
-import { type ConsentState, type PartyRole, POLICIES } from "./call-record.js";
+import { CONSENT_STATES, type PartyRole, POLICIES } from "./call-record.js";
 import {
   type ActiveCall,
   type CommandError,
@@ -20,13 +20,6 @@ export const RIGHTS = ["see", "listen", "download", "delete", "command", "config
 export type Right = (typeof RIGHTS)[number];
 
 const PARTY_ROLES = ["agent", "caller", "originator", "answerer"] as const satisfies readonly PartyRole[];
-const CONSENT_STATES = [
-  "granted",
-  "refused",
-  "withdrawn",
-  "unknown",
-  "not-required",
-] as const satisfies readonly ConsentState[];
 
 const isoTime = z.string().max(64).describe("ISO 8601 in UTC");
 

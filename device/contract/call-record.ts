@@ -8,7 +8,8 @@ export const POLICIES = ["agent-only", "consent-first", "both-parties", "none"] 
 export type Policy = (typeof POLICIES)[number];
 
 export type PartyRole = "agent" | "caller" | "originator" | "answerer";
-export type ConsentState = "granted" | "refused" | "withdrawn" | "unknown" | "not-required";
+export const CONSENT_STATES = ["granted", "refused", "withdrawn", "unknown", "not-required"] as const;
+export type ConsentState = (typeof CONSENT_STATES)[number];
 
 /** How a party came into the call: with it, by a transfer, in place of another (RFC 3891), by a changed description, or
  * because another half of the call was recognised behind a PBX. */
@@ -26,22 +27,24 @@ export type EndReason =
   | "recovered";
 
 /** Why a call left no audio; the strings are part of the contract. */
-export type NoAudioReason =
-  | "not-answered"
-  | "policy-none"
-  | "agent-unknown"
-  | "agent-contradictory"
-  | "no-consent"
-  | "no-media"
-  | "encrypted"
-  | "codec-unsupported"
-  | "journal-lost"
-  | "journal-locked"
-  | "sampled-out"
-  | "agent-not-registered"
-  | "not-started"
-  | "disk-full"
-  | "erased";
+export const NO_AUDIO_REASONS = [
+  "not-answered",
+  "policy-none",
+  "agent-unknown",
+  "agent-contradictory",
+  "no-consent",
+  "no-media",
+  "encrypted",
+  "codec-unsupported",
+  "journal-lost",
+  "journal-locked",
+  "sampled-out",
+  "agent-not-registered",
+  "not-started",
+  "disk-full",
+  "erased",
+] as const;
+export type NoAudioReason = (typeof NO_AUDIO_REASONS)[number];
 
 /** Why the gate, or the path before it, refused packets of a stream. */
 export type DiscardReason =

@@ -1,6 +1,6 @@
 // A call as listings have it, out of the index: `sidetoned calls --json`. Times are ISO 8601 UTC with µs. Changed only with a
 // new schema version.
-import type { ConsentState, PartyRole } from "./call-record.js";
+import type { ConsentState, NoAudioReason, PartyRole } from "./call-record.js";
 import type { CallLogLine, CallSide } from "./manifest.js";
 import type { DeletionReason } from "./tombstone.js";
 
@@ -39,4 +39,25 @@ export interface ListedCall extends Omit<CallLogLine, "schema" | "parties"> {
   recording?: ListedRecording;
   /** In alphabetical order. */
   tags: string[];
+}
+
+/** Lower-case letters, digits and . _ - between them; five digits at most, so that none is a telephone number. */
+export const TAG_PATTERN = /^(?!.*\d{6})[a-z0-9][a-z0-9._-]{0,47}$/;
+export const MAX_TAGS = 32;
+
+/** What has become of a call: its audio is there, was deleted, or never was, and why. */
+export type CallOutcome = "recorded" | "deleted" | NoAudioReason;
+
+export function outcomeOf({ deleted, noAudio }: Pick<ListedCall, "deleted" | "noAudio">): CallOutcome {
+  if (deleted !== undefined) return "deleted";
+  return noAudio === "" ? "recorded" : noAudio;
+}
+
+/** What `sidetoned calls --json` prints. */
+export interface CallsPage {
+  schema: typeof LISTING_SCHEMA;
+  /** The newest first. */
+  calls: ListedCall[];
+  /** For `--cursor`; "" = there are no more. */
+  next: string;
 }

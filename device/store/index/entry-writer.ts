@@ -3,8 +3,10 @@
 import type { Database, Statement } from "better-sqlite3";
 import { type CallId, callIdToBytes, type TimeUs } from "../../base/ids.js";
 import type { NumberRules } from "../../call/numbers.js";
+import { outcomeOf } from "../../contract/listing.js";
 import { type IndexEntry, numberKey, usOfIso } from "./entry.js";
-import { FACET, type FacetKind } from "./schema.js";
+import { bitsOf, joinBits } from "./facet-bits.js";
+import { FACET, type FacetKind, type FacetLetter } from "./schema.js";
 
 /** What a delivery of a recording to somebody has come to. */
 export interface DeliveryState {
@@ -16,7 +18,6 @@ export interface DeliveryState {
   note: string;
 }
 
-export const MAX_TAGS = 32;
 /** Facets whose id is remembered. */
 const MAX_KNOWN_FACETS = 4096;
 /** Keys count milliseconds since 2020 in their upper bits: they stay exact numbers until 2089, and for as long before. */
@@ -24,18 +25,26 @@ const KEY_EPOCH_MS = Date.UTC(2020);
 const KEY_RANDOM = 4096;
 const MAX_KEY_MS = 2 ** 41 - 1;
 
+const POST = "INSERT OR REPLACE INTO postings VALUES (?, ?, ?, ?, ?)";
+
 interface Row {
   pk: number;
   started_us: number;
   facets: string;
 }
 
+/** A row of `facets` that a call has. */
+interface Facet {
+  id: number;
+  bits: number;
+}
+
 export class EntryWriter {
   readonly #database: Database;
   readonly #rules: NumberRules;
   readonly #statements = new Map<string, Statement<unknown[]>>();
-  /** Ids by kind and value. */
-  readonly #facets = new Map<string, number>();
+  /** By kind and value. */
+  readonly #facets = new Map<string, Facet>();
 
   constructor(database: Database, rules: NumberRules) {
     this.#database = database;
@@ -59,11 +68,16 @@ export class EntryWriter {
     const pk = before?.pk ?? this.#freeKey(entry.id);
     const startedUs = usOfIso(entry.startedAt)!;
     const tags = before ? this.#tagsOf(pk) : [];
+    const isMoved = before !== undefined && before.started_us !== startedUs;
+    if (isMoved) this.#takeOut(before, new Set());
     const facets = this.#facetsOf(entry, tags);
-    if (before) this.#takeOut(before, new Set(before.started_us === startedUs ? facets : []));
+    const ids = facets.map(({ id }) => id);
+    const bits = allBits(facets);
+    if (before && !isMoved) this.#takeOut(before, new Set(ids));
     this.#run(
       `INSERT INTO calls (pk, id, started_us, ended_us, answered_at, end_reason, reject_status, policy, no_audio, file,
-         duration_ms, sip_call_ids, warnings, deleted, facets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         duration_ms, sip_call_ids, warnings, deleted, facets, bits)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       pk,
       entry.id,
       startedUs,
@@ -78,9 +92,10 @@ export class EntryWriter {
       JSON.stringify(entry.sipCallIds),
       JSON.stringify(entry.warnings),
       entry.deleted ?? null,
-      JSON.stringify(facets),
+      JSON.stringify(ids),
+      bits,
     );
-    for (const facet of facets) this.#run("INSERT OR IGNORE INTO postings VALUES (?, ?, ?)", facet, startedUs, pk);
+    for (const id of ids) this.#run(POST, id, startedUs, pk, entry.durationMs, bits);
     this.#putParts(pk, entry);
   }
 
@@ -96,16 +111,25 @@ export class EntryWriter {
   setTags(id: CallId, tags: readonly string[]): boolean {
     const row = this.#rowOf(id);
     if (row === undefined) return false;
-    const old = this.#tagsOf(row.pk).map((tag) => this.#facet("tag", tag));
+    const old = this.#tagsOf(row.pk).map((tag) => this.#facet("tag", tag).id);
     this.#run("DELETE FROM tags WHERE call = ?", row.pk);
-    const fresh = [...new Set(tags)].slice(0, MAX_TAGS);
+    const fresh = [...new Set(tags)];
     for (const tag of fresh) this.#run("INSERT INTO tags VALUES (?, ?)", row.pk, tag);
-    const ids = fresh.map((tag) => this.#facet("tag", tag));
-    for (const id of ids) this.#run("INSERT OR IGNORE INTO postings VALUES (?, ?, ?)", id, row.started_us, row.pk);
+    const ids = fresh.map((tag) => this.#facet("tag", tag).id);
     for (const id of old.filter((one) => !ids.includes(one))) this.#removePosting(id, row);
     const others = (JSON.parse(row.facets) as number[]).filter((one) => !old.includes(one));
-    this.#run("UPDATE calls SET facets = ? WHERE pk = ?", JSON.stringify([...others, ...ids]), row.pk);
+    this.#repost(row, [...others, ...ids]);
     return true;
+  }
+
+  /** False when there is no such call, or its recording was deleted. To be called in a transaction. */
+  changeTags(id: CallId, { added, removed }: { added: readonly string[]; removed: readonly string[] }): boolean {
+    const row = this.#get("SELECT pk FROM calls WHERE id = ? AND deleted IS NULL", id) as { pk: number } | undefined;
+    if (row === undefined) return false;
+    return this.setTags(
+      id,
+      [...this.#tagsOf(row.pk), ...added].filter((tag) => !removed.includes(tag)),
+    );
   }
 
   /** False when there is no such call. To be called in a transaction. */
@@ -124,10 +148,18 @@ export class EntryWriter {
     return true;
   }
 
+  /** The call has these facets, which exist. */
+  #repost({ pk, started_us }: Row, ids: readonly number[]): void {
+    const { duration_ms } = this.#get("SELECT duration_ms FROM calls WHERE pk = ?", pk) as { duration_ms: number };
+    const bits = allBits(ids.map((id) => this.#facetOf(id)));
+    this.#run("UPDATE calls SET facets = ?, bits = ? WHERE pk = ?", JSON.stringify(ids), bits, pk);
+    for (const id of ids) this.#run(POST, id, started_us, pk, duration_ms, bits);
+  }
+
   #putParts(pk: number, { parties, recording, evidence }: IndexEntry): void {
     for (const [place, party] of parties.entries()) {
       const { role, side, number, name, identifiedBy, consent, recordedMs } = party;
-      const facet = number === "" ? 0 : this.#facet("number", numberKey(number, this.#rules));
+      const facet = number === "" ? 0 : this.#facet("number", numberKey(number, this.#rules)).id;
       this.#run(
         "INSERT INTO parties VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         ...[pk, place, role, side, number, facet, name, identifiedBy, consent, recordedMs],
@@ -158,22 +190,29 @@ export class EntryWriter {
     this.#facets.clear();
   }
 
-  /** Ids of everything by which the call is found, each once. */
-  #facetsOf({ policy, parties }: IndexEntry, tags: readonly string[]): number[] {
-    const ids = new Set<number>([this.#facet("policy", policy)]);
+  /** Everything by which the call is found, each once. */
+  #facetsOf(entry: IndexEntry, tags: readonly string[]): Facet[] {
+    const { policy, parties } = entry;
+    const facets = new Map<number, Facet>();
+    const add = (kind: FacetKind, value: string): void => {
+      const facet = this.#facet(kind, value);
+      facets.set(facet.id, facet);
+    };
+    add("policy", policy);
+    add("outcome", outcomeOf(entry));
     for (const { role, number, consent } of parties) {
       // An agent's own consent is asked for by nobody.
-      if (role !== "agent") ids.add(this.#facet("consent", consent));
+      if (role !== "agent") add("consent", consent);
       if (number === "") continue;
       const key = numberKey(number, this.#rules);
-      ids.add(this.#facet("number", key));
-      if (role === "agent") ids.add(this.#facet("agent", key));
+      add("number", key);
+      if (role === "agent") add("agent", key);
     }
-    for (const tag of tags) ids.add(this.#facet("tag", tag));
-    return [...ids];
+    for (const tag of tags) add("tag", tag);
+    return [...facets.values()];
   }
 
-  #facet(kind: FacetKind, value: string): number {
+  #facet(kind: FacetKind, value: string): Facet {
     const name = FACET[kind] + value;
     const known = this.#facets.get(name);
     if (known !== undefined) return known;
@@ -183,8 +222,17 @@ export class EntryWriter {
       id: number;
     };
     if (this.#facets.size >= MAX_KNOWN_FACETS) this.#facets.delete(this.#facets.keys().next().value!);
-    this.#facets.set(name, id);
-    return id;
+    const facet = { id, bits: bitsOf(FACET[kind], value) };
+    this.#facets.set(name, facet);
+    return facet;
+  }
+
+  #facetOf(id: number): Facet {
+    const { kind, value } = this.#get("SELECT kind, value FROM facets WHERE id = ?", id) as {
+      kind: FacetLetter;
+      value: string;
+    };
+    return { id, bits: bitsOf(kind, value) };
   }
 
   #rowOf(id: CallId): Row | undefined {
@@ -218,6 +266,10 @@ export class EntryWriter {
     this.#statements.set(sql, statement);
     return statement;
   }
+}
+
+function allBits(facets: readonly Facet[]): number {
+  return facets.reduce((bits, facet) => joinBits(bits, facet.bits), 0);
 }
 
 /** Of a number, for those who know its end. */

@@ -1,14 +1,16 @@
 // Answers listings out of the index: the newest calls first, page by page, by any filters together. Chooses for every question
-// what to go through: the calls of the rarest value, or all calls by time when what is asked for is frequent.
+// what to go through: the calls of the rarest value, or all calls by time when what is asked for is frequent. Of what it goes
+// through the bits (facet-bits.ts) refuse most of what does not fit, so that filters that never meet cost little.
 import type { Database, Statement } from "better-sqlite3";
 import { isoUs } from "../../base/clock.js";
 import type { CallId, TimeUs } from "../../base/ids.js";
 import type { NumberRules } from "../../call/numbers.js";
 import type { ConsentState, Policy } from "../../contract/call-record.js";
-import type { ListedCall, ListedParty, ListedRecording } from "../../contract/listing.js";
+import type { CallOutcome, ListedCall, ListedParty, ListedRecording } from "../../contract/listing.js";
 import { numberKey } from "./entry.js";
 import { reversed } from "./entry-writer.js";
-import { FACET, type FacetKind } from "./schema.js";
+import { bitsOf } from "./facet-bits.js";
+import { FACET, type FacetKind, type FacetLetter } from "./schema.js";
 
 export interface CallFilter {
   /** Calls that began at or after it. */
@@ -26,6 +28,7 @@ export interface CallFilter {
   minDurationMs?: number;
   maxDurationMs?: number;
   tag?: string;
+  outcome?: CallOutcome;
 }
 
 export interface PageRequest {
@@ -64,7 +67,7 @@ interface Values {
   /** Of `facets`, without "SELECT id FROM facets WHERE". */
   where: Sql;
   /** The only one, if it is one. */
-  only: number | undefined;
+  only: { id: number; bits: number } | undefined;
 }
 
 /** What a question goes through. */
@@ -73,12 +76,14 @@ interface Source {
   /** Names of its columns. */
   started: string;
   call: string;
-  /** SQL of the call's duration. */
   duration: string;
+  bits: string;
   /** It comes in order of time by itself. */
   isOrdered: boolean;
   /** No more than FEW + 1. */
   count: number;
+  /** When the newest FEW + 1 of them began: the longer ago, the rarer they are. */
+  reachUs: TimeUs;
   /** The filter that it answers. */
   answers: unknown;
 }
@@ -179,7 +184,7 @@ export class CallListing {
       ...(Number.isFinite(fromUs) ? [{ text: `${started} >= ?`, values: [fromUs] }] : []),
       ...(Number.isFinite(toUs) ? [{ text: `${started} < ?`, values: [toUs] }] : []),
       ...(after ? [{ text: `(${started}, ${call}) < (?, ?)`, values: [after.startedUs, after.call] }] : []),
-      ...wanted.filter((values) => values !== source.answers).map((values) => membership(values, started, call)),
+      ...wanted.filter((values) => values !== source.answers).flatMap((values) => membership(values, source)),
       ...(source.answers === DURATION || !hasDuration(filter) ? [] : [durationWithin(filter, source.duration)]),
     ];
     const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(({ text }) => text).join(" AND ")}`;
@@ -201,25 +206,28 @@ export class CallListing {
       ...(hasDuration(filter) ? [this.#durationSource(filter)] : []),
       this.#timeSource(bounds),
     ];
-    // One value's calls come in order of time: of those that are frequent it is the best.
     return sources.reduce((best, source) => {
       if (source.count <= FEW || best.count <= FEW) return source.count < best.count ? source : best;
-      return best.isOrdered ? best : source;
+      // Of the frequent ones, those that come in order of time by themselves are the best.
+      if (source.isOrdered !== best.isOrdered) return best.isOrdered ? best : source;
+      return source.reachUs < best.reachUs ? source : best;
     });
   }
 
   #sourceOf(values: Values, bounds: readonly Sql[]): Source {
     const isOne = values.only !== undefined;
     const facets: Sql = isOne
-      ? { text: "facet = ?", values: [values.only!] }
+      ? { text: "facet = ?", values: [values.only!.id] }
       : { text: `facet IN (SELECT id FROM facets WHERE ${values.where.text})`, values: values.where.values };
+    const columns = "facet, started_us, call, duration_ms, bits";
     return {
-      from: { text: `(SELECT facet, started_us, call FROM postings WHERE ${facets.text}) d`, values: facets.values },
+      from: { text: `(SELECT ${columns} FROM postings WHERE ${facets.text}) d`, values: facets.values },
       started: "d.started_us",
       call: "d.call",
-      duration: "(SELECT duration_ms FROM calls WHERE pk = d.call)",
+      duration: "d.duration_ms",
+      bits: "d.bits",
       isOrdered: isOne,
-      count: this.#countFew("postings", [facets, ...bounds]),
+      ...this.#measure("postings", [facets, ...bounds], isOne),
       answers: values,
     };
   }
@@ -228,14 +236,15 @@ export class CallListing {
     const range = durationWithin(filter, "duration_ms");
     return {
       from: {
-        text: `(SELECT pk, started_us FROM calls INDEXED BY calls_by_duration WHERE ${range.text}) c`,
+        text: `(SELECT pk, started_us, bits FROM calls INDEXED BY calls_by_duration WHERE ${range.text}) c`,
         values: range.values,
       },
       started: "c.started_us",
       call: "c.pk",
       duration: "c.duration_ms",
+      bits: "c.bits",
       isOrdered: false,
-      count: this.#countFew("calls INDEXED BY calls_by_duration", [range]),
+      ...this.#measure("calls INDEXED BY calls_by_duration", [range], false),
       answers: DURATION,
     };
   }
@@ -246,22 +255,28 @@ export class CallListing {
       started: "c.started_us",
       call: "c.pk",
       duration: "c.duration_ms",
+      bits: "c.bits",
       isOrdered: true,
-      count: this.#countFew("calls INDEXED BY calls_by_time", bounds),
+      ...this.#measure("calls INDEXED BY calls_by_time", bounds, true),
       answers: undefined,
     };
   }
 
-  #countFew(table: string, conditions: readonly Sql[]): number {
+  #measure(table: string, conditions: readonly Sql[], isOrdered: boolean): Pick<Source, "count" | "reachUs"> {
     const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(({ text }) => text).join(" AND ")}`;
-    const sql = `SELECT count(*) AS found FROM (SELECT 1 FROM ${table}${where} LIMIT ${FEW + 1})`;
     const values = conditions.flatMap((condition) => condition.values);
-    return (this.#prepare(sql).get(...values) as { found: number }).found;
+    const counted = this.#prepare(`SELECT count(*) AS found FROM (SELECT 1 FROM ${table}${where} LIMIT ${FEW + 1})`);
+    const { found: count } = counted.get(...values) as { found: number };
+    if (count <= FEW || !isOrdered) return { count, reachUs: Number.NEGATIVE_INFINITY };
+    const reach = this.#prepare(
+      `SELECT started_us FROM ${table}${where} ORDER BY started_us DESC LIMIT 1 OFFSET ${FEW}`,
+    );
+    return { count, reachUs: (reach.get(...values) as { started_us: number }).started_us };
   }
 
   /** The filters by value; undefined when one of them fits nothing. */
   #wanted(filter: CallFilter): Values[] | undefined {
-    const { agent, number, consent, policy, tag } = filter;
+    const { agent, number, consent, policy, tag, outcome } = filter;
     const wanted: Values[] = [];
     const asked: [FacetKind, string | undefined][] = [
       ["agent", agent],
@@ -269,13 +284,16 @@ export class CallListing {
       ["tag", tag],
       ["consent", consent],
       ["policy", policy],
+      ["outcome", outcome],
     ];
     for (const [kind, value] of asked) {
       if (value === undefined) continue;
       const where = kind === "agent" || kind === "number" ? this.#numbers(kind, value) : exactly(kind, value);
-      const found = this.#all(`SELECT id FROM facets WHERE ${where.text} LIMIT 2`, where.values) as { id: number }[];
-      if (found.length === 0) return undefined;
-      wanted.push({ kind, where, only: found.length === 1 ? found[0]!.id : undefined });
+      const sql = `SELECT id, kind, value FROM facets WHERE ${where.text} LIMIT 2`;
+      const [first, second] = this.#all(sql, where.values) as { id: number; kind: FacetLetter; value: string }[];
+      if (first === undefined) return undefined;
+      const only = { id: first.id, bits: bitsOf(first.kind, first.value) };
+      wanted.push({ kind, where, only: second === undefined ? only : undefined });
     }
     return wanted;
   }
@@ -346,12 +364,15 @@ function exactly(kind: FacetKind, value: string): Sql {
 }
 
 /** That the call of a row is among those that have one of the values. */
-function membership({ kind, where, only }: Values, started: string, call: string): Sql {
+function membership({ kind, where, only }: Values, { started, call, bits }: Source): Sql[] {
   if (only !== undefined)
-    return {
-      text: `EXISTS (SELECT 1 FROM postings q WHERE q.facet = ? AND q.started_us = ${started} AND q.call = ${call})`,
-      values: [only],
-    };
+    return [
+      { text: `${bits} & ? <> 0`, values: [only.bits] },
+      {
+        text: `EXISTS (SELECT 1 FROM postings q WHERE q.facet = ? AND q.started_us = ${started} AND q.call = ${call})`,
+        values: [only.id],
+      },
+    ];
   // Of numbers: a call has few parties, the end of a number may fit many.
   const numbers: Sql =
     kind === "agent"
@@ -361,10 +382,12 @@ function membership({ kind, where, only }: Values, started: string, call: string
         }
       : { text: "SELECT id FROM (SELECT id FROM facets WHERE ", values: [] };
   const role = kind === "agent" ? " AND q.role = 'agent'" : "";
-  return {
-    text: `EXISTS (SELECT 1 FROM parties q WHERE q.call = ${call}${role} AND q.number_facet IN (${numbers.text}${where.text})))`,
-    values: [...numbers.values, ...where.values],
-  };
+  return [
+    {
+      text: `EXISTS (SELECT 1 FROM parties q WHERE q.call = ${call}${role} AND q.number_facet IN (${numbers.text}${where.text})))`,
+      values: [...numbers.values, ...where.values],
+    },
+  ];
 }
 
 function hasDuration({ minDurationMs, maxDurationMs }: CallFilter): boolean {

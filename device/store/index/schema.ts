@@ -2,12 +2,18 @@
 // carried out. A migration never changes once it was released.
 //
 // `postings` answers every filter by a value: for a value (a row of `facets`) the calls that have it, in order of time. Numbers
-// stand in `facets` backwards as well, for those who know the last digits only.
+// stand in `facets` backwards as well, for those who know the last digits only. A posting has its call's duration and `bits`
+// (facet-bits.ts): what is asked for besides the value is mostly refused without a look at any other row.
 import type { Database } from "better-sqlite3";
+import { bitsOf, joinBits } from "./facet-bits.js";
 
 /** What `facets.kind` says of `facets.value`; single letters, for there are millions of rows. */
-export const FACET = { number: "n", agent: "a", consent: "c", policy: "p", tag: "t" } as const;
+export const FACET = { number: "n", agent: "a", consent: "c", policy: "p", tag: "t", outcome: "o" } as const;
 export type FacetKind = keyof typeof FACET;
+export type FacetLetter = (typeof FACET)[FacetKind];
+
+/** As contract/listing.ts has it. */
+const OUTCOME = `CASE WHEN deleted IS NOT NULL THEN 'deleted' WHEN no_audio = '' THEN 'recorded' ELSE no_audio END`;
 
 const MIGRATIONS: readonly string[] = [
   `
@@ -83,7 +89,7 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (facet, started_us, call)
   ) WITHOUT ROWID;
   `,
-  // What no manifest says: it is taken along when the index is rebuilt.
+  // What no manifest says: tags are the audit chain's (tag-trail.ts), deliveries are taken along when the index is rebuilt.
   `
   CREATE TABLE tags (
     call INTEGER NOT NULL,
@@ -102,6 +108,28 @@ const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX deliveries_by_state ON deliveries (state, at_us);
   `,
+  `
+  INSERT OR IGNORE INTO facets (kind, value, backwards) SELECT DISTINCT 'o', ${OUTCOME}, '' FROM calls;
+  ALTER TABLE calls ADD COLUMN bits INTEGER NOT NULL DEFAULT 0;
+  UPDATE calls SET facets =
+    json_insert(facets, '$[#]', (SELECT f.id FROM facets f WHERE f.kind = 'o' AND f.value = ${OUTCOME}));
+  UPDATE calls SET bits =
+    (SELECT bits_of(f.kind, f.value) FROM json_each(calls.facets) j JOIN facets f ON f.id = j.value);
+  DROP INDEX calls_by_time;
+  -- with all that a search by time need not look at each call for
+  CREATE INDEX calls_by_time ON calls (started_us, pk, duration_ms, bits);
+  DROP TABLE postings;
+  CREATE TABLE postings (
+    facet INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    call INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    bits INTEGER NOT NULL,
+    PRIMARY KEY (facet, started_us, call)
+  ) WITHOUT ROWID;
+  INSERT INTO postings SELECT j.value, c.started_us, c.pk, c.duration_ms, c.bits FROM calls c, json_each(c.facets) j
+    ORDER BY 1, 2, 3;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
@@ -112,6 +140,12 @@ export function versionOf(database: Database): number {
 
 /** Brings an older or empty database to `version`, wholly or not at all. */
 export function migrate(database: Database, version = SCHEMA_VERSION): void {
+  database.aggregate("bits_of", {
+    start: 0,
+    varargs: true,
+    deterministic: true,
+    step: (bits: number, ...facet: unknown[]) => joinBits(bits, bitsOf(...(facet as [FacetLetter, string]))),
+  });
   database
     .transaction(() => {
       for (const migration of MIGRATIONS.slice(versionOf(database), version)) database.exec(migration);

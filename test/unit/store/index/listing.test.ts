@@ -4,6 +4,7 @@ import type { Database } from "better-sqlite3";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CallId } from "../../../../device/base/ids.js";
+import { type CallOutcome, outcomeOf } from "../../../../device/contract/listing.js";
 import { openForBuilding } from "../../../../device/store/index/database.js";
 import { entryOf, type IndexEntry, numberKey, usOfIso } from "../../../../device/store/index/entry.js";
 import { EntryWriter, keyOf } from "../../../../device/store/index/entry-writer.js";
@@ -41,7 +42,7 @@ afterAll(() => database.close());
 
 function naive(filter: CallFilter): CallId[] {
   const { fromUs = -1, toUs = Number.POSITIVE_INFINITY, minDurationMs = 0, maxDurationMs = 1e12 } = filter;
-  const { agent, number, consent, policy, tag } = filter;
+  const { agent, number, consent, policy, tag, outcome } = filter;
   const asked = (wanted = "") => ({
     key: numberKey(wanted, NUMBERS),
     end: !numberKey(wanted, NUMBERS).startsWith("+") && /^\d{3,}$/.test(wanted) ? wanted : undefined,
@@ -57,6 +58,7 @@ function naive(filter: CallFilter): CallId[] {
       entry.durationMs >= minDurationMs &&
       entry.durationMs <= maxDurationMs &&
       (policy === undefined || entry.policy === policy) &&
+      (outcome === undefined || outcomeOf(entry) === outcome) &&
       (tag === undefined || entry.tags.includes(tag)) &&
       (consent === undefined || entry.parties.some((party) => party.role !== "agent" && party.consent === consent)) &&
       (number === undefined || keys.some((key) => isNumber(key, askedNumber))) &&
@@ -93,6 +95,7 @@ const anyFilter = fc
     minDurationMs: maybe(0, 60_000, 3_600_000),
     maxDurationMs: maybe(0, 30_000, 7_000_000),
     tag: maybe("complaint", "training", "unknown"),
+    outcome: maybe<CallOutcome>("recorded", "policy-none", "disk-full"),
   })
   .map((record) => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as CallFilter);
 
@@ -131,6 +134,7 @@ test.each<[string, CallFilter, RegExp]>([
   ["a policy", { policy: "agent-only" }, /^SEARCH postings USING PRIMARY KEY \(facet=\?/],
   ["a rare duration", { minDurationMs: 6_000_000 }, /INDEX calls_by_duration/],
   ["a frequent duration", { minDurationMs: 0 }, /USING COVERING INDEX calls_by_time/],
+  ["an outcome", { outcome: "no-consent" }, /^SEARCH postings USING PRIMARY KEY \(facet=\?/],
   ["a tag", { tag: "training" }, /^SEARCH postings USING PRIMARY KEY \(facet=\?/],
 ])("listing by %s goes through an index", (_, filter, first) => {
   const plan = listing.explain(filter);
