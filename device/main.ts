@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The command `sidetoned`: reads the command line and the configuration, composes the service, prints what it has to say.
 // Exit codes are those of base/errors.ts.
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { isoUs, systemClock } from "./base/clock.js";
@@ -13,18 +13,22 @@ import { commandActor } from "./console/actor.js";
 import { alarmsText } from "./console/alarms-command.js";
 import { type Command, helpText, parseArguments } from "./console/arguments.js";
 import { runAuditCommand } from "./console/audit-command.js";
+import type { ReindexCommand } from "./console/calls-arguments.js";
+import { runCallsCommand, runTagCommand } from "./console/calls-command.js";
 import type { DoctorCommand } from "./console/doctor-command.js";
 import { runExportCommand } from "./console/export-command.js";
 import { runPolicyTest } from "./console/policy-report.js";
 import { Progress } from "./console/progress.js";
 import { runProveCommand } from "./console/prove-report.js";
 import { runRegisterCommand } from "./console/register-command.js";
+import { runReindexCommand } from "./console/reindex-command.js";
 import { type ExportCommand, runRetentionCommand } from "./console/retention-command.js";
 import { describeSummary, formatSummary, type SummaryInput } from "./console/summary.js";
 import { runTokenCommand } from "./console/token-command.js";
 import { runVerifyCommand } from "./console/verify-command.js";
 import type { Config } from "./contract/config.js";
 import { switchCoreDumpsOff } from "./core-dumps.js";
+import { actAsOwnerOf } from "./data-owner.js";
 import { doctorOverrides, runDoctor } from "./doctor.js";
 import { runJournalCommand } from "./journal-open.js";
 import { Service, type ServiceResult } from "./service.js";
@@ -64,6 +68,18 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       return EXIT.ok;
     case "audit":
       return runAuditCommand(command.command, settingsFor(command.command).dataFolder, write);
+    case "calls": {
+      const { dataFolder } = settingsFor(command.command);
+      if (existsSync(dataFolder)) actAsOwnerOf(dataFolder);
+      return runCallsCommand(command.command, dataFolder, write);
+    }
+    case "tag": {
+      const { config, dataFolder } = settingsFor(command.command);
+      const ask = (kind: string, body: unknown): Promise<Asked> => askService(kind, body, dataFolder, config);
+      return runTagCommand(command.command, ask, write);
+    }
+    case "reindex":
+      return reindex(command.command);
     case "journal": {
       const logger = makeLogger({
         level: "warn",
@@ -141,6 +157,25 @@ function exportNumber(command: ExportCommand, dataFolder: string, config: Config
     signal: stopping.signal,
     // Where a service runs, it takes what waits; what cannot be taken now is taken at its next start.
     carryOut: () => carryOutHere({ dataFolder, config, device, onFault }).catch(() => {}),
+  });
+}
+
+/** What is built is the data folder's owner's; whoever interrupts it finds the index as it was. */
+async function reindex(command: ReindexCommand): Promise<ExitCode> {
+  const { config, dataFolder } = settingsFor(command);
+  if (!existsSync(dataFolder))
+    throw new SidetoneError("data-unwritable", `${dataFolder} does not exist: give the data folder with --data`);
+  actAsOwnerOf(dataFolder);
+  const interrupt = new AbortController();
+  const stop = (signal: NodeJS.Signals): void =>
+    interrupt.abort(new SidetoneError("interrupted", `interrupted (${signal}): the index stays as it was`));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, stop);
+  return runReindexCommand(command, dataFolder, config.numbers, {
+    write,
+    terminal: process.stderr,
+    ask: (kind, body) => askService(kind, body, dataFolder, config),
+    clock: systemClock,
+    signal: interrupt.signal,
   });
 }
 

@@ -1,13 +1,15 @@
 // What the box can be asked for through its spool, put together for the running service, and for a command that does the
 // work in its place when no service runs.
-import { statSync } from "node:fs";
 import { systemClock } from "./base/clock.js";
 import type { LogFields, Logger } from "./base/logger.js";
 import type { Config } from "./contract/config.js";
+import { actAsOwnerOf } from "./data-owner.js";
 import { RetentionRequests } from "./retention-requests.js";
 import { AUDIT_REQUEST, auditRequestKind } from "./store/audit-request.js";
 import { EXPORTED, exportedKind } from "./store/export/export-trail.js";
 import { FILE_CHANGE, fileChangeKind, type WatchedFile } from "./store/file-change.js";
+import { REINDEX, reindexKind } from "./store/index/reindex-request.js";
+import { TAG, tagKind } from "./store/index/tag-request.js";
 import { RecordingStore } from "./store/recordings.js";
 import { Disposal } from "./store/retention/disposal.js";
 import { SpoolKeeper } from "./store/spool-keeper.js";
@@ -30,6 +32,10 @@ export function spoolKinds({ dataFolder, store, retention, watched, changed }: S
     [FILE_CHANGE]: fileChangeKind(store.audit, dataFolder, watched, changed),
     [EXPORTED]: exportedKind(store.audit, dataFolder),
     ...retention.kinds(),
+    ...(store.index && {
+      [REINDEX]: reindexKind(store.index),
+      [TAG]: tagKind(store.index, store.audit, dataFolder),
+    }),
   };
 }
 
@@ -75,12 +81,4 @@ function faultLogger(onFault: (message: string) => void): Logger {
   const say = (message: string, fields: LogFields = {}): void =>
     onFault([message, ...Object.values(fields).map(String)].join(": "));
   return { debug: () => {}, info: () => {}, warn: say, error: say };
-}
-
-function actAsOwnerOf(folder: string): void {
-  const { uid, gid } = statSync(folder);
-  if (process.getuid?.() !== 0 || uid === 0) return;
-  process.setgroups?.([gid]);
-  process.setgid?.(gid);
-  process.setuid?.(uid);
 }

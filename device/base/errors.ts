@@ -32,12 +32,18 @@ export const ERROR_CODES = {
   "capture-failed": { exit: EXIT.capture, meaning: "libpcap refused the interface or the capture stopped" },
   "data-unwritable": { exit: EXIT.storage, meaning: "the data folder cannot be created or written" },
   "data-in-use": { exit: EXIT.storage, meaning: "another sidetoned uses the data folder" },
+  "index-missing": { exit: EXIT.storage, meaning: "there is no index of calls: sidetoned reindex makes one" },
+  "index-unusable": {
+    exit: EXIT.storage,
+    meaning: "the index of calls is damaged, of another version or cannot be read: sidetoned reindex makes it anew",
+  },
   "seal-failed": { exit: EXIT.storage, meaning: "at least one recording could not be stored; its journal is kept" },
   "encryption-failed": {
     exit: EXIT.storage,
     meaning: "nothing can be encrypted to the configured recipients: nothing is written in clear instead",
   },
   "export-failed": { exit: EXIT.storage, meaning: "an archive could not be written; nothing of it is left" },
+  interrupted: { exit: EXIT.storage, meaning: "a signal ended the command before it was done; nothing was changed" },
   internal: { exit: EXIT.internal, meaning: "a fault in Sidetone itself" },
 } as const satisfies Record<string, { exit: ExitCode; meaning: string }>;
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -7,6 +7,15 @@ import { ALARMS_USAGE, type AlarmsCommand, parseAlarmsCommand } from "./alarms-c
 import { AUDIT_USAGE, type AuditCommand, parseAuditCommand } from "./audit-command.js";
 import { type PolicyCommand, parsePolicyCommand } from "./call-description.js";
 import {
+  CALLS_USAGE,
+  type CallsCommand,
+  parseCallsCommand,
+  parseReindexCommand,
+  parseTagCommand,
+  type ReindexCommand,
+  type TagCommand,
+} from "./calls-arguments.js";
+import {
   type FlagValues,
   given,
   oneOf,
@@ -38,6 +47,9 @@ export type Command =
   | { kind: "alarms"; command: AlarmsCommand }
   | { kind: "audit"; command: AuditCommand }
   | { kind: "doctor"; command: DoctorCommand }
+  | { kind: "calls"; command: CallsCommand }
+  | { kind: "reindex"; command: ReindexCommand }
+  | { kind: "tag"; command: TagCommand }
   | { kind: "journal"; command: JournalCommand }
   | { kind: "prove"; command: ProveCommand }
   | { kind: "verify"; command: VerifyCommand }
@@ -77,8 +89,8 @@ const FLAGS: readonly Flag[] = [
 const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
        sidetoned policy test --call TEXT [--json]
-       sidetoned register, token, audit, prove, verify, journal, retention, delete, erase, export, hold, doctor, alarms:
-       see below
+       sidetoned calls, tag, reindex, register, token, audit, prove, verify, journal, retention, delete, erase,
+       export, hold, doctor, alarms: see below
 
 Records SIP calls off a mirror port, or out of capture files.
 `;
@@ -92,13 +104,16 @@ export function helpText(): string {
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
   const exits = `Exit codes: ${exitCodesText()}`;
-  return `${USAGE}\n${lines.join("\n")}\n\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${DOCTOR_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+  return `${USAGE}\n${lines.join("\n")}\n\n${CALLS_USAGE}\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${DOCTOR_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 
 /** Throws SidetoneError usage with one line. `argv` is without the program's name. */
 export function parseArguments(argv: readonly string[]): Command {
   const [first, ...rest] = argv;
   if (first === "token") return { kind: "token", command: parseTokenCommand(rest) };
+  if (first === "calls") return { kind: "calls", command: parseCallsCommand(rest) };
+  if (first === "tag") return { kind: "tag", command: parseTagCommand(rest) };
+  if (first === "reindex") return { kind: "reindex", command: parseReindexCommand(rest) };
   if (first === "alarms") return { kind: "alarms", command: parseAlarmsCommand(rest) };
   if (isRetentionCommand(first)) return { kind: "retention", command: parseRetentionCommand(argv) };
   if (first === "audit") return { kind: "audit", command: parseAuditCommand(rest) };

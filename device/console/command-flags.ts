@@ -28,6 +28,7 @@ export interface CommonFlags extends SettingsFlags {
   json: boolean;
 }
 export const SETTINGS_FLAGS = { data: "DIR", config: "FILE" };
+const TIME_PATTERN = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?Z?$/;
 export const COMMON_FLAGS = { json: "", ...SETTINGS_FLAGS };
 
 /** Throws SidetoneError usage. */
@@ -92,6 +93,17 @@ export function oneOf<Choice extends string>(where: string, text: string, choice
   const known = choices.find((choice) => choice === text);
   if (known !== undefined) return known;
   throw usage(`${where}${printable(text)}: not one of ${choices.join(", ")}${suggestion(nearest(text, choices))}`);
+}
+
+/** A day alone begins at midnight and ends with its last moment, UTC. ISO 8601. */
+export function readTime(flag: string, text: string, edge: "start" | "end"): string {
+  const isDay = text.length === "2026-11-21".length;
+  const at = Date.parse(
+    isDay ? `${text}T${edge === "start" ? "00:00:00.000" : "23:59:59.999"}Z` : `${text.replace(/Z$/, "")}Z`,
+  );
+  if (!TIME_PATTERN.test(text) || !Number.isFinite(at))
+    throw usage(`${flag} ${printable(text)}: a time is 2026-11-21 or 2026-11-21T09:00 (UTC)`);
+  return new Date(at).toISOString();
 }
 
 export function refuseOtherFlags(values: FlagValues, allowed: readonly string[], command: string): void {

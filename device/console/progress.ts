@@ -71,6 +71,43 @@ export function formatPassing(share: number, elapsedMs: number): string {
   return `${bar(share)}${left}`;
 }
 
+/** A line of any kind that says how far something is: drawn over itself on a terminal, a line of its own now and then elsewhere. */
+export class ProgressLine {
+  readonly #terminal: Terminal;
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  readonly #startedMs: number;
+  readonly #everyMs: number;
+  #saidMs: number;
+  #isVisible = false;
+
+  /** `everyMs`: how often a line is written that cannot be drawn over. Time counts from here. */
+  constructor(terminal: Terminal, clock: Pick<Clock, "monotonicMs">, everyMs: number) {
+    this.#terminal = terminal;
+    this.#clock = clock;
+    this.#startedMs = clock.monotonicMs();
+    this.#everyMs = terminal.isTTY ? REDRAW_MS : everyMs;
+    this.#saidMs = terminal.isTTY ? Number.NEGATIVE_INFINITY : this.#startedMs;
+  }
+
+  update(text: (elapsedMs: number) => string): void {
+    const nowMs = this.#clock.monotonicMs();
+    const elapsedMs = nowMs - this.#startedMs;
+    if (nowMs - this.#saidMs < this.#everyMs || (this.#terminal.isTTY && elapsedMs < QUIET_MS)) return;
+    this.#saidMs = nowMs;
+    if (!this.#terminal.isTTY) {
+      this.#terminal.write(`${text(elapsedMs)}\n`);
+      return;
+    }
+    this.#isVisible = true;
+    this.#terminal.write(ERASE + text(elapsedMs).slice(0, Math.max(0, (this.#terminal.columns ?? 80) - 1)));
+  }
+
+  clear(): void {
+    if (this.#isVisible) this.#terminal.write(ERASE);
+    this.#isVisible = false;
+  }
+}
+
 /** "[######..................]  25%  10.0 of 40.0 MB  5.0 MB/s  0:06 left"; without a total "/ 10.0 MB  5.0 MB/s". */
 export function formatProgress(readBytes: number, totalBytes: number, elapsedMs: number, spinner: string): string {
   const bytesPerSecond = elapsedMs > 0 ? (readBytes * 1000) / elapsedMs : 0;

@@ -8,6 +8,7 @@ import {
   given,
   printable,
   readFlags,
+  readTime,
   refuseArgument,
   unknownVerb,
   usage,
@@ -47,7 +48,6 @@ export const RETENTION_USAGE = `Usage: sidetoned retention [--dry-run] [--all]: 
 
 const OVERRIDE = "override-minimum";
 const HOLD_VERBS = ["add", "remove", "list"] as const;
-const TIME_PATTERN = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?Z?$/;
 const MAX_REASON_CHARACTERS = 256;
 
 export function isRetentionCommand(word: string | undefined): boolean {
@@ -168,17 +168,6 @@ function readCover(values: FlagValues): HoldCoverArgument {
   const times = { from: readTime("--from", from, "start"), to: readTime("--to", to, "end") };
   if (times.from > times.to) throw usage(`--to ${printable(to)} is before --from ${printable(from)}`);
   return times;
-}
-
-/** A day alone begins at midnight and ends with its last moment, UTC. */
-function readTime(flag: string, text: string, edge: "start" | "end"): string {
-  const isDay = text.length === "2026-11-21".length;
-  const at = Date.parse(
-    isDay ? `${text}T${edge === "start" ? "00:00:00.000" : "23:59:59.999"}Z` : `${text.replace(/Z$/, "")}Z`,
-  );
-  if (!TIME_PATTERN.test(text) || !Number.isFinite(at))
-    throw usage(`${flag} ${printable(text)}: a time is 2026-11-21 or 2026-11-21T09:00 (UTC)`);
-  return new Date(at).toISOString();
 }
 
 function readReason(values: FlagValues, command: string): string {

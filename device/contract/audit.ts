@@ -44,6 +44,7 @@ export const AUDIT_KINDS = {
     "what files hold that are not signed themselves: their length and SHA-256; of a call log, of its first bytes",
   stamped:
     "a time stamp authority stamped where both chains ended: the length and SHA-256 of the statement and of its answer",
+  tagged: "a call's tags were changed: which were added, which removed",
   lost: "entries could not be written for so long that they had to be given up: how many",
 } as const;
 export type AuditKind = keyof typeof AUDIT_KINDS;

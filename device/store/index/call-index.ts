@@ -14,7 +14,9 @@ import { redacted } from "./entry.js";
 import { type DeliveryState, EntryWriter } from "./entry-writer.js";
 import { IndexFiles } from "./index-files.js";
 import { CallListing } from "./listing.js";
+import { prepareAdoption } from "./rebuild.js";
 import { IndexSources } from "./sources.js";
+import { type TagChange, TagTrail } from "./tag-trail.js";
 
 export interface CallIndexOptions {
   numbers: NumberRules;
@@ -38,6 +40,7 @@ interface Open {
   database: Database;
   writer: EntryWriter;
   catchUp: CatchUp;
+  tags: TagTrail;
   listing: CallListing;
 }
 
@@ -45,6 +48,7 @@ export class CallIndex {
   readonly counters = { written: 0, failed: 0, rebuilt: 0 };
   readonly #files: IndexFiles;
   readonly #sources: IndexSources;
+  readonly #dataFolder: string;
   readonly #options: CallIndexOptions;
   readonly #clock: Clock;
   #open: Open | undefined;
@@ -61,6 +65,7 @@ export class CallIndex {
   private constructor(paths: RecordingPaths, options: CallIndexOptions) {
     this.#files = new IndexFiles(paths.dataFolder);
     this.#sources = new IndexSources(paths);
+    this.#dataFolder = paths.dataFolder;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
   }
@@ -112,9 +117,9 @@ export class CallIndex {
     this.#attempt(({ database }) => database.pragma("wal_checkpoint(TRUNCATE)"));
   }
 
-  /** Replaces the call's tags; false when there is no such call, or the index cannot be written. */
-  setTags(id: CallId, tags: readonly string[]): boolean {
-    return this.#attempt(({ writer }) => writer.transaction(() => writer.setTags(id, tags))) ?? false;
+  /** False when there is no such call, or the index cannot be written. The audit chain has the change already. */
+  changeTags(id: CallId, change: TagChange): boolean {
+    return this.#attempt(({ writer }) => writer.transaction(() => writer.changeTags(id, change))) ?? false;
   }
 
   setDelivery(id: CallId, delivery: DeliveryState): boolean {
@@ -126,12 +131,18 @@ export class CallIndex {
     return this.#background;
   }
 
-  /** A database that was built beside it takes its place, with tags and deliveries of this one. Throws when it cannot. */
-  adopt(name: CallId, prepare: (path: string, old: Database | undefined) => void): void {
-    prepare(this.#files.partial(name), this.#open?.database);
+  /**
+   * A database that was built beside it (rebuild.ts) takes its place, with the deliveries of this one; what came in meanwhile it
+   * takes from the files. Throws when it cannot: then this one stays.
+   */
+  adopt(name: CallId): void {
+    prepareAdoption(this.#files.partial(name), this.#open?.database, this.#options.numbers);
     this.#shut();
-    this.#files.adopt(name);
-    this.#tryOpen();
+    try {
+      this.#files.adopt(name);
+    } finally {
+      this.#tryOpen();
+    }
   }
 
   hasBuilt(name: CallId): boolean {
@@ -141,8 +152,12 @@ export class CallIndex {
   close(): void {
     this.#isClosed = true;
     if (this.#open && !this.#isFailing)
-      this.#attempt(({ catchUp, writer }) => {
-        writer.transaction(() => catchUp.mark(this.#isCaughtUp ? this.#touched.keys() : []));
+      this.#attempt(({ catchUp, tags, writer }) => {
+        writer.transaction(() => {
+          if (!this.#isCaughtUp) return;
+          catchUp.mark(this.#touched.keys());
+          tags.mark();
+        });
         this.#note("clean", "1");
       });
     this.#shut();
@@ -163,7 +178,8 @@ export class CallIndex {
       const database = openForWriting(path, this.#files);
       const writer = new EntryWriter(database, numbers);
       const catchUp = new CatchUp(database, writer, this.#sources);
-      this.#open = { path, database, writer, catchUp, listing: new CallListing(database, numbers) };
+      const tags = new TagTrail(database, writer, this.#dataFolder);
+      this.#open = { path, database, writer, catchUp, tags, listing: new CallListing(database, numbers) };
       adoptRules(database, numbers);
     } catch (error) {
       this.#shut();
@@ -188,10 +204,11 @@ export class CallIndex {
         checkTable(open.database, table);
         await turn();
       }
-      for (const _ of open.catchUp.steps()) {
-        await turn();
-        if (isOver()) return;
-      }
+      for (const part of [open.catchUp, open.tags])
+        for (const _ of part.steps()) {
+          await turn();
+          if (isOver()) return;
+        }
       this.#isCaughtUp = true;
       this.#recovered();
     } catch (error) {

@@ -48,8 +48,10 @@ export class CatchUp {
     };
     for (const day of days) {
       const { doneBytes } = progress;
+      const readBefore = this.#sources.bytesRead;
       for (const calls of this.#indexDay(day)) {
         progress.calls += calls;
+        progress.doneBytes = Math.min(progress.totalBytes, doneBytes + this.#sources.bytesRead - readBefore);
         yield progress;
       }
       progress.doneBytes = doneBytes + this.#sources.sizeOf(day);

@@ -10,6 +10,8 @@ import { makeFolders, syncFolder } from "../durable-file.js";
 const SUFFIX = ".sqlite";
 /** One that is being built is not touched for so long: it may be another process's. */
 const MAX_BUILD_MS = 24 * 3600_000;
+/** A build writes every few seconds, and is then adopted within minutes. */
+const ABANDONED_MS = 900_000;
 /** What SQLite puts beside a database. */
 const COMPANIONS = ["", "-wal", "-shm", "-journal"];
 
@@ -49,6 +51,11 @@ export class IndexFiles {
     return join(this.folder, `${name}${SUFFIX}.partial`);
   }
 
+  /** Builds that were given up: not touched for ABANDONED_MS. */
+  removeAbandoned(): void {
+    this.#removeAll((name) => name.includes(`${SUFFIX}.partial`) && this.#isOlderThan(name, ABANDONED_MS));
+  }
+
   hasPartial(name: CallId): boolean {
     return existsSync(this.partial(name));
   }
@@ -56,6 +63,8 @@ export class IndexFiles {
   /** From now on it is the index, durably. It is closed, and has no write-ahead log. */
   adopt(name: CallId): string {
     const path = join(this.folder, `${this.#freshName()}${SUFFIX}`);
+    // It was built without syncing.
+    syncFolder(this.partial(name));
     renameSync(this.partial(name), path);
     syncFolder(this.folder);
     return path;
@@ -87,13 +96,13 @@ export class IndexFiles {
     const kept = COMPANIONS.map((companion) => newest + companion);
     this.#removeAll((name) => {
       if (kept.includes(join(this.folder, name)) || name.includes(".damaged") || name.endsWith(".backup")) return false;
-      return !name.includes(`${SUFFIX}.partial`) || this.#isOld(name);
+      return !name.includes(`${SUFFIX}.partial`) || this.#isOlderThan(name, MAX_BUILD_MS);
     });
   }
 
-  #isOld(name: string): boolean {
+  #isOlderThan(name: string, ageMs: number): boolean {
     const stats = statSync(join(this.folder, name), { throwIfNoEntry: false });
-    return stats !== undefined && Date.now() - stats.mtimeMs > MAX_BUILD_MS;
+    return stats !== undefined && Date.now() - stats.mtimeMs > ageMs;
   }
 
   #removeAll(isMeant: (name: string) => boolean): void {

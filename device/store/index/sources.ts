@@ -27,6 +27,10 @@ export class IndexSources {
   readonly #paths: RecordingPaths;
   /** Lines and manifests that say nothing that can be read. */
   unreadable = 0;
+  /** Call logs, manifests and tombstones. */
+  filesRead = 0;
+  /** Of call logs. */
+  bytesRead = 0;
 
   constructor(paths: RecordingPaths) {
     this.#paths = paths;
@@ -64,7 +68,9 @@ export class IndexSources {
     const seen = new Set<string>();
     const path = this.#logPath(day);
     if (existsSync(path)) {
+      this.filesRead++;
       for (const { bytes, isTooLong } of readLines(path)) {
+        this.bytesRead += bytes.length + 1;
         const line = isTooLong ? undefined : parseLogLine(bytes);
         const entry = line && this.#entry(day, line, folder);
         if (entry === undefined) {
@@ -118,6 +124,7 @@ export class IndexSources {
   /** Undefined when it is not there (any more), or none of that call. */
   #manifest(day: string, id: CallId): Manifest | undefined {
     const manifest = readIfThere(join(this.#folder(day), id + MANIFEST_SUFFIX), parseManifest);
+    this.filesRead++;
     return manifest?.id === id ? manifest : undefined;
   }
 
@@ -125,6 +132,7 @@ export class IndexSources {
     const tombstone = readIfThere(join(this.#folder(day), id + TOMBSTONE_SUFFIX), parseManifest) as unknown as
       | Partial<Tombstone>
       | undefined;
+    this.filesRead++;
     return DELETION_REASONS.find((reason) => reason === tombstone?.reason) ?? UNKNOWN_REASON;
   }
 

@@ -30,6 +30,7 @@ import {
   newestOf,
   openIndex,
   rebuilt,
+  takeBackToVersion2,
 } from "./index-kit.js";
 
 let folder: string;
@@ -154,7 +155,7 @@ test("a deleted recording leaves times and counts, and nothing that names anybod
   const { line } = calls.find(({ manifest }) => manifest)!;
   const { index } = openIndex(folder);
   await index.caughtUp();
-  index.setTags(line.id, ["complaint"]);
+  index.changeTags(line.id, { added: ["complaint"], removed: [] });
   index.setDelivery(line.id, { target: "crm", state: "done", attempts: 1, atUs: FIRST_US, note: "" });
   index.markDeleted(line.id, "erasure");
   const left = index.listing!.find(line.id)!;
@@ -184,12 +185,12 @@ test("tags and deliveries stay with their call when it is indexed again", async 
   const { line } = calls[5]!;
   const { index } = openIndex(folder);
   await index.caughtUp();
-  expect(index.setTags(line.id, ["b", "a", "b"])).toBe(true);
-  expect(index.setTags("01KAJ5QX00ABCDEFGHJKMNPQRS" as typeof line.id, ["a"])).toBe(false);
+  expect(index.changeTags(line.id, { added: ["b", "a", "b"], removed: [] })).toBe(true);
+  expect(index.changeTags("01KAJ5QX00ABCDEFGHJKMNPQRS" as typeof line.id, { added: ["a"], removed: [] })).toBe(false);
   index.write(line);
   expect(index.listing!.find(line.id)!.tags).toEqual(["a", "b"]);
   expect(index.listing!.list({ tag: "a" }).calls.map(({ id }) => id)).toEqual([line.id]);
-  index.setTags(line.id, []);
+  index.changeTags(line.id, { added: [], removed: ["a"] });
   expect(index.listing!.list({ tag: "a" }).calls).toEqual([]);
   index.remove(line.id);
   expect(index.listing!.find(line.id)).toBeUndefined();
@@ -205,8 +206,8 @@ test("a database of an older version is brought to this one, and kept as it was 
   old.close();
   const { index, said } = openIndex(folder);
   await index.caughtUp();
-  expect(index.setTags(calls[0]!.line.id, ["a"])).toBe(true);
-  index.setTags(calls[0]!.line.id, []);
+  expect(index.changeTags(calls[0]!.line.id, { added: ["a"], removed: [] })).toBe(true);
+  index.changeTags(calls[0]!.line.id, { added: [], removed: ["a"] });
   index.close();
   expect(newestOf(folder)).toBe(path);
   expect([said.notices, said.faults]).toEqual([[], []]);
@@ -223,6 +224,15 @@ test("a database of an older version is brought to this one, and kept as it was 
   expect(kept(`${path}.v1.backup`)).toEqual([1, "yes"]);
   expect(statSync(`${path}.v1.backup`).mode & 0o777).toBe(0o600);
   expectAsRebuilt();
+});
+
+test("calls of an older version are found by what only this version knows, without being read again", async () => {
+  await indexAll();
+  const path = newestOf(folder);
+  const expected = contentAt(path);
+  takeBackToVersion2(path);
+  openForWriting(path, new IndexFiles(folder)).close();
+  expect(contentAt(path)).toEqual(expected);
 });
 
 test.each<[string, (path: string) => void]>([

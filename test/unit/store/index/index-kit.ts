@@ -10,6 +10,7 @@ import { openForBuilding } from "../../../../device/store/index/database.js";
 import { EntryWriter } from "../../../../device/store/index/entry-writer.js";
 import { IndexFiles } from "../../../../device/store/index/index-files.js";
 import { IndexSources } from "../../../../device/store/index/sources.js";
+import { TagTrail } from "../../../../device/store/index/tag-trail.js";
 import { RecordingPaths } from "../../../../device/store/recording-paths.js";
 
 export const NUMBERS: NumberRules = {
@@ -49,7 +50,9 @@ export function openIndex(folder: string, options: Partial<CallIndexOptions> = {
 export function rebuilt(folder: string): Sqlite.Database {
   const database = openForBuilding(":memory:");
   const sources = new IndexSources(new RecordingPaths(folder));
-  for (const _ of new CatchUp(database, new EntryWriter(database, NUMBERS), sources).steps());
+  const writer = new EntryWriter(database, NUMBERS);
+  for (const _ of new CatchUp(database, writer, sources).steps());
+  for (const _ of new TagTrail(database, writer, folder).steps());
   return database;
 }
 
@@ -74,7 +77,7 @@ export function contentOf(database: Sqlite.Database): Record<string, unknown[]> 
     evidence: byPlace("evidence"),
     facets: all("SELECT kind, value, backwards FROM facets ORDER BY kind, value"),
     postings: all(
-      `SELECT f.kind, f.value, p.started_us, c.id FROM postings p LEFT JOIN facets f ON f.id = p.facet
+      `SELECT f.kind, f.value, p.started_us, p.duration_ms, p.bits, c.id FROM postings p LEFT JOIN facets f ON f.id = p.facet
          LEFT JOIN calls c ON c.pk = p.call ORDER BY 1, 2, 3, 4`,
     ),
     strays: all(
@@ -92,4 +95,26 @@ export function contentAt(path: string): Record<string, unknown[]> {
   } finally {
     database.close();
   }
+}
+
+/** Makes a database as version 2 had it, with the same calls, out of one of the present version, which is closed. */
+export function takeBackToVersion2(path: string): void {
+  const database = new Sqlite(path);
+  database.exec(`
+    BEGIN;
+    UPDATE calls SET facets = (SELECT json_group_array(j.value) FROM json_each(calls.facets) j
+      WHERE j.value NOT IN (SELECT id FROM facets WHERE kind = 'o'));
+    DROP INDEX calls_by_time;
+    ALTER TABLE calls DROP COLUMN bits;
+    CREATE INDEX calls_by_time ON calls (started_us, pk, duration_ms);
+    CREATE TABLE old (facet INTEGER NOT NULL, started_us INTEGER NOT NULL, call INTEGER NOT NULL,
+      PRIMARY KEY (facet, started_us, call)) WITHOUT ROWID;
+    INSERT INTO old SELECT facet, started_us, call FROM postings
+      WHERE facet NOT IN (SELECT id FROM facets WHERE kind = 'o');
+    DROP TABLE postings;
+    ALTER TABLE old RENAME TO postings;
+    DELETE FROM facets WHERE kind = 'o';
+    PRAGMA user_version = 2;
+    COMMIT;`);
+  database.close();
 }
