@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { generateIdentity } from "../../device/age/keys.js";
+import { measureIndex } from "./index-run.js";
 import { type RecorderRun, runRecorder } from "./recorder-run.js";
 import { type ReferenceRun, runReference } from "./reference.js";
 import { runSeal } from "./seal-run.js";
@@ -14,12 +15,14 @@ import { type BenchTraffic, writeTraffic } from "./traffic.js";
 
 const RECORDER_SCRIPT = fileURLToPath(new URL("../../device/main.js", import.meta.url));
 const SEAL_PROGRAM = fileURLToPath(new URL("./seal-program.js", import.meta.url));
-const USAGE = "usage: npm run bench [-- --calls 200 --seconds 60 --runs 3 --hours 0 --folder DIR --out FILE]";
+const USAGE =
+  "usage: npm run bench [-- --calls 200 --seconds 60 --runs 3 --indexed 300000 --hours 0 --folder DIR --out FILE]";
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const MAX_CALLS = 65_536;
 const MAX_SECONDS = 86_400;
 const MAX_RUNS = 100;
+const MAX_INDEXED = 3_000_000;
 /** As long as a recording may be. */
 const MAX_HOURS = 24;
 
@@ -27,6 +30,8 @@ interface BenchOptions {
   calls: number;
   seconds: number;
   runs: number;
+  /** Calls in the index that is measured. */
+  indexed: number;
   /** Length of one call of which only the sealing is measured; 0 = none. */
   hours: number;
   /** Where the capture and the recordings go; both are removed. */
@@ -78,7 +83,11 @@ async function measure(folder: string, options: BenchOptions) {
   const least = Math.min(...runs.map((run) => run.cpuUsPerPacket));
   const stages = splitStages(RECORDER_SCRIPT, args, folder, least);
   rmSync(dataFolder, { recursive: true, force: true });
-  return benchResult(traffic, packets, args, runs, references, stages);
+  return {
+    ...benchResult(traffic, packets, args, runs, references, stages),
+    /** Listing queries over a year of calls, ms; rebuild rate. */
+    index: measureIndex(folder, options.indexed),
+  };
 }
 
 /** One call of hours, in clear and encrypted. Its journal is made by the writer, without a network. */
@@ -163,6 +172,7 @@ function readOptions(): BenchOptions | string {
         calls: { type: "string", default: "200" },
         seconds: { type: "string", default: "60" },
         runs: { type: "string", default: "3" },
+        indexed: { type: "string", default: "300000" },
         hours: { type: "string", default: "0" },
         folder: { type: "string", default: tmpdir() },
         out: { type: "string", default: "" },
@@ -172,6 +182,7 @@ function readOptions(): BenchOptions | string {
       calls: whole("calls", values.calls, MAX_CALLS),
       seconds: whole("seconds", values.seconds, MAX_SECONDS),
       runs: whole("runs", values.runs, MAX_RUNS),
+      indexed: whole("indexed", values.indexed, MAX_INDEXED),
       hours: values.hours === "0" ? 0 : whole("hours", values.hours, MAX_HOURS),
       folder: values.folder,
       out: values.out,
