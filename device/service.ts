@@ -5,10 +5,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { alarmVoice } from "./alarm-voice.js";
 import { AlarmWatch } from "./alarm-watch.js";
-import { AnchorKeeper } from "./anchor-keeper.js";
 import { systemClock } from "./base/clock.js";
 import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
-import { makeCallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
 import { BoxWatch } from "./box-watch.js";
 import { CarriedKeeper } from "./carried-keeper.js";
@@ -20,41 +18,28 @@ import type { CaptureSpec, EngineCounters, EngineToService, JournalPosition } fr
 import type { CallLogLine } from "./contract/manifest.js";
 import type { DiskStatus } from "./contract/mqtt.js";
 import { DiskKeeper } from "./disk-keeper.js";
-import { EngineProcess } from "./engine-process.js";
+import { EngineKeeper, type EngineRun } from "./engine-keeper.js";
 import { Faces } from "./faces.js";
-import { FileWatch } from "./file-watch.js";
 import { AlarmBook, type AlarmBookState } from "./health/alarms.js";
 import { IntegrityWatch, verifyInProcess } from "./integrity-watch.js";
-import { listRuns, makeRun } from "./journal/recovery.js";
+import { listRuns } from "./journal/recovery.js";
 import { JournalKeys } from "./journal-keys.js";
 import { JournalWatch } from "./journal-watch.js";
 import { CallKeeper } from "./keeper.js";
 import { lockRun } from "./locked-runs.js";
 import { recoverOldRun } from "./recovery.js";
-import { RetentionKeeper } from "./retention-keeper.js";
-import { RetentionRequests } from "./retention-requests.js";
 import { outlastWriters } from "./run-writer.js";
 import { SealPool } from "./seal/pool.js";
-import { spoolKinds } from "./spool.js";
 import { openWhenWritable } from "./start-wait.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
-import { noteConfiguration } from "./store/configuration-trail.js";
-import { WATCHED_FILES, type WatchedFile } from "./store/file-change.js";
 import { openPatiently } from "./store/patient-open.js";
 import { RecordingStore } from "./store/recordings.js";
-import { Disposal } from "./store/retention/disposal.js";
 import { TermsTable } from "./store/retention/terms.js";
-import { SpoolKeeper } from "./store/spool-keeper.js";
-import { WatchedFiles } from "./store/watched-files.js";
+import { StoreKeepers } from "./store-keepers.js";
 import { TlsNotices } from "./tls-notices.js";
 
-/** First and longest pause before a crashed engine is started again. */
-const RESTART_FIRST_MS = 500;
-const RESTART_MAX_MS = 30_000;
 /** Calls that a replay's summary can show; all are in the call log. */
 const MAX_SUMMARY_LINES = 100_000;
-/** Registers and tokens are looked at for changes this often. */
-const WATCH_MS = 2000;
 /** Faults kept for the summary; all are logged. */
 const MAX_FAULTS = 1000;
 /** Entries of the audit chain from before it is open: alarms while the disk is waited for. */
@@ -105,16 +90,12 @@ export class Service {
   /** Of a running box: a captured file has the times, and the mirror port, of whoever captured it. */
   private readonly box: BoxWatch | undefined;
   private faces: Faces | undefined;
-  private watch!: FileWatch;
   private diskStatus: DiskStatus | undefined;
-  private spool!: SpoolKeeper;
-  private disposal!: Disposal;
-  private retention!: RetentionKeeper;
-  private anchors!: AnchorKeeper;
   private store!: RecordingStore;
+  private storeKeepers: StoreKeepers | undefined;
   private pool!: SealPool;
   private keeper!: CallKeeper;
-  private engine: EngineProcess | undefined;
+  private readonly engine: EngineKeeper;
   private counters: EngineCounters | undefined;
   private readonly tlsNotices: TlsNotices;
   private readonly faults: InputFault[] = [];
@@ -122,8 +103,6 @@ export class Service {
   private isStopping = false;
   private readonly waiting = new AbortController();
   private readonly earlyEntries: AuditEntryInput[] = [];
-  private restartAfterMs = RESTART_FIRST_MS;
-  private restartTimer: NodeJS.Timeout | undefined;
   private settle: (() => void) | undefined;
 
   constructor(options: ServiceOptions) {
@@ -141,7 +120,8 @@ export class Service {
     this.integrity = isLive ? this.openIntegrity() : undefined;
     this.box = isLive ? this.openBox() : undefined;
     this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
-    this.desk = new EngineDesk((message) => this.engine?.send(message) ?? false);
+    this.engine = this.openEngine();
+    this.desk = new EngineDesk((message) => this.engine.send(message));
   }
 
   /** Runs until the files are read or `stop` is called, and everything admitted is stored. */
@@ -150,11 +130,8 @@ export class Service {
     const store = await this.openStore();
     if (store === undefined) return this.endUnopened();
     this.store = store;
-    this.auditStart();
-    this.disposal = this.openDisposal();
-    this.retention = this.openRetention();
-    this.anchors = this.openAnchors();
-    this.startSpool();
+    this.storeKeepers = this.openStoreKeepers();
+    this.storeKeepers.start(this.earlyEntries.splice(0));
     this.carried.read(this.store.key);
     this.disk?.start();
     this.box?.start();
@@ -174,17 +151,14 @@ export class Service {
     const recovered = this.recover(left).then(() => this.startWatches());
     await Promise.all([ended, recovered]);
     await this.keeper.idle();
-    await this.watch.stop();
-    await this.anchors.stop();
+    await this.disk?.stop();
+    await this.storeKeepers.stop();
     await this.integrity?.stop();
     this.journalWatch.stop();
     await this.box?.stop();
     await this.faces?.stop();
-    await this.disk?.stop();
-    await this.spool.stop();
-    await this.retention.stop();
     this.store.audit.append({ kind: "stopped", actor: "service" });
-    clearTimeout(this.restartTimer);
+    this.engine.end();
     this.carried.close();
     await this.pool.close();
     this.store.close();
@@ -260,14 +234,15 @@ export class Service {
   /** Asks for an orderly end: every call is closed and sealed. A second call ends without waiting for sealing. */
   stop(): void {
     if (this.isStopping) {
-      this.engine?.kill();
+      this.engine.kill();
       return;
     }
     this.isStopping = true;
     this.waiting.abort();
     this.keeper?.giveUp();
-    if (this.engine) this.engine.stop();
-    else this.settle?.();
+    const wasRunning = this.engine.isRunning;
+    this.engine.stop();
+    if (!wasRunning) this.settle?.();
   }
 
   /** Once nothing lies in the journal any more that may be locked. */
@@ -280,11 +255,11 @@ export class Service {
   /** A box that can encrypt to nobody records nothing, and stays to say so. */
   private startFirstEngine(): void {
     try {
-      this.startEngine();
+      this.engine.start();
     } catch (error) {
       if (this.integrity === undefined || !this.noteEncryption(error)) throw error;
       this.sayWaiting("nothing can be encrypted, so nothing is recorded");
-      this.startEngineLater();
+      this.engine.startLater();
     }
   }
 
@@ -294,34 +269,25 @@ export class Service {
     return true;
   }
 
-  private startEngine(): void {
-    const journalFolder = join(this.journalRoot, makeCallId(systemClock.nowUs()));
-    try {
-      makeRun(journalFolder);
-    } catch (error) {
-      if (!existsSync(this.journalRoot)) throw error;
-      // The journal makes its folder itself as soon as the disk lets it.
-      this.options.logger.error("the journal's folder cannot be made yet", { message: String(error) });
-      this.disk?.suspect();
-    }
-    const journalKey = this.journalKeys.make(journalFolder)?.toString("base64");
-    const { config, capture } = this.options;
-    this.engine = new EngineProcess(
-      {
-        // The engine speaks to nobody.
-        config: { ...config, mqtt: { ...config.mqtt, password: "" } },
-        capture,
-        journalFolder,
-        ...(journalKey !== undefined && { journalKey }),
-        registerFolder: this.registerFolder,
-        carried: this.carried.passOn(),
+  private openEngine(): EngineKeeper {
+    const { config, capture, logger } = this.options;
+    return new EngineKeeper({
+      config,
+      capture,
+      journalRoot: this.journalRoot,
+      registerFolder: this.registerFolder,
+      keys: this.journalKeys,
+      logger,
+      carried: () => this.carried.passOn(),
+      takesNewCalls: () => this.disk?.takesNewCalls ?? true,
+      message: (message, run) => this.handle(message, run),
+      gone: (clean, how, run) => this.engineGone(clean, how, run),
+      failed: (error) => {
+        // No folder, or no key, for its journal: the disk takes nothing.
+        this.noteEncryption(error);
+        this.disk?.suspect();
       },
-      {
-        message: (message) => this.handle(message, journalFolder),
-        gone: (clean, how) => this.engineGone(clean, how, journalFolder),
-      },
-    );
-    if (this.disk?.takesNewCalls === false) this.engine.send({ type: "room", takesNewCalls: false });
+    });
   }
 
   /** What stands is said, and entered where it concerns the proof; a replay's alarms are gone with it. */
@@ -347,56 +313,24 @@ export class Service {
     else if (this.earlyEntries.length < MAX_EARLY_ENTRIES) this.earlyEntries.push(entry);
   }
 
-  private openDisposal(): Disposal {
-    const { config, logger } = this.options;
-    return new Disposal({
-      store: this.store,
+  private openStoreKeepers(): StoreKeepers {
+    const { config, dataFolder, capture, logger } = this.options;
+    return new StoreKeepers({
       config,
       device: this.device,
+      dataFolder,
+      store: this.store,
+      capture: capture.kind,
+      alarms: this.alarms,
       logger,
-      clock: systemClock,
       clockFault: () => (this.box?.clockState === false ? "no time server sets the clock" : ""),
-    });
-  }
-
-  /** A replay deletes nothing by age: it carries out what was begun only. */
-  private openRetention(): RetentionKeeper {
-    const { config, logger, capture } = this.options;
-    const isLive = capture.kind === "live";
-    const retention = new RetentionKeeper({
-      store: this.store,
-      disposal: this.disposal,
-      sweepMinutes: config.retention.sweepMinutes,
-      logger,
-      clock: systemClock,
-      ...(isLive && { alarms: this.alarms }),
-    });
-    if (isLive) retention.start();
-    else
-      retention.finishBegun().catch((error: unknown) => {
-        logger.error("deletions that were begun could not be carried out", { message: String(error) });
-      });
-    return retention;
-  }
-
-  /** A replay has its recordings stamped once, at its end. */
-  private openAnchors(): AnchorKeeper {
-    const { config, logger, capture } = this.options;
-    const isLive = capture.kind === "live";
-    const anchors = new AnchorKeeper({
-      config: config.integrity,
-      store: this.store,
-      device: this.device,
-      logger,
-      clock: systemClock,
-      ...(isLive && { alarms: this.alarms }),
+      kinds: this.box?.kinds() ?? {},
+      registersChanged: () => this.engine.send({ type: "registers-changed" }),
       publish: (statement, taken) => {
         this.faces?.publishAnchor(statement, taken);
         return this.faces !== undefined;
       },
     });
-    anchors.start(isLive);
-    return anchors;
   }
 
   private openBox(): BoxWatch {
@@ -433,62 +367,15 @@ export class Service {
     return new DiskKeeper(
       { config: config.disk, dataFolder, alarms: this.alarms, logger, clock: systemClock },
       {
-        setRoom: (takesNewCalls) => this.engine?.send({ type: "room", takesNewCalls }),
+        setRoom: (takesNewCalls) => this.engine.send({ type: "room", takesNewCalls }),
         recovered: () => this.keeper?.tryAgain(),
-        deleteOldest: async () => this.retention?.deleteOldest() ?? 0,
+        deleteOldest: async () => this.storeKeepers?.deleteOldest() ?? 0,
         show: (status) => {
           this.diskStatus = status;
           this.faces?.showDisk(status);
         },
       },
     );
-  }
-
-  private auditStart(): void {
-    const { audit } = this.store;
-    const { config, capture, dataFolder } = this.options;
-    audit.append({ kind: "started", actor: "service", detail: { capture: capture.kind, node: process.version } });
-    for (const entry of this.earlyEntries.splice(0)) audit.append(entry);
-    noteConfiguration(dataFolder, config, (entry) => {
-      audit.append(entry);
-      audit.flushNow();
-    });
-  }
-
-  /** What commands beside the service leave, and the files that they or somebody else change. */
-  private startSpool(): void {
-    const { dataFolder, logger, capture, config } = this.options;
-    const { store, disposal } = this;
-    const { audit } = store;
-    const retention = new RetentionRequests({ store, disposal, config, clock: systemClock });
-    const watched = new WatchedFiles(dataFolder);
-    const changed = (file: WatchedFile): void => {
-      if (capture.kind === "live" && WATCHED_FILES[file] === "register")
-        this.engine?.send({ type: "registers-changed" });
-    };
-    this.spool = new SpoolKeeper({
-      dataFolder,
-      kinds: { ...spoolKinds({ dataFolder, store, retention, watched, changed }), ...this.box?.kinds() },
-      onFault: (message) => logger.warn(message),
-    });
-    this.spool.start();
-    this.watch = new FileWatch({
-      dataFolder,
-      files: Object.keys(WATCHED_FILES) as WatchedFile[],
-      watched,
-      isReady: () => this.spool.isIdle,
-      changed,
-      enter: async (found) => {
-        for (const { file, how, sha256, present } of found)
-          audit.append({
-            kind: WATCHED_FILES[file],
-            actor: "service",
-            detail: { file, sha256: present, done: how, content: sha256 },
-          });
-        await audit.flush();
-      },
-    });
-    this.watch.start(WATCH_MS);
   }
 
   /** Once capture works: before that there is nothing to command. */
@@ -516,7 +403,7 @@ export class Service {
     });
   }
 
-  private handle(message: EngineToService, journalFolder: string): void {
+  private handle(message: EngineToService, run: EngineRun): void {
     const { logger } = this.options;
     switch (message.type) {
       case "ready":
@@ -544,10 +431,9 @@ export class Service {
       case "call-ended":
         this.carried.ended(message.record);
         this.box?.noteCall(message.record);
-        this.keep(message.record, message.journal, journalFolder);
+        this.keep(message.record, message.journal, run);
         break;
       case "counters":
-        this.restartAfterMs = RESTART_FIRST_MS;
         this.noteCounters(message.counters);
         break;
       case "span":
@@ -567,7 +453,7 @@ export class Service {
         break;
       case "finished":
         this.noteCounters(message.counters);
-        void this.keeper.idle().then(() => this.engine?.stop());
+        void this.keeper.idle().then(() => this.engine.stop());
         break;
       case "fatal":
         this.isStopping = true;
@@ -578,13 +464,13 @@ export class Service {
     }
   }
 
-  private keep(record: CallRecord, journal: JournalPosition | undefined, journalFolder: string): void {
-    const engine = this.engine;
+  private keep(record: CallRecord, journal: JournalPosition | undefined, run: EngineRun): void {
+    const { journalFolder } = run;
     const place = journal && { folder: journalFolder, position: journal, key: this.journalKeys.of(journalFolder) };
     void this.keeper.keep(record, place).then((kept) => {
       if (!kept) return;
-      engine?.send({ type: "released", id: record.id });
-      this.retention.callEnded(record);
+      run.send({ type: "released", id: record.id });
+      this.storeKeepers?.callEnded(record);
     });
   }
 
@@ -612,8 +498,7 @@ export class Service {
     this.options.logger.error(message, { code });
   }
 
-  private engineGone(clean: boolean, how: string, journalFolder: string): void {
-    this.engine = undefined;
+  private engineGone(clean: boolean, how: string, { journalFolder }: EngineRun): void {
     this.desk.abandon();
     if (clean || this.isStopping) {
       void this.finishRun(journalFolder);
@@ -631,23 +516,7 @@ export class Service {
         this.noteFault("internal", `the engine stopped while reading (${how}); what it had admitted was recovered`);
         this.settle?.();
       });
-    if (isLive) this.startEngineLater();
-  }
-
-  private startEngineLater(): void {
-    this.restartTimer = setTimeout(() => {
-      if (this.isStopping) return;
-      try {
-        this.startEngine();
-      } catch (error) {
-        this.noteEncryption(error);
-        // No folder, or no key, for its journal: the disk takes nothing.
-        this.options.logger.error("the engine cannot be started; it is tried again", { message: String(error) });
-        this.disk?.suspect();
-        this.startEngineLater();
-      }
-    }, this.restartAfterMs);
-    this.restartAfterMs = Math.min(this.restartAfterMs * 2, RESTART_MAX_MS);
+    if (isLive) this.engine.startLater();
   }
 
   /** The engine has left: what is still in its journal (nothing, unless sealing failed) is for the next start. */
