@@ -1,6 +1,6 @@
 // The faces of a running service as one part of it: the HTTP API and MQTT. Starts those that are configured, hands them what
 // the engine reports, stops them. What a face cannot start with is said once and does not keep the box from recording.
-
+import { join } from "node:path";
 import { ApiFace } from "./api/face.js";
 import { systemClock } from "./base/clock.js";
 import { SidetoneError } from "./base/errors.js";
@@ -47,8 +47,9 @@ export class Faces {
 
   constructor(options: FacesOptions) {
     this.options = options;
-    const { config, device, desk, alarms, logger } = options;
-    this.mqtt = new MqttFace({ config: config.mqtt, device, desk, logger });
+    const { config, device, desk, alarms, logger, dataFolder } = options;
+    const queueFolder = join(dataFolder, "mqtt-queue");
+    this.mqtt = new MqttFace({ config: config.mqtt, device, desk, logger, queueFolder, alarms });
     alarms.listen({
       raised: (alarm) => this.mqtt.setAlarm(alarm.code, alarm),
       cleared: ({ code }) => this.mqtt.setAlarm(code, undefined),

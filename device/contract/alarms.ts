@@ -193,6 +193,13 @@ export const ALARMS = {
     remedy: "Correct the mqtt settings that the log names.",
     clears: "it is started",
   },
+  "mqtt-events-lost": {
+    severity: "error",
+    title: "MQTT events lost",
+    meaning: "the broker was away for so long that the oldest events that waited for it had to go; recording goes on",
+    remedy: "Bring the broker back, or raise mqtt.queueMegabytes; the gap in `seq` says which events were lost.",
+    clears: "none was lost for an hour",
+  },
   "clock-unsynchronized": {
     severity: "warning",
     title: "Clock not synchronised",

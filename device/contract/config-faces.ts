@@ -105,6 +105,13 @@ export const facesSections = {
         .enum(["full", "masked", "none"])
         .default("masked")
         .describe("numbers in responses: in full, their last three digits (up to four digits in full), or none"),
+      queueMegabytes: integer(
+        0,
+        1024,
+        16,
+        "disk space for events that wait for the broker, beyond it the oldest go; 0 = the newest thousand, in memory",
+        "MiB",
+      ),
       allow: z
         .array(z.enum(COMMAND_VERBS))
         .max(COMMAND_VERBS.length)

@@ -107,7 +107,18 @@ interface EventOrigin {
   by: string;
 }
 
-/** Payloads of `event/<kind>`, never retained. */
+/** Goes with the payload of every event. */
+export interface EventPlace {
+  /**
+   * From 1, one more for each event of the box, whatever its kind and across restarts: a gap is a loss, a number that comes
+   * again is the same event. After a power cut it leaps, by a thousand or two at most, and never goes back.
+   */
+  seq: number;
+  /** The event may have come before: the box did not see the broker's acknowledgement. */
+  duplicate?: true;
+}
+
+/** Payloads of `event/<kind>` besides their place, never retained. QoS 1, in order. Without anything of a caller. */
 export interface MqttEvents {
   consent: EventOrigin & {
     side: "originator" | "answerer";

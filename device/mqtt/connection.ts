@@ -1,5 +1,6 @@
 // The connection to the broker, and the only user of the MQTT library, which is loaded when a broker is configured and not
-// before. Reconnects for ever, more slowly each time; subscribes anew at each connect. Knows no topic's meaning.
+// before. Reconnects for ever, more slowly each time; subscribes anew at each connect. What was on its way when a connection ended
+// is given up, so that whoever published it says what goes out again. Knows no topic's meaning.
 import type { IClientOptions, IConnackPacket, IPublishPacket, MqttClient } from "mqtt";
 import type { OutgoingMessage } from "./outbox.js";
 import type { IncomingMessage } from "./request.js";
@@ -57,6 +58,8 @@ export class BrokerConnection {
   private shortLived = 0;
   private steadyTimer: NodeJS.Timeout | undefined;
   private maxPacketBytes = Number.POSITIVE_INFINITY;
+  /** The library's ids of what the broker has not acknowledged. */
+  private readonly onTheWay = new Set<number>();
 
   constructor(settings: IClientOptions, subscription: string, troubles: TroubleLog, listener: BrokerListener) {
     this.settings = settings;
@@ -78,7 +81,7 @@ export class BrokerConnection {
     });
     client.on("disconnect", (packet) => this.explain(disconnectTrouble(packet.reasonCode ?? 0)));
     client.on("error", (error) => this.explain(connectTrouble(error)));
-    client.on("close", () => this.onClose());
+    client.on("close", () => this.onClose(client));
     client.on("message", (topic, payload, packet) => {
       if (!this.isClosed) this.listener.message(incomingMessage(topic, payload, packet));
     });
@@ -88,7 +91,10 @@ export class BrokerConnection {
     return this.client?.connected ?? false;
   }
 
-  /** QoS 1. `done` is called once: the broker has taken the message, or it is given up. */
+  /**
+   * QoS 1, while connected. `done` is called at most once: the broker has taken the message or refuses it, or it is longer than
+   * the broker takes; never when the connection ends before.
+   */
   publish(message: OutgoingMessage, done: (isTaken: boolean) => void): void {
     const { topic, payload, isRetained, correlationData } = message;
     if (!this.client || this.packetBytes(message) > this.maxPacketBytes) {
@@ -98,14 +104,19 @@ export class BrokerConnection {
       return;
     }
     const properties = correlationData && { properties: { correlationData } };
+    let id: number | undefined;
     this.client.publish(topic, payload, { qos: 1, retain: isRetained, ...properties }, (error) => {
+      if (id !== undefined) this.onTheWay.delete(id);
       const { code } = (error ?? {}) as { code?: unknown };
       if (typeof code === "number" && code !== NO_SUBSCRIBERS) {
         this.counters.publishRefused++;
         this.troubles.say(PUBLISH_REFUSED, { topic });
       }
-      done(!error || code === NO_SUBSCRIBERS);
+      // Any other error is no answer of the broker: the connection ends, or is being ended.
+      if (!error || typeof code === "number") done(!error || code === NO_SUBSCRIBERS);
     });
+    id = this.client.getLastMessageId();
+    this.onTheWay.add(id);
   }
 
   /** Ends in an orderly way, so that the broker does not publish the last will; after a second, by force. */
@@ -141,9 +152,12 @@ export class BrokerConnection {
     });
   }
 
-  private onClose(): void {
+  private onClose(client: MqttClient): void {
     clearTimeout(this.steadyTimer);
     this.listener.disconnected();
+    // The library would send it again as it was.
+    for (const id of [...this.onTheWay]) client.removeOutgoingMessage(id);
+    this.onTheWay.clear();
     if (!this.isClosed && !this.isExplained) this.explain(this.whyClosed());
     this.wasConnected = false;
     this.isExplained = false;

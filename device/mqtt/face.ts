@@ -2,7 +2,7 @@
 // its parts together and owns the order of start and stop. Trouble with the broker never reaches the recorder.
 import { type Clock, systemClock } from "../base/clock.js";
 import type { Logger } from "../base/logger.js";
-import type { AlarmCode, StandingAlarm } from "../contract/alarms.js";
+import type { AlarmCode, AlarmDesk, StandingAlarm } from "../contract/alarms.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
 import type { AuditedEvent } from "../contract/engine-messages.js";
@@ -10,6 +10,8 @@ import type { BoxState, MqttEventKind, MqttEvents, RetainedStates } from "../con
 import { brokerSettings, sendsPlainPassword } from "./broker-settings.js";
 import { BrokerConnection } from "./connection.js";
 import { eventOf } from "./event.js";
+import { EventQueue } from "./event-queue.js";
+import { LossAlarm } from "./loss-alarm.js";
 import { Outbox } from "./outbox.js";
 import { Requests } from "./requests.js";
 import { Topics } from "./topics.js";
@@ -25,11 +27,17 @@ export interface MqttFaceOptions {
   desk: CommandDesk;
   logger: Logger;
   clock?: Clock;
+  /** Where events wait for the broker; without it they do so in memory. */
+  queueFolder?: string;
+  /** Told that events were lost. */
+  alarms?: AlarmDesk;
 }
 
 export class MqttFace {
   private readonly options: MqttFaceOptions;
   private readonly topics: Topics;
+  private readonly queue: EventQueue;
+  private readonly losses: LossAlarm;
   private readonly outbox: Outbox;
   private readonly requests: Requests;
   private connection: BrokerConnection | undefined;
@@ -39,7 +47,9 @@ export class MqttFace {
     this.options = options;
     const { config, device, desk, logger, clock = systemClock } = options;
     this.topics = new Topics(device);
-    this.outbox = new Outbox((message, done) => this.connection!.publish(message, done));
+    this.losses = new LossAlarm(options.alarms, clock);
+    this.queue = this.makeQueue();
+    this.outbox = new Outbox((message, done) => this.connection!.publish(message, done), this.queue);
     const send = this.outbox.addResponse.bind(this.outbox);
     this.requests = new Requests({ config, topics: this.topics, desk, clock, logger, send });
   }
@@ -51,6 +61,7 @@ export class MqttFace {
   async start(): Promise<void> {
     const { config, device, logger, clock = systemClock } = this.options;
     if (config.url === "" || this.isStopping) return;
+    this.queue.open();
     const settings = brokerSettings(config, device, this.topics);
     if (sendsPlainPassword(config))
       logger.warn("MQTT: the password goes to the broker in plain text: begin mqtt.url with mqtts:// or wss://");
@@ -76,6 +87,8 @@ export class MqttFace {
     }
     this.outbox.shut();
     await this.connection?.close();
+    await this.queue.close();
+    this.losses.stop();
   }
 
   /** Retained; the newest of each name stands, and is published again after each connect. `taken`: the broker has it. */
@@ -89,10 +102,11 @@ export class MqttFace {
     this.outbox.setState(this.topics.alarm(code), alarm === undefined ? "" : JSON.stringify(alarm));
   }
 
-  /** Never retained. While the broker is away events wait in memory, the newest thousand of them. */
+  /** Never retained. What the broker has not acknowledged waits on the disk, in order, over restarts. */
   publishEvent<Kind extends MqttEventKind>(kind: Kind, payload: MqttEvents[Kind]): void {
     if (!this.isOn) return;
-    this.outbox.addEvent({ topic: this.topics.event(kind), payload: JSON.stringify(payload), isRetained: false });
+    this.queue.add(kind, payload);
+    this.outbox.wake();
   }
 
   /** The event for what the engine reports about a call in progress. */
@@ -104,7 +118,8 @@ export class MqttFace {
   /** Totals since the start, under flat names. */
   counters(): Record<string, number> {
     const { requests, refused, busy, duplicates, timeouts } = this.requests.counters;
-    const { eventsDropped, responsesDropped, published } = this.outbox.counters;
+    const { responsesDropped, published } = this.outbox.counters;
+    const { counters, faults, waiting } = this.queue;
     const { connects, publishRefused } = this.connection?.counters ?? { connects: 0, publishRefused: 0 };
     return {
       "mqtt.connects": connects,
@@ -115,13 +130,29 @@ export class MqttFace {
       "mqtt.requests-timeout": timeouts,
       "mqtt.published": published,
       "mqtt.publish-refused": publishRefused,
-      "mqtt.events-dropped": eventsDropped,
+      "mqtt.events-dropped": counters.dropped,
+      "mqtt.events-duplicate": counters.duplicates,
+      "mqtt.events-waiting": this.isOn ? waiting : 0,
+      "mqtt.queue-write-faults": faults.writeFaults,
+      "mqtt.queue-damaged": faults.damagedLines,
       "mqtt.responses-dropped": responsesDropped,
     };
   }
 
   private get isOn(): boolean {
     return this.options.config.url !== "" && !this.isStopping;
+  }
+
+  private makeQueue(): EventQueue {
+    const { config, queueFolder, logger } = this.options;
+    return new EventQueue({
+      folder: config.queueMegabytes === 0 ? undefined : queueFolder,
+      limitBytes: config.queueMegabytes * 1024 * 1024,
+      topic: (kind) => this.topics.event(kind),
+      onLoss: (count) => this.losses.note(count),
+      onFault: (message) => logger.error("MQTT: events cannot be written and wait in memory", { message }),
+      onRecovery: () => logger.info("MQTT: events are written again"),
+    });
   }
 
   private setBoxState(state: BoxState): void {

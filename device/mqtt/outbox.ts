@@ -1,8 +1,7 @@
 // What waits to be published: of every retained state the newest only, sent again after each connect; events and responses
-// in order, each up to a limit at which the oldest goes and is counted. Few are on their way to the broker at once, so
-// that nothing piles up behind it.
+// in order, responses up to a limit at which the oldest goes and is counted, events as event-queue.ts keeps them. Few are on
+// their way to the broker at once, so that nothing piles up behind it; what was when a connection ended goes out again.
 
-export const MAX_EVENTS = 1000;
 export const MAX_RESPONSES = 256;
 /** Published and not yet acknowledged; fewer where the broker says so. */
 export const MAX_ON_THE_WAY = 16;
@@ -15,24 +14,38 @@ export interface OutgoingMessage {
   correlationData?: Buffer;
   /** The broker has it; told after each connect anew of what is retained. */
   taken?: (() => void) | undefined;
+  /** The broker has it or refuses it: it is owed no more. */
+  settled?: () => void;
 }
 
-/** Publishes; `done` is called once, when the broker has taken the message or it is given up. */
+/** Where events come from. */
+export interface EventLine {
+  next(): OutgoingMessage | undefined;
+  /** The connection has ended: what is not settled comes again. */
+  again(): void;
+  readonly isEmpty: boolean;
+}
+
+/** Publishes; `done` is called once the broker has taken the message or it is given up; not when the connection ends before. */
 export type Publish = (message: OutgoingMessage, done: (isTaken: boolean) => void) => void;
 
 export class Outbox {
-  readonly counters = { eventsDropped: 0, responsesDropped: 0, published: 0 };
+  readonly counters = { responsesDropped: 0, published: 0 };
   private readonly publish: Publish;
   private readonly states = new Map<string, { payload: string; isDue: boolean; taken: (() => void) | undefined }>();
-  private readonly events: OutgoingMessage[] = [];
+  private readonly events: EventLine;
   private readonly responses: OutgoingMessage[] = [];
+  private readonly responsesOnTheWay = new Set<OutgoingMessage>();
   private onTheWay = 0;
+  /** Counts connections: what is said of an earlier one's messages is no longer of interest. */
+  private connection = 0;
   private maxOnTheWay = MAX_ON_THE_WAY;
   private isOpen = false;
   private waiting: (() => void)[] = [];
 
-  constructor(publish: Publish) {
+  constructor(publish: Publish, events: EventLine) {
     this.publish = publish;
+    this.events = events;
   }
 
   /**
@@ -46,8 +59,15 @@ export class Outbox {
     this.drain();
   }
 
+  /** The connection has ended; what was on its way goes out at the next one. A second call does nothing. */
   shut(): void {
+    if (!this.isOpen) return;
     this.isOpen = false;
+    this.connection++;
+    this.onTheWay = 0;
+    this.events.again();
+    this.responses.unshift(...this.responsesOnTheWay);
+    this.responsesOnTheWay.clear();
   }
 
   /** The same state again is not sent again. */
@@ -58,8 +78,8 @@ export class Outbox {
     this.drain();
   }
 
-  addEvent(message: OutgoingMessage): void {
-    this.counters.eventsDropped += append(this.events, message, MAX_EVENTS);
+  /** There is an event. */
+  wake(): void {
     this.drain();
   }
 
@@ -78,17 +98,24 @@ export class Outbox {
       const message = this.next();
       if (!message) break;
       this.onTheWay++;
+      const { connection } = this;
       this.publish(message, (isTaken) => {
-        if (isTaken) message.taken?.();
-        this.onTheWay--;
-        this.counters.published++;
-        this.drain();
+        if (connection === this.connection) this.settle(message, isTaken);
       });
     }
     if (!this.isIdle()) return;
     const waiting = this.waiting;
     this.waiting = [];
     for (const resolve of waiting) resolve();
+  }
+
+  private settle(message: OutgoingMessage, isTaken: boolean): void {
+    if (isTaken) message.taken?.();
+    message.settled?.();
+    this.responsesOnTheWay.delete(message);
+    this.onTheWay--;
+    this.counters.published++;
+    this.drain();
   }
 
   /** Events come at the pace of calls and responses at that of requests: a flood of requests holds back no event. */
@@ -98,12 +125,16 @@ export class Outbox {
       state.isDue = false;
       return { topic, payload: state.payload, isRetained: true, taken: state.taken };
     }
-    return this.events.shift() ?? this.responses.shift();
+    const event = this.events.next();
+    if (event) return event;
+    const response = this.responses.shift();
+    if (response) this.responsesOnTheWay.add(response);
+    return response;
   }
 
   private isIdle(): boolean {
     const hasDue = [...this.states.values()].some((state) => state.isDue);
-    return !hasDue && this.events.length + this.responses.length + this.onTheWay === 0;
+    return !hasDue && this.responses.length + this.onTheWay === 0 && this.events.isEmpty;
   }
 }
 

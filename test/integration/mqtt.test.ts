@@ -267,6 +267,7 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
     const event = { atUs: 0, call: CALL.id, source: "api", by: "token desk", kind: "paused", reason: "card 4111 1111" };
     face.publishAudited(event as AuditedEvent);
     expect(await admin.next("sidetone/box/event/pause")).toEqual({
+      seq: 1,
       at: "1970-01-01T00:00:00.000000Z",
       call: CALL.id,
       source: "api",

@@ -1,8 +1,9 @@
 // Data folders in which everything is as it should be, however it came to be: neither verifier finds anything in them. And what
 // `sidetone` says on the command line.
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { EventQueue } from "../../../device/mqtt/event-queue.js";
 import { RecordingStore } from "../../../device/store/recordings.js";
 import { RecordingDeletion } from "../../../device/store/retention/deletion.js";
 import { chooseKey } from "../../../device/store/verify/key-choice.js";
@@ -60,6 +61,20 @@ test("recordings that were deleted, with their tombstones", async () => {
     cpSync(join(folder, "..", "aside.deleted"), join(folder, file));
   }
   rmSync(join(folder, "..", "aside.deleted"));
+});
+
+test("events that wait for a broker, and nothing else beside them", async () => {
+  open().close();
+  const quiet = () => {};
+  const [queueFolder, topic] = [join(folder, "mqtt-queue"), () => "event/call"];
+  const told = { onLoss: quiet, onFault: quiet, onRecovery: quiet };
+  const queue = new EventQueue({ folder: queueFolder, limitBytes: 1 << 20, topic, ...told });
+  queue.open();
+  queue.add("call", { change: "stopped" });
+  await queue.close();
+  expect(found()).toEqual([]);
+  writeFileSync(join(queueFolder, "other.wav"), "");
+  expect(found()).toEqual(["box: added mqtt-queue/other.wav", "copy: added mqtt-queue/other.wav"]);
 });
 
 test("beside a running service, after it was killed, and after the next start", async () => {
