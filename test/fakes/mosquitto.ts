@@ -84,6 +84,12 @@ export class Mosquitto {
     await this.ended;
   }
 
+  /** Without a word to anybody. */
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.ended;
+  }
+
   /** Publishes as the admin; `args` are further ones of mosquitto_pub. */
   publish(topic: string, payload: string | Buffer, ...args: string[]): void {
     const connection = ["-h", "127.0.0.1", "-p", String(this.port), "-V", "5", "-q", "1"];

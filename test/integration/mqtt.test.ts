@@ -1,6 +1,6 @@
 // The MQTT face at a real broker (Mosquitto), seen and commanded by Mosquitto's own clients.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { LogFields, Logger } from "../../device/base/logger.js";
@@ -8,9 +8,11 @@ import type { ActiveCall, CallCommand, CommandDesk, CommandResult } from "../../
 import { type Config, configSchema } from "../../device/contract/config.js";
 import type { AuditedEvent } from "../../device/contract/engine-messages.js";
 import { MqttFace } from "../../device/mqtt/face.js";
+import { MAX_ON_THE_WAY } from "../../device/mqtt/outbox.js";
 import { freePort, Mosquitto, makeCertificates, mosquittoObstacle, type Subscriber } from "../fakes/mosquitto.js";
 import { waitUntil } from "../fakes/office-program.js";
 import { makeFolder, PROJECT_ROOT, removeFolder } from "../fakes/program.js";
+import { TcpGate } from "../fakes/tcp-gate.js";
 
 const obstacle = mosquittoObstacle();
 if (obstacle) console.log(`skipped: MQTT with a real broker: ${obstacle}`);
@@ -302,6 +304,77 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
     expect(log.lines.at(-1)).toMatch(/^info: MQTT: connected/);
   });
 
+  it("loses no event, sends none out of order and marks what comes twice, over a killed broker and a killed box", async () => {
+    const broker = await startBroker();
+    const gate = keep(await TcpGate.start(broker.port));
+    const before = keep(await broker.subscribe("sidetone/#"));
+    const load = { url: `mqtt://127.0.0.1:${gate.port}`, queueFolder: join(folder, "mqtt-queue") };
+    const eventsAt = (admin: Subscriber): LoadEvent[] =>
+      admin.received.flatMap(({ topic, payload }) => (topic.includes("/event/") ? [JSON.parse(payload)] : []));
+    /** As many events are on their way as may be: no answer comes, so no more are sent. */
+    const standStill = async (admin: Subscriber): Promise<number> => {
+      let [count, sinceMs] = [0, Date.now()];
+      return waitUntil("events without an answer", () => {
+        const now = eventsAt(admin).length;
+        if (now !== count) [count, sinceMs] = [now, Date.now()];
+        return Date.now() - sinceMs > 300 ? eventsAt(admin).at(-1)!.seq : undefined;
+      });
+    };
+    const reach = (admin: Subscriber, what: string, isReached: (event: LoadEvent) => boolean) =>
+      waitUntil(what, () => eventsAt(admin).find(isReached));
+
+    // The broker dies with events on their way, of which it has had some and acknowledged none.
+    const first = keep(new Loader(folder, { ...load, name: "first" }));
+    await reach(before, "a hundred events", ({ seq }) => seq === 100);
+    gate.holdAnswers();
+    const lastBefore = await standStill(before);
+    gate.isOpen = false;
+    await broker.kill();
+    // It would subscribe to the next one as well.
+    await before.stop();
+    const away = first.added;
+    await waitUntil("events without a broker", () => first.added > away + 100 || undefined);
+    await first.stop();
+
+    // The box that goes on adds to them, and finds a broker that knows nothing.
+    const second = keep(new Loader(folder, { ...load, name: "second" }));
+    await waitUntil("events of the second run", () => second.added > 50 || undefined);
+    const again = await startBroker({ port: broker.port });
+    const after = keep(await again.subscribe("sidetone/#"));
+    gate.isOpen = true;
+    await reach(after, "events of the second run", ({ by, n }) => by === "second" && n > 100);
+    expect(after.on("sidetone/box/state")[0]!.payload).toBe('{"state":"online"}');
+
+    // It dies itself, with events on their way.
+    gate.holdAnswers();
+    const lastHeld = await standStill(after);
+    await second.stop();
+    await after.next("sidetone/box/state", 1);
+    const third = keep(new Loader(folder, { ...load, name: "third", most: 50 }));
+    await reach(after, "the last event", ({ by, n }) => by === "third" && n === 50);
+
+    const received = [...eventsAt(before), ...eventsAt(after)];
+    const firstTime = new Map<number, LoadEvent>();
+    for (const event of received) {
+      const { seq, duplicate } = event;
+      if (firstTime.has(seq)) expect(duplicate, `seq ${seq}`).toBe(true);
+      else firstTime.set(seq, event);
+    }
+    const events = [...firstTime.values()];
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, place) => place + 1));
+    for (const loader of [first, second, third]) {
+      const own = events.filter(({ by }) => by === loader.name).map(({ n }) => n);
+      expect(own).toEqual(own.map((_, place) => place + 1));
+      // Killed between adding one and saying so.
+      expect(own.length - loader.added).toBeOneOf([0, 1]);
+    }
+    // Nothing is marked that cannot have been sent: what was added while the broker was away, and what came after.
+    const marked = received.filter(({ duplicate }) => duplicate).map(({ seq }) => seq);
+    expect(marked.length).toBeGreaterThanOrEqual(2 * MAX_ON_THE_WAY);
+    const isNear = (seq: number, last: number) => seq > last - MAX_ON_THE_WAY && seq <= last + 2 * MAX_ON_THE_WAY;
+    expect(marked.filter((seq) => !isNear(seq, lastBefore) && !isNear(seq, lastHeld))).toEqual([]);
+  }, 30_000);
+
   it("answers a desk that fails, and goes on", async () => {
     const { broker, admin, desk } = await startAll();
     const message = "no call of +4930123456789 is in progress";
@@ -426,21 +499,73 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
   });
 });
 
-/** A process of its own that runs the face until it is killed. */
-function startChild(folder: string, url: string): ChildProcess {
-  const built = join(folder, "built");
+interface LoadEvent {
+  seq: number;
+  duplicate?: true;
+  by: string;
+  n: number;
+}
+
+/** The face in a process of its own that adds events as fast as calls of a large office never do, until it is killed. */
+class Loader {
+  readonly name: string;
+  /** Events that it has added, as far as it could say so. */
+  added = 0;
+  private readonly child: ChildProcess;
+  private readonly ended: Promise<unknown>;
+
+  constructor(folder: string, options: { name: string; url: string; queueFolder: string; most?: number }) {
+    const { name, url, queueFolder, most = 1e6 } = options;
+    this.name = name;
+    const load = `
+      let n = 0;
+      const timer = setInterval(() => {
+        if (++n > ${most}) return clearInterval(timer);
+        face.publishEvent(n % 2 ? "call" : "pause", { by: "${name}", n });
+        console.log(n);
+      }, 4);`;
+    this.child = startChild(folder, url, { queueFolder, load });
+    this.child.stdout!.on("data", (chunk: Buffer) => {
+      const numbers = chunk.toString().trim().split("\n");
+      this.added = Number(numbers.at(-1));
+    });
+    this.ended = new Promise((resolve) => this.child.on("close", resolve));
+  }
+
+  async stop(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.ended;
+  }
+}
+
+/** A process of its own that runs the face until it is killed. `load`: what it does besides. */
+function startChild(parent: string, url: string, { queueFolder = "", load = "" } = {}): ChildProcess {
+  const built = buildFace(parent);
+  const script = `
+    const { MqttFace } = await import(${JSON.stringify(join(built, "device/mqtt/face.js"))});
+    const quiet = () => {};
+    const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+    const config = ${JSON.stringify(settings({ url }))};
+    const queueFolder = ${JSON.stringify(queueFolder)} || undefined;
+    const face = new MqttFace({ config, device: "box", desk: {}, logger, queueFolder });
+    await face.start();
+    ${load}
+  `;
+  return spawn(process.execPath, ["--input-type=module", "-e", script], {
+    cwd: built,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+/** The face as a process of its own can load it; once per folder. */
+function buildFace(parent: string): string {
+  const built = join(parent, "built");
+  if (existsSync(built)) return built;
   const compiler = join(PROJECT_ROOT, "node_modules/.bin/tsc");
   const options =
     "--ignoreConfig --noCheck --module nodenext --target es2023 --types node --skipLibCheck --rootDir .".split(" ");
   execFileSync(compiler, [...options, "--outDir", built, "device/mqtt/face.ts"], { cwd: PROJECT_ROOT });
   writeFileSync(join(built, "package.json"), '{ "type": "module" }');
   symlinkSync(join(PROJECT_ROOT, "node_modules"), join(built, "node_modules"));
-  const script = `
-    const { MqttFace } = await import(${JSON.stringify(join(built, "device/mqtt/face.js"))});
-    const quiet = () => {};
-    const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet };
-    const config = ${JSON.stringify(settings({ url }))};
-    await new MqttFace({ config, device: "box", desk: {}, logger }).start();
-  `;
-  return spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: built, stdio: "inherit" });
+  return built;
 }
