@@ -114,6 +114,11 @@ export class CallKeeper {
     return true;
   }
 
+  /** Resolves when all that was logged outlives a power cut. Rejects with SidetoneError `seal-failed`. */
+  syncLog(): Promise<void> {
+    return this.store.syncLog();
+  }
+
   /** Logs a call whose audio waits for who can open its journal. */
   logLocked(record: CallRecord): void {
     if (!this.store.isLogged(record)) this.log(buildCallLogLine({ ...record, noAudio: "journal-locked" }, undefined));

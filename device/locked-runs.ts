@@ -4,19 +4,17 @@
 // The order in which a run is locked. Killed after any step, the next start goes on with it:
 //
 //   1  locked.json in the run's folder says, durably, which of its calls are stored nowhere else, and what its files hash to
-//   2  each of them has its line in the call log (`journal-locked`), and the audit chain an entry of the run
-//   3  the folder is moved to locked-journals/
-import { mkdirSync, renameSync } from "node:fs";
+//   2  each of them has its line in the call log (`journal-locked`), and the audit chain an entry of the run: durable
+//   3  locked-journals/ is there, durably, and the folder is moved there; it is made durable there first
+import { renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isoUs, systemClock } from "./base/clock.js";
 import type { Logger } from "./base/logger.js";
 import { type RecoveredCall, type RecoveredRun, removeRun } from "./journal/recovery.js";
 import type { CallKeeper } from "./keeper.js";
 import type { AuditChain } from "./store/audit-chain.js";
-import { syncFolder } from "./store/durable-file.js";
+import { makeFolders, syncFolder } from "./store/durable-file.js";
 import { LOCKED_FOLDER, readLockedRun, writeLockedRun } from "./store/locked-runs.js";
-
-const FOLDER_MODE = 0o700;
 
 export interface LockingOptions {
   dataFolder: string;
@@ -30,16 +28,16 @@ export interface LockingOptions {
  * Puts a run aside that cannot be read here; one in which nothing is left that is not stored is removed. Where the disk
  * refuses, it stays where it is for the next start.
  */
-export function lockRun(folder: string, run: RecoveredRun, options: LockingOptions): void {
+export async function lockRun(folder: string, run: RecoveredRun, options: LockingOptions): Promise<void> {
   try {
-    lockNow(folder, run, options);
+    await lockNow(folder, run, options);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     options.logger.error("a journal that cannot be read here could not be put aside; it stays", { folder, message });
   }
 }
 
-function lockNow(folder: string, run: RecoveredRun, options: LockingOptions): void {
+async function lockNow(folder: string, run: RecoveredRun, options: LockingOptions): Promise<void> {
   const { keeper, audit, logger, dataFolder, device } = options;
   const name = basename(folder);
   const calls = readLockedRun(folder)?.calls ?? run.calls.filter((call) => isWanted(call, keeper)).map(({ id }) => id);
@@ -51,10 +49,13 @@ function lockNow(folder: string, run: RecoveredRun, options: LockingOptions): vo
   const entry = writeLockedRun(folder, { run: name, device, lockedAt, calls });
   for (const call of run.calls) if (calls.includes(call.id) && call.record) keeper.logLocked(endOf(call));
   audit.append(entry);
+  await keeper.syncLog();
+  await audit.flush();
   const target = join(dataFolder, LOCKED_FOLDER);
-  mkdirSync(target, { recursive: true, mode: FOLDER_MODE });
+  // Durable before anything is in it: the run is in no other folder then.
+  makeFolders(target);
   renameSync(folder, join(target, name));
-  for (const changed of [target, dirname(folder), dataFolder]) syncFolder(changed);
+  for (const changed of [target, dirname(folder)]) syncFolder(changed);
   logger.warn("a journal can be opened only with a recipient's secret key: it is kept", {
     folder: join(target, name),
     calls: calls.length,

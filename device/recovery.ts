@@ -20,13 +20,13 @@ export interface RecoveryOptions {
   /** Is told of damage; of a running box. */
   journalWatch?: JournalWatch | undefined;
   /** Puts aside what is sealed with a key that is not here. */
-  lock(folder: string, run: RecoveredRun): void;
+  lock(folder: string, run: RecoveredRun): void | Promise<void>;
 }
 
 export async function recoverOldRun(folder: string, options: RecoveryOptions): Promise<void> {
   const run = recoverRun(folder);
   options.journalWatch?.noteBlocks(run.damagedBlocks);
-  if (run.isSealed && options.key === undefined) options.lock(folder, run);
+  if (run.isSealed && options.key === undefined) await options.lock(folder, run);
   else if ((await keepCalls(folder, run, options)) === 0) removeRun(folder);
 }
 

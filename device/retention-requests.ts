@@ -29,7 +29,7 @@ import {
   refuseNumberIn,
 } from "./store/retention/requests.js";
 import { SpoolDesk } from "./store/spool-desk.js";
-import { type SpoolContext, type SpoolKinds, type SpoolResult, spoolKind } from "./store/spool-kinds.js";
+import { type SpoolContext, type SpoolKinds, SpoolLater, type SpoolResult, spoolKind } from "./store/spool-kinds.js";
 
 export interface RetentionRequestOptions {
   store: RecordingStore;
@@ -62,7 +62,7 @@ export class RetentionRequests {
     if ("from" in covers && Date.parse(covers.from) > Date.parse(covers.to))
       throw refusal("the time ends before it begins");
     if (holds.read().length >= MAX_HOLDS) throw refusal(`there are ${MAX_HOLDS} holds: lift one first`);
-    holds.add({ id, at: isoUs(atUs), by: actor, reason: why, covers });
+    orLater(() => holds.add({ id, at: isoUs(atUs), by: actor, reason: why, covers }));
     const what: AuditDetail =
       "number" in covers
         ? { number: this.markOf(covers.number) }
@@ -78,7 +78,7 @@ export class RetentionRequests {
     context: SpoolContext,
   ): Promise<SpoolResult> {
     const { disposal } = this.options;
-    const wasThere = disposal.holds.remove(id);
+    const wasThere = orLater(() => disposal.holds.remove(id));
     if (!wasThere && !context.mayBeRepeat) throw refusal(`there is no hold ${id}: sidetoned hold list shows them`);
     this.enter("hold-lifted", context, { hold: id, reason: why });
     const book = disposal.openBook();
@@ -170,6 +170,16 @@ function isEntered(dataFolder: string, kind: AuditKind, request: CallId): boolea
       if (members.every((member) => bytes.includes(member))) return true;
     return false;
   });
+}
+
+/** What the disk refuses may be in its place all the same, without its entry: the request stays, and is carried out again. */
+function orLater<Result>(act: () => Result): Result {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof SidetoneError) throw error;
+    throw new SpoolLater("the holds cannot be written", { cause: error });
+  }
 }
 
 function refusal(message: string): SidetoneError {

@@ -38,7 +38,11 @@ export class CallLogRedaction {
     for (let attempt = 1; existsSync(path); attempt++) {
       const bytes = readFileSync(path);
       const { lines, text } = redactLines(bytes, calls);
-      if (lines === 0) return { lines, bytes: bytes.length, sha256: sha256Of(bytes) };
+      if (lines === 0) {
+        // An attempt whose last sync was refused has left the old file to come back with a power cut.
+        await this.#files.sync(this.#folder);
+        return { lines, bytes: bytes.length, sha256: sha256Of(bytes) };
+      }
       const redacted = Buffer.from(text, "utf8");
       await this.#files.write(temporary, redacted);
       await this.#files.sync(temporary);

@@ -189,7 +189,12 @@ class RegisterFile<Entry extends { revokedAt?: string }> {
         intent?.withdraw();
         return false;
       }
-      renameSync(temporary, this.#path);
+      try {
+        renameSync(temporary, this.#path);
+      } catch (error) {
+        intent?.withdraw();
+        throw error;
+      }
       syncFolder(folder);
       intent?.confirm();
       return true;

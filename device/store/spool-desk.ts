@@ -136,7 +136,17 @@ export class SpoolDesk {
       this.#files.writeRequest(request);
       return request;
     } catch (error) {
+      this.#takeBack(request);
       throw this.#fault(error);
+    }
+  }
+
+  /** Who asked is told that it cannot be asked: it must not be carried out for that, as far as the disk lets it go. */
+  #takeBack({ id, writer }: SpoolRequest): void {
+    try {
+      this.#files.removeRequest(id, writer ? ".intent" : "");
+    } catch {
+      // It was not there, or stays.
     }
   }
 

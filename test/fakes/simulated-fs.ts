@@ -2,6 +2,7 @@
 // `vi.mock("node:fs")`, so that the code under test runs as it is. Synchronous calls are steps when they are made, syncs with
 // a callback when the callback comes.
 import type * as NodeFs from "node:fs";
+import type * as NodeFsPromises from "node:fs/promises";
 import { dirname } from "node:path";
 import { diskError, type SimulatedDisk, SimulatedFile, SimulatedFolder, type SimulatedNode } from "./simulated-disk.js";
 
@@ -200,9 +201,25 @@ export function simulatedFs(real: Fs, mount: () => Mount | undefined): Partial<R
     return inodeCount;
   }
 
-  function statOf(node: SimulatedNode): { ino: number; size: number; isFile(): boolean; isDirectory(): boolean } {
+  /** All is root's, and written when the disk was made. */
+  const mtimeMs = Date.now();
+  function statOf(node: SimulatedNode) {
     const isFile = node.kind === "file";
-    return { ino: inodeOf(node), size: isFile ? node.size : 0, isFile: () => isFile, isDirectory: () => !isFile };
+    const figures = { ino: inodeOf(node), size: isFile ? node.size : 0, uid: 0, gid: 0, mtimeMs };
+    return { ...figures, isFile: () => isFile, isDirectory: () => !isFile };
+  }
+
+  function statWith(node: SimulatedNode, options?: NodeFs.StatOptions): object {
+    const { ino, size, mtimeMs, ...stat } = statOf(node);
+    if (!options?.bigint) return { ...stat, ino, size, mtimeMs };
+    return { ...stat, ino: BigInt(ino), size: BigInt(size), mtimeMs: BigInt(mtimeMs), mtimeNs: BigInt(mtimeMs) };
+  }
+
+  function statSync(path: string, options: NodeFs.StatSyncOptions = {}): unknown {
+    const parts = partsOf(path);
+    if (parts === undefined) return real.statSync(path, options);
+    const node = options.throwIfNoEntry === false ? find(parts) : need(parts);
+    return node && statWith(node, options);
   }
 
   function renameSync(from: string, to: string): void {
@@ -315,15 +332,13 @@ export function simulatedFs(real: Fs, mount: () => Mount | undefined): Partial<R
       const parts = partsOf(path);
       return parts === undefined ? real.existsSync(path) : find(parts) !== undefined;
     },
-    statSync: (path: string, options?: NodeFs.StatSyncOptions) => {
-      const parts = partsOf(path);
-      return parts === undefined ? real.statSync(path, options) : statOf(need(parts));
-    },
+    statSync,
+    // There are no links but hard ones.
+    lstatSync: (path: string, options?: NodeFs.StatSyncOptions) =>
+      partsOf(path) === undefined ? real.lstatSync(path, options) : statSync(path, options),
     fstatSync: (descriptor: number, options?: NodeFs.StatOptions) => {
       const state = open.get(descriptor);
-      if (state === undefined) return real.fstatSync(descriptor, options);
-      const { ino, size, ...stat } = statOf(state.node);
-      return options?.bigint ? { ...stat, ino: BigInt(ino), size: BigInt(size) } : { ...stat, ino, size };
+      return state === undefined ? real.fstatSync(descriptor, options) : statWith(state.node, options);
     },
     ftruncateSync: (descriptor: number, length = 0) => {
       if (!open.has(descriptor)) return real.ftruncateSync(descriptor, length);
@@ -340,6 +355,22 @@ export function simulatedFs(real: Fs, mount: () => Mount | undefined): Partial<R
       const parts = partsOf(path);
       if (parts === undefined) real.accessSync(path, mode);
       else need(parts);
+    },
+  };
+}
+
+/** The functions of node:fs/promises that the device uses there, over `real`, by what simulatedFs has made. */
+export function simulatedPromises(
+  real: typeof NodeFsPromises,
+  simulated: Partial<Record<keyof Fs, unknown>>,
+  mount: () => Mount | undefined,
+): Partial<Record<keyof typeof NodeFsPromises, unknown>> {
+  const rmSync = simulated.rmSync as Fs["rmSync"];
+  return {
+    rm: async (path: string, options?: NodeFs.RmOptions) => {
+      const folder = mount()?.folder;
+      if (folder === undefined || !path.startsWith(`${folder}/`)) return real.rm(path, options);
+      rmSync(path, options);
     },
   };
 }

@@ -2,6 +2,7 @@
 // one second, by a power cut to within five. The code runs as it is, on a disk in memory that stops at every step in turn.
 import { rmSync } from "node:fs";
 import { beforeAll, describe, expect, test, vi } from "vitest";
+import { type Death, NOTHING_LEFT, someLeft, watchDeaths } from "../fakes/disk-deaths.js";
 import { type PowerCut, SimulatedDisk } from "../fakes/simulated-disk.js";
 import { type Mount, plainStep } from "../fakes/simulated-fs.js";
 import { type BoxRun, expectPromise, newRun, runBox } from "./durable-box.js";
@@ -35,50 +36,34 @@ const POWER_LOSS_MS = 5000;
 const SEEDS = Array.from({ length: Number(process.env["SIDETONE_TEST_SEEDS"] ?? 2) }, (_, seed) => seed);
 const PATIENCE_MS = 120_000;
 
-/** What a process leaves that dies before a step, or half-way through it: the disk, and what it had promised by then. */
-const NOTHING_LEFT: PowerCut = { pages: 0, names: 0, seed: 0 };
-
-interface Death {
-  step: string;
-  isHalf: boolean;
-  disk: SimulatedDisk;
-  before: BoxRun;
-}
-
-/** One run, looked at before each of its steps. */
-async function watchDeaths(disk: SimulatedDisk, run: BoxRun, act: () => Promise<unknown>): Promise<Death[]> {
-  const deaths: Death[] = [];
-  const seen: { death: Death; admitted: number }[] = [];
-  disk.watch = (step, isHalf) => {
-    const death = { step, isHalf, disk: disk.copy(), before: { ...run, faults: [] } };
-    deaths.push(death);
-    seen.push({ death, admitted: run.admitted.size });
-  };
-  await act();
-  disk.watch = undefined;
+/** With what the box had promised by then. */
+async function deathsOf(disk: SimulatedDisk, run: BoxRun, act: () => Promise<unknown>): Promise<Death<BoxRun>[]> {
+  const deaths = await watchDeaths(disk, () => ({ ranMs: run.ranMs, admitted: run.admitted.size }), act);
   const admitted = [...run.admitted];
-  for (const { death, admitted: count } of seen) death.before.admitted = new Map(admitted.slice(0, count));
-  return deaths;
+  return deaths.map(({ before, ...death }) => ({
+    ...death,
+    before: { ...run, ranMs: before.ranMs, admitted: new Map(admitted.slice(0, before.admitted)) },
+  }));
 }
 
 /** Goes once through all calls. */
-async function deathsRecording(): Promise<Death[]> {
+async function deathsRecording(): Promise<Death<BoxRun>[]> {
   const disk = newDisk();
   const run = newRun();
-  return watchDeaths(disk, run, () => runBox(DATA, { isDead: () => disk.isDead, run }));
+  return deathsOf(disk, run, () => runBox(DATA, { isDead: () => disk.isDead, run }));
 }
 
 /** A box was killed in the middle of its calls, and the next dies in its recovery. */
-async function deathsRecovering(): Promise<Death[]> {
+async function deathsRecovering(): Promise<Death<BoxRun>[]> {
   const disk = newDisk();
   const run = await runBox(DATA, { isDead: () => disk.isDead, forMs: 2400 });
   restart(disk);
-  return watchDeaths(disk, run, () => runBox(DATA, { records: false, isDead: () => disk.isDead }));
+  return deathsOf(disk, run, () => runBox(DATA, { records: false, isDead: () => disk.isDead }));
 }
 
 /** What is wrong at the end, when the box starts again after each of the deaths. */
 async function restartAfter(
-  deaths: readonly Death[],
+  deaths: readonly Death<BoxRun>[],
   lossMs: number,
   cutAt: (number: number) => PowerCut | undefined = () => undefined,
 ): Promise<string[]> {
@@ -97,24 +82,12 @@ async function restartAfter(
   return wrong;
 }
 
-/** Of what was not synced, another part at every step: pages without names, names without pages, some of both. */
-function someLeft(step: number, seed: number): PowerCut {
-  const cuts = [
-    { pages: 1, names: 0 },
-    { pages: 0, names: 1 },
-    { pages: 0.5, names: 0.5 },
-    { pages: 0.9, names: 0.3 },
-    { pages: 0.3, names: 0.9 },
-  ];
-  return { ...cuts[(step + seed) % cuts.length]!, seed: step * 31 + seed };
-}
-
 describe.each([
   ["recording", deathsRecording],
   ["recovering", deathsRecovering],
 ] as const)("a box that dies while it is %s, at any step", (_, watch) => {
-  let whole: Death[];
-  let half: Death[];
+  let whole: Death<BoxRun>[];
+  let half: Death<BoxRun>[];
   beforeAll(async () => {
     const deaths = await watch();
     whole = deaths.filter(({ isHalf }) => !isHalf);

@@ -61,7 +61,7 @@ function journal(calls: readonly CallRecord[], ended: readonly CallRecord[] = []
 }
 
 async function recover(): Promise<void> {
-  const lock = (path: string, run: ReturnType<typeof recoverRun>): void =>
+  const lock = (path: string, run: ReturnType<typeof recoverRun>): Promise<void> =>
     lockRun(path, run, { dataFolder: data, device: "box", keeper, audit: store.audit, logger: silent });
   await recoverOldRun(folder, { keeper, logger: silent, lock });
 }

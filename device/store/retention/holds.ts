@@ -1,14 +1,14 @@
 // Legal holds, `retention/holds.json`, for the owner only: what is not to be deleted, whatever its age and whoever asks, and
 // why. One that is lifted leaves nothing here; the audit chain has both. Written by whoever has the data folder.
 import { createHmac, type KeyObject } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { SidetoneError } from "../../base/errors.js";
 import { type CallId, isCallId } from "../../base/ids.js";
 import type { NumberRules } from "../../call/numbers.js";
 import { registerKey } from "../../consent/register-line.js";
-import { makeFolders, replaceDurably } from "../durable-file.js";
+import { makeFolders, replaceDurably, syncFolder } from "../durable-file.js";
 import type { RecordingPaths } from "../recording-paths.js";
 import type { CallFacts } from "./stored-recordings.js";
 
@@ -75,7 +75,11 @@ export class HoldBook {
   /** Durable when it returns; one of that id that is there already stays as it is. */
   add(hold: Hold): void {
     const holds = this.read();
-    if (holds.some(({ id }) => id === hold.id)) return;
+    if (holds.some(({ id }) => id === hold.id)) {
+      // An attempt whose last sync was refused may have put it there.
+      syncFolder(this.#folder);
+      return;
+    }
     if (holds.length >= MAX_HOLDS) throw new SidetoneError("usage", `there are ${MAX_HOLDS} holds: lift one first`);
     this.#write([...holds, hold]);
   }
@@ -84,7 +88,10 @@ export class HoldBook {
   remove(id: string): boolean {
     const holds = this.read();
     const kept = holds.filter((hold) => hold.id !== id);
-    if (kept.length === holds.length) return false;
+    if (kept.length === holds.length) {
+      if (existsSync(this.#folder)) syncFolder(this.#folder);
+      return false;
+    }
     this.#write(kept);
     return true;
   }
