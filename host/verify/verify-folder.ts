@@ -44,6 +44,7 @@ const UNSIGNED: readonly [RegExp, string][] = [
   [/^spool\//, "spool/: requests to the service are not signed"],
   [/^mqtt-queue\//, "mqtt-queue/: events that wait for the broker are not signed"],
   [/^index\//, "index/: made of the manifests"],
+  [/^backups\//, "backups/: copies that a migration has made"],
   [/^stamps\/.+\.partial$/, "stamps/*.partial: a time stamp on its way into the audit chain"],
   [/^reserve\.bin$/, "reserve.bin: room that is given up when the disk is full"],
   [/^audit\/watched\.json$/, "audit/watched.json: a difference is entered as a change made by hand"],
