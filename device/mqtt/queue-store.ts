@@ -154,8 +154,11 @@ export class QueueStore {
         this.isMarkDue = true;
         this.isLimitDue = true;
       }
-      if (files.needsNew(mark.done >= this.next - 1 - unwritten.length))
+      if (files.needsNew(mark.done >= this.next - 1 - unwritten.length)) {
         files.begin(unwritten[0]?.seq ?? this.next, mark);
+        this.isMarkDue = false;
+        this.isLimitDue = false;
+      }
       const text = unwritten.map(formatEvent).join("") + (this.isMarkDue ? formatMark(mark) : "");
       if (text !== "") files.append(text, last);
       this.isSyncDue ||= last !== undefined;
