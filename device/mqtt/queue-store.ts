@@ -47,7 +47,8 @@ export class QueueStore {
   private isMarkDue = false;
   private isSyncDue = false;
   private isLimitDue = false;
-  private isFaulty = false;
+  /** What the disk refuses at the moment. */
+  private readonly refused = new Set<"write" | "sync">();
   private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
 
@@ -85,8 +86,8 @@ export class QueueStore {
     this.next = event.seq + 1;
     this.unwritten.push(event);
     // A disk that refuses is asked again once a second.
-    if (!this.isFaulty) this.write();
-    if (this.files) this.arm();
+    if (!this.refused.has("write")) this.write();
+    this.arm();
     this.keepToMemory();
   }
 
@@ -123,7 +124,7 @@ export class QueueStore {
     Object.assign(this.mark, { sent, isEnd: true });
     this.isMarkDue = true;
     this.write();
-    await this.files.sync().catch((error: unknown) => this.fail(error));
+    await this.files.sync().catch((error: unknown) => this.fail("sync", error));
   }
 
   /** A folder that cannot be read is left alone, and this run's events are kept in memory. */
@@ -132,7 +133,7 @@ export class QueueStore {
       return this.files?.find();
     } catch (error) {
       this.files = undefined;
-      this.fail(error);
+      this.fail("write", error);
       return undefined;
     }
   }
@@ -140,7 +141,7 @@ export class QueueStore {
   private markSent(sent: number): void {
     this.mark.sent = sent;
     this.isMarkDue = true;
-    if (!this.isFaulty && this.files) this.write();
+    if (!this.refused.has("write")) this.write();
   }
 
   /** Everything that the disk has not got yet. */
@@ -164,11 +165,10 @@ export class QueueStore {
       this.isSyncDue ||= last !== undefined;
       this.unwritten = [];
       this.isMarkDue = false;
-      if (this.isFaulty) this.options.onRecovery();
-      this.isFaulty = false;
+      this.recover("write");
       this.keepToDisk();
     } catch (error) {
-      this.fail(error);
+      this.fail("write", error);
     }
   }
 
@@ -182,25 +182,22 @@ export class QueueStore {
     this.timer = undefined;
     const files = this.files!;
     if (this.unwritten.length > 0 || this.isMarkDue) this.write();
-    if (this.isFaulty) {
-      this.arm();
-      return;
-    }
+    if (this.refused.has("write")) return;
     try {
       files.release(this.mark.done);
-    } catch (error) {
-      this.fail(error);
+    } catch {
+      // Tried again with whatever comes next.
+      this.counters.writeFaults++;
     }
     // What the broker has already need not outlive a power cut.
     const isOwed = this.mark.done < this.next - 1;
-    if (!this.isLimitDue && !(this.isSyncDue && isOwed)) return;
+    if (!this.isLimitDue && !(this.isSyncDue && isOwed) && !this.refused.has("sync")) return;
     this.isLimitDue = false;
     this.isSyncDue = false;
-    files.sync().catch((error: unknown) => {
-      this.isSyncDue = true;
-      this.isLimitDue = true;
-      this.fail(error);
-    });
+    files.sync().then(
+      () => this.recover("sync"),
+      (error: unknown) => this.fail("sync", error),
+    );
   }
 
   private keepToDisk(): void {
@@ -219,12 +216,19 @@ export class QueueStore {
     if (count > 0) this.options.lost(first, last, count);
   }
 
-  private fail(error: unknown): void {
+  /** It is tried again in a second. */
+  private fail(what: "write" | "sync", error: unknown): void {
     this.counters.writeFaults++;
+    // So that there is something to try it with.
+    if (what === "write") this.isMarkDue = true;
+    const wasWell = this.refused.size === 0;
+    this.refused.add(what);
     this.arm();
-    if (this.isFaulty) return;
-    this.isFaulty = true;
-    this.options.onFault((error as Error).message);
+    if (wasWell) this.options.onFault((error as Error).message);
+  }
+
+  private recover(what: "write" | "sync"): void {
+    if (this.refused.delete(what) && this.refused.size === 0) this.options.onRecovery();
   }
 }
 

@@ -31,17 +31,19 @@ function mount(disk: SimulatedDisk): void {
   vi.clearAllTimers();
 }
 
-function open(boot: string): EventQueue {
-  const quiet = () => {};
+function open(boot: string, told: string[] = []): EventQueue {
+  const onLoss = (count: number) => told.push(`${count} lost`);
+  const onFault = () => told.push("fault");
+  const onRecovery = () => told.push("recovery");
   const [folder, topic] = [`${DATA}/mqtt-queue`, () => "event/call"];
   const queue = new EventQueue({
     folder,
     topic,
     boot,
     limitBytes: 256 * 1024,
-    onLoss: quiet,
-    onFault: quiet,
-    onRecovery: quiet,
+    onLoss,
+    onFault,
+    onRecovery,
   });
   queue.open();
   return queue;
@@ -61,6 +63,11 @@ function take(queue: EventQueue, most: number): Handed[] {
     handed.push({ seq, n, isMarked: duplicate === true, settle: message.settled! });
   }
   return handed;
+}
+
+async function aSecond(): Promise<void> {
+  vi.advanceTimersByTime(1000);
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Five seconds of a queue whose broker comes and goes, and its orderly end. */
@@ -85,8 +92,7 @@ async function deathsOf(disk: SimulatedDisk): Promise<Death<Seen>[]> {
         settled.add(seq);
       }
       if (second === 2) queue.again();
-      vi.advanceTimersByTime(1000);
-      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+      await aSecond();
       promised = added;
     }
     await queue.close();
@@ -144,5 +150,38 @@ describe("an event queue that dies, at any step", () => {
 
   test.each([0, 1, 2, 3])("by a power cut that leaves some of what was not (%i)", (seed) => {
     expect(restartAfter(deaths, (step) => someLeft(step, seed))).toEqual([]);
+  });
+
+  test("by a power cut after the disk has refused a sync, once", async () => {
+    const disk = new SimulatedDisk();
+    mount(disk);
+    const told: string[] = [];
+    const queue = open("boot", told);
+    for (const n of [1, 2]) queue.add("call", { n });
+    disk.plan(0, { kind: "refused", code: "EIO" });
+    await aSecond();
+    expect(told).toEqual(["fault"]);
+    await aSecond();
+    expect(told).toEqual(["fault", "recovery"]);
+    mount(disk);
+    disk.cutPower(NOTHING_LEFT);
+    expect(take(open("next boot"), 10).map(({ n }) => n)).toEqual([1, 2]);
+  });
+
+  test("nothing, when the disk refuses writes for some time", async () => {
+    const disk = new SimulatedDisk();
+    mount(disk);
+    const told: string[] = [];
+    const queue = open("boot", told);
+    queue.add("call", { n: 1 });
+    await aSecond();
+    disk.plan(0, { kind: "refused", code: "ENOSPC" });
+    queue.add("call", { n: 2 });
+    queue.add("call", { n: 3 });
+    expect(told).toEqual(["fault"]);
+    await aSecond();
+    expect(told).toEqual(["fault", "recovery"]);
+    mount(disk);
+    expect(take(open("boot"), 10).map(({ n }) => n)).toEqual([1, 2, 3]);
   });
 });
