@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 /** Whose verdict hangs on time or memory, or that fill a disk: one file after another, with the machine to itself. */
 const ALONE = [
-  "test/integration/{flood,live,live-copies,live-source,office,office-transfers,scenarios-media,scenarios-setup,disk-full}.test.ts",
+  "test/integration/{flood,kills,live,live-copies,live-source,office,office-transfers,scenarios-media,scenarios-setup,disk-full}.test.ts",
   "test/fuzz/sip-cost.test.ts",
 ];
 /** Programs, in namespaces and on ports of their own, which mostly wait: two at a time, when the rest is done. */
