@@ -15,6 +15,7 @@ import { type Command, helpText, parseArguments } from "./console/arguments.js";
 import { runAuditCommand } from "./console/audit-command.js";
 import type { ReindexCommand } from "./console/calls-arguments.js";
 import { runCallsCommand, runTagCommand } from "./console/calls-command.js";
+import { runCompletenessCommand } from "./console/completeness-command.js";
 import type { DoctorCommand } from "./console/doctor-command.js";
 import { runExportCommand } from "./console/export-command.js";
 import { runPolicyTest } from "./console/policy-report.js";
@@ -91,6 +92,8 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       const ask = (kind: string, body: unknown): Promise<Asked> => askService(kind, body, dataFolder, config);
       return runJournalCommand(command.command, { config, dataFolder, logger, write, ask });
     }
+    case "completeness":
+      return runCompletenessCommand(command.command, settingsFor(command.command).dataFolder, write);
     case "doctor":
       return doctor(command.command);
     case "verify":

@@ -25,6 +25,7 @@ import {
   refuseOtherFlags,
   usage,
 } from "./command-flags.js";
+import { COMPLETENESS_USAGE, type CompletenessCommand, parseCompletenessCommand } from "./completeness-command.js";
 import { DOCTOR_USAGE, type DoctorCommand, parseDoctorCommand } from "./doctor-command.js";
 import { JOURNAL_USAGE, type JournalCommand, parseJournalCommand } from "./journal-command.js";
 import { PROVE_USAGE, type ProveCommand, parseProveCommand } from "./prove-report.js";
@@ -46,6 +47,7 @@ export type Command =
   | (PolicyCommand & { overrides: ConfigOverrides })
   | { kind: "alarms"; command: AlarmsCommand }
   | { kind: "audit"; command: AuditCommand }
+  | { kind: "completeness"; command: CompletenessCommand }
   | { kind: "doctor"; command: DoctorCommand }
   | { kind: "calls"; command: CallsCommand }
   | { kind: "reindex"; command: ReindexCommand }
@@ -90,7 +92,7 @@ const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
        sidetoned policy test --call TEXT [--json]
        sidetoned calls, tag, reindex, register, token, audit, prove, verify, journal, retention, delete, erase,
-       export, hold, doctor, alarms: see below
+       export, hold, completeness, doctor, alarms: see below
 
 Records SIP calls off a mirror port, or out of capture files.
 `;
@@ -104,7 +106,7 @@ export function helpText(): string {
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
   const exits = `Exit codes: ${exitCodesText()}`;
-  return `${USAGE}\n${lines.join("\n")}\n\n${CALLS_USAGE}\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${DOCTOR_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+  return `${USAGE}\n${lines.join("\n")}\n\n${CALLS_USAGE}\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${DOCTOR_USAGE}\n${COMPLETENESS_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 
 /** Throws SidetoneError usage with one line. `argv` is without the program's name. */
@@ -117,6 +119,7 @@ export function parseArguments(argv: readonly string[]): Command {
   if (first === "alarms") return { kind: "alarms", command: parseAlarmsCommand(rest) };
   if (isRetentionCommand(first)) return { kind: "retention", command: parseRetentionCommand(argv) };
   if (first === "audit") return { kind: "audit", command: parseAuditCommand(rest) };
+  if (first === "completeness") return { kind: "completeness", command: parseCompletenessCommand(rest, Date.now()) };
   if (first === "doctor") return { kind: "doctor", command: parseDoctorCommand(rest) };
   if (first === "journal") return { kind: "journal", command: parseJournalCommand(rest) };
   if (first === "verify") return { kind: "verify", command: parseVerifyCommand(rest) };
