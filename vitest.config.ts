@@ -7,7 +7,7 @@ const ALONE = [
   "test/fuzz/sip-cost.test.ts",
 ];
 /** Programs, in namespaces and on ports of their own, which mostly wait: two at a time, when the rest is done. */
-const PROGRAMS = ["test/integration/**/*.test.ts", "test/fuzz/**/*.test.ts"];
+const PROGRAMS = ["test/integration/**/*.test.ts"];
 const TIMEOUT_MS = 30_000;
 
 const GIGABYTE = 1024 ** 3;
@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           name: "side by side",
           include: ["test/**/*.test.ts"],
-          exclude: [...PROGRAMS],
+          exclude: [...PROGRAMS, ...ALONE],
           env: temporaryFolder(),
           testTimeout: TIMEOUT_MS,
           hookTimeout: TIMEOUT_MS,

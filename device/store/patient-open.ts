@@ -25,10 +25,9 @@ export async function openPatiently<T>(
     try {
       return open();
     } catch (error) {
+      if (!(error instanceof SidetoneError) || error.code !== "data-in-use") throw error;
       // One that has just given it back is none any more.
-      const isService = FolderLock.holder(dataFolder) === "service";
-      if (!(error instanceof SidetoneError) || error.code !== "data-in-use" || isService) throw error;
-      if (performance.now() >= untilMs) throw error;
+      if (FolderLock.holder(dataFolder) === "service" || performance.now() >= untilMs) throw error;
       if (isFirst) onWait();
       await after(LOOK_EVERY_MS);
     }

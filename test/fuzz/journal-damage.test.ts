@@ -113,7 +113,9 @@ describe("a journal that was cut off", () => {
 });
 
 describe("a journal with a byte turned", () => {
-  it("never gives back an altered record, and never loses one without counting the damage", () => {
+  it("never gives back an altered record, and never loses one without counting the damage", {
+    timeout: 120_000,
+  }, () => {
     const run = makeRun(1 << 20);
     const bytes = run.files[0]!;
     withFolder((folder) => {

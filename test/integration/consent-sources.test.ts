@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AuditEntry } from "../../device/contract/audit.js";
 import type { ActiveCall } from "../../device/contract/commands.js";
 import type { CallLogLine, ManifestParty } from "../../device/contract/manifest.js";
-import type { MqttEvents, MqttResponse } from "../../device/contract/mqtt.js";
+import type { EventPlace, MqttEvents, MqttResponse } from "../../device/contract/mqtt.js";
 import { ConsentOffice, type ConsentRecording } from "../fakes/consent-office.js";
 import { PROXY_ADDRESS, PROXY_HOST } from "../fakes/kamailio.js";
 import { mosquittoObstacle } from "../fakes/mosquitto.js";
@@ -400,11 +400,13 @@ describe.skipIf(obstacle !== undefined)("sources of consent", () => {
       expect(actor).toBe(["api", "mqtt"].includes(detail["source"] as string) ? detail["by"] : "engine");
     const events = office.subscriber
       .on(office.topic("event/consent"))
-      .map(({ payload }) => JSON.parse(payload) as MqttEvents["consent"])
+      .map(({ payload }) => JSON.parse(payload) as MqttEvents["consent"] & EventPlace)
       .filter(({ call }) => call === manifest.id);
     // An entry's id may look like a telephone number, which nobody gets to see over MQTT.
     const published = (by: string) => by.replace(/^(register entry) .*/, "$1");
-    expect(events.map((event) => ({ ...event, by: published(event.by) }))).toEqual(
+    const places = events.map(({ seq }) => seq);
+    expect(places).toEqual([...new Set(places)].toSorted((a, b) => a - b));
+    expect(events.map(({ seq: _, ...event }) => ({ ...event, by: published(event.by) }))).toEqual(
       told.map((change) => ({ ...change, by: published(change.by), call: manifest.id })),
     );
     // What granted is what opened the caller's spans.

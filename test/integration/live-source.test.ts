@@ -97,6 +97,7 @@ describe.skipIf(obstacle !== undefined)("live capture", () => {
       bytes: sink.frames.reduce((sum, frame) => sum + frame.bytes.length, 0),
       kernelDrops: 0,
       interfaceDrops: 0,
+      joinedFrames: 0,
     });
     expect(sink.source.filter).toBe(captureFilter(TCP_PORTS));
     expect(sink.source.filterRefusals).toEqual([]);
