@@ -27,14 +27,7 @@ export interface DoctorEdges {
 /** What the command line adds to the configuration. */
 export function doctorOverrides(command: DoctorCommand): ConfigOverrides {
   if (command.verb === "ask" || command.agents === undefined) return {};
-  return {
-    agents: {
-      match: command.agents
-        .split(",")
-        .map((entry) => entry.trim())
-        .filter((entry) => entry !== ""),
-    },
-  };
+  return { agents: { match: command.agents } };
 }
 
 export async function runDoctor(command: DoctorCommand, edges: DoctorEdges): Promise<ExitCode> {

@@ -37,7 +37,6 @@ export class SpanKeeper {
   private readonly clock: Clock;
   private readonly doctor: SpanDoctor;
   private interfaces: string[] = [];
-  private facts: InterfaceFacts[] = [];
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> = Promise.resolve();
   private shown = "";
@@ -81,9 +80,8 @@ export class SpanKeeper {
   async report(): Promise<SpanReport> {
     const read = this.options.readInterface ?? readInterfaceFacts;
     const facts = await Promise.all(this.interfaces.map((name) => read(name)));
-    this.facts = facts.filter((one) => one !== undefined);
     return this.doctor.report({
-      interfaces: this.facts,
+      interfaces: facts.filter((one) => one !== undefined),
       clock: this.options.clockState(),
       clockStepped: this.options.alarms.isStanding("clock-stepped"),
     });

@@ -1,14 +1,13 @@
-// What the doctor asks about a capture interface and the kernel knows: link, speed, addresses, promiscuous mode, offloads, its
-// own drop counters. Reads sysfs and asks ethtool where it is installed; never changes an interface.
-import { execFile } from "node:child_process";
+// What the doctor asks about a capture interface and the kernel knows: link, speed, addresses, promiscuous mode, offloads.
+// Reads sysfs and asks ethtool where it is installed; never changes an interface.
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { type Ask, askProgram } from "../base/ask-program.js";
 import { isInterfaceName, readInterface, SYSFS_INTERFACES } from "./interface-state.js";
 
 /** <linux/if.h>; sysfs shows it also when a packet socket asked for it, ioctl does not. */
 const IFF_PROMISC = 0x100;
-const ETHTOOL_TIMEOUT_MS = 3000;
 /** Features of ethtool(8) that join received packets together. */
 const JOINING_FEATURES = ["generic-receive-offload", "large-receive-offload", "rx-gro-hw"];
 
@@ -24,17 +23,12 @@ export interface InterfaceFacts {
   duplex?: string;
   /** Offloads that are on; undefined = nobody can say. */
   joining?: string[];
-  /** Total of the card's own counters: rx_missed_errors, rx_fifo_errors, rx_over_errors. */
-  cardDrops: number;
 }
-
-/** The output of a program, undefined when it is not there or fails. */
-export type Ask = (command: string, args: readonly string[]) => Promise<string | undefined>;
 
 /** undefined when there is no such interface, or it stands for all ("any"). */
 export async function readInterfaceFacts(
   name: string,
-  ask: Ask = run,
+  ask: Ask = askProgram,
   folder = SYSFS_INTERFACES,
 ): Promise<InterfaceFacts | undefined> {
   const state = isInterfaceName(name) ? readInterface(name, folder) : undefined;
@@ -43,7 +37,6 @@ export async function readInterfaceFacts(
   const speed = Number(word("speed"));
   const duplex = word("duplex");
   const joining = joiningFeatures(await ask("ethtool", ["-k", name]));
-  const drops = ["rx_missed_errors", "rx_fifo_errors", "rx_over_errors"];
   return {
     name,
     isUp: state.isUp,
@@ -53,7 +46,6 @@ export async function readInterfaceFacts(
     ...(speed > 0 && { speedMegabits: speed }),
     ...(duplex !== "" && duplex !== "unknown" && { duplex }),
     ...(joining && { joining }),
-    cardDrops: drops.reduce((sum, file) => sum + (Number(word(join("statistics", file))) || 0), 0),
   };
 }
 
@@ -78,12 +70,4 @@ function readWord(path: string): string {
   } catch {
     return "";
   }
-}
-
-function run(command: string, args: readonly string[]): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    execFile(command, [...args], { timeout: ETHTOOL_TIMEOUT_MS }, (error, stdout) =>
-      resolve(error ? undefined : stdout),
-    );
-  });
 }

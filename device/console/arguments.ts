@@ -1,6 +1,5 @@
 // The command line of `sidetoned`: what was asked for, as a value, and the text of --help. Refuses what is unknown or
 // contradicts itself in one line. Opens nothing and reads no configuration.
-import { splitList } from "../config/environment.js";
 import type { ConfigOverrides } from "../config/load.js";
 import { POLICIES } from "../contract/call-record.js";
 import { ALARMS_USAGE, type AlarmsCommand, parseAlarmsCommand } from "./alarms-command.js";
@@ -20,6 +19,7 @@ import {
   given,
   oneOf,
   printable,
+  readAgents,
   readFlags,
   refuseArgument,
   refuseOtherFlags,
@@ -178,11 +178,4 @@ function readOverrides(values: FlagValues): ConfigOverrides {
     ...(folder !== undefined && { data: { folder } }),
     ...(interfaces && { capture: { interfaces: [...new Set(interfaces)] } }),
   };
-}
-
-/** Throws SidetoneError usage. */
-export function readAgents(text: string): string[] {
-  const list = splitList(text);
-  if (list.length === 0) throw usage("--agents needs a value: --agents LIST, for example 10.0.0.0/24,21");
-  return list;
 }

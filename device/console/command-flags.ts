@@ -2,6 +2,7 @@
 // command and opens nothing.
 import { parseArgs } from "node:util";
 import { SidetoneError } from "../base/errors.js";
+import { splitList } from "../config/environment.js";
 import { nearest, suggestion } from "../config/nearest.js";
 import { plainLine } from "./table.js";
 
@@ -93,6 +94,13 @@ export function oneOf<Choice extends string>(where: string, text: string, choice
   const known = choices.find((choice) => choice === text);
   if (known !== undefined) return known;
   throw usage(`${where}${printable(text)}: not one of ${choices.join(", ")}${suggestion(nearest(text, choices))}`);
+}
+
+/** The list behind --agents. Throws SidetoneError usage. */
+export function readAgents(text: string): string[] {
+  const list = splitList(text);
+  if (list.length === 0) throw usage("--agents needs a value: --agents LIST, for example 10.0.0.0/24,21");
+  return list;
 }
 
 /** A day alone begins at midnight and ends with its last moment, UTC. ISO 8601. */

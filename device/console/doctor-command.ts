@@ -6,6 +6,7 @@ import {
   type CommonFlags,
   commonFlags,
   given,
+  readAgents,
   readFlags,
   refuseArgument,
   usage,
@@ -20,8 +21,8 @@ export type DoctorCommand = CommonFlags &
   (
     | { verb: "ask" }
     /** Looks itself, beside a service or without one; records nothing. */
-    | { verb: "look"; interfaces: string[]; seconds: number; agents?: string }
-    | { verb: "read"; paths: string[]; agents?: string }
+    | { verb: "look"; interfaces: string[]; seconds: number; agents?: string[] }
+    | { verb: "read"; paths: string[]; agents?: string[] }
   );
 
 /** For --help: every line ends with a newline. */
@@ -42,7 +43,7 @@ export function parseDoctorCommand(argv: readonly string[]): DoctorCommand {
   const [interfaces, paths] = [values.get("interface"), values.get("read")];
   if (interfaces && paths) throw usage("--read and --interface contradict each other: give one of them");
   if (seconds !== undefined && !interfaces) throw usage("--for goes with --interface");
-  const own = { ...common, ...(agents !== undefined && { agents }) };
+  const own = { ...common, ...(agents !== undefined && { agents: readAgents(agents) }) };
   if (paths) return { ...own, verb: "read", paths };
   if (interfaces) return { ...own, verb: "look", interfaces, seconds: readSeconds(seconds) };
   if (agents !== undefined) throw usage("--agents goes with --interface or --read: the service has its own");

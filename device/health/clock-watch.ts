@@ -1,18 +1,14 @@
 // Whether a time server sets this box's clock: asks systemd, chrony, whichever there is, once a minute. Sets no clock.
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { type Ask, askProgram } from "../base/ask-program.js";
 import type { AlarmDesk } from "../contract/alarms.js";
 import type { ClockState } from "../contract/manifest.js";
 
 /** Made by systemd-timesyncd once it has set the clock (systemd-timesyncd.service(8)). */
 const TIMESYNC_FILE = "/run/systemd/timesync/synchronized";
 const ASK_EVERY_MS = 60_000;
-const ASK_TIMEOUT_MS = 5000;
 /** Last field of `chronyc -c tracking`: the leap status (chronyc(1)). */
 const CHRONY_UNSYNCHRONISED = "Not synchronised";
-
-/** The output of a program, undefined when it is not there or fails. */
-export type Ask = (command: string, args: readonly string[]) => Promise<string | undefined>;
 
 export class ClockWatch {
   private readonly alarms: AlarmDesk;
@@ -22,7 +18,7 @@ export class ClockWatch {
   private current: ClockState = "unknown";
   private offset: number | null = null;
 
-  constructor(alarms: AlarmDesk, ask: Ask = run, file = TIMESYNC_FILE) {
+  constructor(alarms: AlarmDesk, ask: Ask = askProgram, file = TIMESYNC_FILE) {
     this.alarms = alarms;
     this.ask = ask;
     this.file = file;
@@ -85,10 +81,4 @@ function timesyncOffsetMs(status: string | undefined): number | undefined {
   if (parts.length === 0) return undefined;
   const ms = parts.reduce((sum, [, value, unit]) => sum + Number(value) * TIMESYNC_UNITS_MS[unit!]!, 0);
   return Math.round((sign === "-" ? ms : -ms) * 1000) / 1000;
-}
-
-function run(command: string, args: readonly string[]): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    execFile(command, [...args], { timeout: ASK_TIMEOUT_MS }, (error, stdout) => resolve(error ? undefined : stdout));
-  });
 }

@@ -20,7 +20,6 @@ export const SOUND_PORT: InterfaceFacts = {
   speedMegabits: 1000,
   duplex: "full",
   joining: [],
-  cardDrops: 0,
 };
 
 export interface LookOptions {

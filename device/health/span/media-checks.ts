@@ -12,6 +12,8 @@ const NO_CALL = "no answered call of two seconds yet";
 const MAX_NAMED = 5;
 /** Loss below this is what telephony bears (G.711 with concealment, ITU-T G.113 Appendix I). */
 const LEAST_LOSS_SHARE = 0.001;
+/** What a mirror drops is lost to the recording alone: a tenth of it is worth a word. */
+const LEAST_MIRROR_LOSS_SHARE = 0.0001;
 
 export function checkMedia({ calls }: SpanInput): SpanVerdict {
   // Who encrypts signalling shows nothing here; who encrypts media shows packets.
@@ -83,7 +85,7 @@ export function checkLoss({ tenMinutes }: SpanInput): SpanVerdict {
   const lost = everywhere + somewhere + undecided;
   const sent = packets + lost;
   const findings: SpanFinding[] = [];
-  if (everywhere > 0 && everywhere / sent >= LEAST_LOSS_SHARE / 10)
+  if (everywhere > 0 && everywhere / sent >= LEAST_MIRROR_LOSS_SHARE)
     findings.push({
       code: "mirror-loss",
       figure: `${counted(everywhere, "packet")} (${share(everywhere, sent)}) missing in most streams at once`,

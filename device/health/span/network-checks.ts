@@ -6,6 +6,8 @@ import { grown, type SpanStretch } from "./window.js";
 /** A few copies come with every reconvergence of a network. */
 const LEAST_COPIES = 10;
 const LEAST_COPIES_SHARE = 0.01;
+/** Single broken packets come out of scans. */
+const LEAST_UNDECODABLE_SHARE = 0.01;
 /** A VLAN that carried something and then nothing for so long, while another one began. */
 const SILENT_US = 60_000_000;
 /** An hour later it is how the office is. */
@@ -68,7 +70,7 @@ export function checkTunnels({ tenMinutes }: SpanInput): SpanVerdict {
   if (unlisted > 0)
     findings.push({ code: "too-many-tunnels", figure: `${counted(unlisted, "packet")} of unlisted kinds` });
   const bad = grown(tenMinutes, "net.bad-tunnel-header") + grown(tenMinutes, "net.too-deep");
-  if (bad / all >= LEAST_COPIES_SHARE)
+  if (bad / all >= LEAST_UNDECODABLE_SHARE)
     findings.push({ code: "tunnel-undecodable", figure: `${share(bad, all)} of the packets (${bad})` });
   const kinds = [...new Set(tenMinutes.now.counters.encapsulations.map(({ layers }) => layers))];
   return { figure: kinds.length === 0 ? "none" : shortList(kinds), findings };

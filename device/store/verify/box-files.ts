@@ -163,7 +163,8 @@ function readSmall(path: string): Buffer | undefined {
   }
 }
 
-function listIfThere(folder: string): string[] {
+/** In order; none of what is no folder. */
+export function listIfThere(folder: string): string[] {
   try {
     return readdirSync(folder).sort();
   } catch (error) {

@@ -1,11 +1,12 @@
 // Whether the journals that the box could not read any more are what it put aside: the audit chain has the hash of each one's
 // `locked.json`, which has those of all its other files. Takes the chain's entries in their order; in constant memory.
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AuditEntry } from "../../contract/audit.js";
 import { sha256OfFile } from "../file-hash.js";
 import { LOCKED_FILE, LOCKED_FOLDER, type LockedFile } from "../locked-runs.js";
 import { parseLine } from "../signed-line.js";
+import { listIfThere } from "./box-files.js";
 import type { Findings } from "./findings.js";
 
 const RUN_PATTERN = /^[0-9A-Z]{26}$/;
@@ -44,7 +45,7 @@ export class LockedRuns {
       if (said.sha256 === undefined) findings.note(`${folder}: put aside before the audit chain was told of hashes`);
       else if (said.sha256 !== "") this.#check(folder, said.sha256, said.since, findings, isOpen);
     }
-    for (const name of namesIn(join(this.#dataFolder, LOCKED_FOLDER))) {
+    for (const name of listIfThere(join(this.#dataFolder, LOCKED_FOLDER))) {
       const said = this.#said.get(name);
       if (said !== undefined && said.sha256 !== "") continue;
       const file = `${LOCKED_FOLDER}/${name}`;
@@ -55,7 +56,7 @@ export class LockedRuns {
 
   #check(folder: string, sha256: string, since: string, findings: Findings, isOpen: boolean): void {
     const path = join(this.#dataFolder, folder);
-    const names = namesIn(path);
+    const names = listIfThere(path);
     if (names.length === 0) {
       if (isOpen) findings.note(`${folder}: being put aside just now, or at the next start`);
       else findings.add("missing", folder, "a journal that was put aside", since);
@@ -79,16 +80,5 @@ export class LockedRuns {
     for (const name of names)
       if (!known.has(name) && !(isOpen && PARTIAL_PATTERN.test(name)))
         findings.add("added", `${folder}/${name}`, "it was not put aside with the others", since);
-  }
-}
-
-/** None of what is no folder. */
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return [];
-    throw error;
   }
 }

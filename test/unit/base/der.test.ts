@@ -1,3 +1,4 @@
+// DER: what is written is read again, and nothing that is not DER is taken for it.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { contextTag, DerFault, DerReader, derInteger, derOf, derOid, TAG } from "../../../device/base/der.js";

@@ -19,7 +19,7 @@ describe("the command line", () => {
       verb: "look",
       interfaces: ["eth1"],
       seconds: 30,
-      agents: "21,22",
+      agents: ["21", "22"],
     });
     expect(parseDoctorCommand(["--read", "a.pcap", "--read", "b.pcap", "--json"])).toEqual({
       json: true,

@@ -1,3 +1,4 @@
+// The list of a call's blocks: what goes in comes out, over many pages and from either end, and nothing learned of one touches another.
 import { expect, test } from "vitest";
 import { type AudioBlock, BlockList, makeAudioBlock } from "../../../device/journal/block-list.js";
 
