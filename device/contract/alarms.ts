@@ -233,10 +233,19 @@ export interface StandingAlarm {
   /** How often it was raised since then. */
   count: number;
   detail: AlarmDetail;
+  /** Absent until somebody says that it was seen. */
+  acknowledged?: AlarmAcknowledgement;
+}
+
+export interface AlarmAcknowledgement {
+  /** ISO 8601 UTC, wall clock. */
+  at: string;
+  /** "mqtt client node-red-7". */
+  by: string;
 }
 
 /** One that stood. */
-export interface PastAlarm extends Omit<StandingAlarm, "remedy" | "title"> {
+export interface PastAlarm extends Omit<StandingAlarm, "remedy" | "title" | "acknowledged"> {
   clearedAt: string;
   /** By itself, or because the service was started anew and found nothing yet. */
   clearedBy: "condition" | "restart";

@@ -21,6 +21,10 @@ export const AUDIT_KINDS = {
   "recording-stopped": "an on-demand recording was stopped",
   policy: "a call's policy was chosen",
   configuration: "the configuration in force is another than at the start before: its hash and the changed settings",
+  configured:
+    "somebody changed the configuration file by a command: which settings, before it is written; with `failed`, that it was not",
+  acknowledged: "somebody acknowledged an alarm that stands",
+  restart: "somebody asked for a restart of the service, or what became of it",
   recorded: "a recording was published: its manifest's SHA-256",
   listen: "somebody listened to a recording or a call",
   download: "somebody downloaded a recording",

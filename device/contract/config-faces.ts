@@ -1,7 +1,7 @@
 // The configuration of what the box says and is told: log, HTTP API, MQTT.
 import { z } from "zod";
 import { digits, fieldMeta, integer, section } from "./config-fields.js";
-import { COMMAND_VERBS } from "./mqtt.js";
+import { DEFAULT_VERBS, REQUEST_VERBS } from "./mqtt.js";
 
 /** Host, port and, for WebSocket, path. A name or password would show wherever the URL does. */
 const BROKER_URL =
@@ -113,10 +113,16 @@ export const facesSections = {
         "MiB",
       ),
       allow: z
-        .array(z.enum(COMMAND_VERBS))
-        .max(COMMAND_VERBS.length)
-        .default([...COMMAND_VERBS])
+        .array(z.enum(REQUEST_VERBS))
+        .max(REQUEST_VERBS.length)
+        .default([...DEFAULT_VERBS])
         .describe("commands that are taken; for consent see consent.commands.mqtt as well"),
+      configure: z
+        .enum(["harmless", "all"])
+        .default("harmless")
+        .describe(
+          "settings that the command configuration may change: those that do not decide what is recorded, who gets at it and what is proved, or all but mqtt.allow and this one",
+        ),
     },
     "MQTT",
   ),

@@ -1,7 +1,10 @@
 // What is seen of a box over MQTT: the names below `sidetone/<device>`, requests' responses, events and retained states,
-// and the codes of refusals. Part of the contract: outsiders build on these. Requests are commands.ts's commands.
+// and the codes of refusals. Part of the contract: outsiders build on these. Requests are commands.ts's commands about calls and
+// box-commands.ts's about the box; mqtt-requests.ts lists them all.
 import type { CallId } from "../base/ids.js";
 import type { AnchorStatement } from "./anchor.js";
+import type { BoxAnswers } from "./box-answers.js";
+import { BOX_ERRORS, type BoxError, type BoxVerb } from "./box-commands.js";
 import type { ConsentState, EvidenceSource, PartyRole, Policy } from "./call-record.js";
 import type { ActiveCall, CommandBody, CommandError } from "./commands.js";
 import type { BoxInfo, HealthStatus } from "./health.js";
@@ -9,11 +12,28 @@ import type { SpanCheckId, SpanCheckState, SpanFaultCode } from "./span.js";
 
 export const MQTT_ROOT = "sidetone";
 
-/** Verbs in `request/<verb>`. */
+/** Verbs in `request/<verb>` that are about calls in progress. */
 export const COMMAND_VERBS = ["consent", "pause", "resume", "start", "stop", "calls"] as const satisfies readonly [
   CommandBody["verb"],
   ...CommandBody["verb"][],
 ];
+/** Those about the box and what it has stored. */
+export const BOX_VERBS = [
+  "tag",
+  "recordings",
+  "health",
+  "span",
+  "completeness",
+  "alarms",
+  "configuration",
+  "restart",
+] as const satisfies readonly BoxVerb[];
+export const REQUEST_VERBS = [...COMMAND_VERBS, ...BOX_VERBS] as const;
+export type RequestVerb = (typeof REQUEST_VERBS)[number];
+
+/** Taken only where mqtt.allow names them: they change how the box records, or end recording for a while. */
+const NOT_BY_DEFAULT: readonly RequestVerb[] = ["configuration", "restart"];
+export const DEFAULT_VERBS: readonly RequestVerb[] = REQUEST_VERBS.filter((verb) => !NOT_BY_DEFAULT.includes(verb));
 
 /** `state`, retained. The last will is "offline" without `clean`: the box, or its connection, was lost. */
 export type BoxState = { state: "online" } | { state: "offline"; clean?: true };
@@ -53,9 +73,9 @@ export interface RetainedStates {
 
 export type MqttErrorCode =
   | CommandError
+  | BoxError
   | "not-json"
   | "too-long"
-  | "invalid"
   | "unknown-verb"
   | "retained"
   | "busy"
@@ -66,7 +86,6 @@ export type MqttErrorCode =
 export const MQTT_ERROR_CODES: Record<MqttErrorCode, string> = {
   "not-json": "the payload is not a JSON object in UTF-8",
   "too-long": "the payload is longer than 16 KiB",
-  invalid: "a field is missing, unknown or out of bounds; `field` names it",
   "unknown-verb": "there is no such request",
   "not-allowed": "mqtt.allow does not list the verb, or consent.commands.mqtt is off",
   retained: "the request was retained, and would be repeated at each reconnect: it was not carried out",
@@ -79,6 +98,7 @@ export const MQTT_ERROR_CODES: Record<MqttErrorCode, string> = {
   "caller-unknown": "it is not known which side of the call is the caller",
   "not-on-demand": "the call's policy leaves nothing to start or stop",
   "engine-unavailable": "the engine is not running; nothing was changed",
+  ...BOX_ERRORS,
 };
 
 /** A call in progress as a response shows it: `number` as mqtt.numbers says, absent with "none". */
@@ -86,14 +106,19 @@ export type ShownCall = Omit<ActiveCall, "parties"> & {
   parties: (Omit<ActiveCall["parties"][number], "number"> & { number?: string })[];
 };
 
+/** The calls concerned after a command; `omitted`: how many more there are than one message holds. */
+export interface ShownCalls {
+  calls: ShownCall[];
+  omitted: number;
+}
+
 /** What a request carries to tell its response from others; comes back as it was. */
 export type Transaction = string | number;
 
 export type MqttResponse = { transaction?: Transaction } & (
   | {
       status: "ok";
-      /** The calls concerned after the command; `omitted`: how many more there are than one message holds. */
-      data: { calls: ShownCall[]; omitted: number };
+      data: ShownCalls | BoxAnswers[BoxVerb];
     }
   | { status: "error"; error: { code: MqttErrorCode; message: string; field?: string } }
 );
