@@ -2,7 +2,7 @@
 // fault is named, with its remedy and exit code; a sound mirror passes. All at once, for they mostly wait.
 import { spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -24,6 +24,14 @@ const obstacle =
 if (obstacle) console.log(`skipped: doctor on a mirror port: ${obstacle}`);
 
 const CALL_MS = 3000;
+/** Losses are compared within five seconds. */
+const LOSS_CALL_MS = 12_000;
+/** Many times what its ring holds. */
+const OVERRUN_FRAMES = 20_000;
+/** What the doctor takes for a move to another VLAN, and a little. */
+const VLAN_SILENCE_MS = 62_000;
+/** The second of the office's phones. */
+const PHONE = Buffer.from([10, 0, 0, 8]);
 
 function office(options: CallOptions = {}, count = 2): TimedFrame[] {
   const calls = Array.from({ length: count }, (_, n) =>
@@ -46,6 +54,10 @@ interface Scene {
   faults: string[];
   agents?: string;
   prepare?(veth: VethPair): void;
+  /** Writes one, and returns its path. */
+  config?(folder: string): string;
+  /** Once its frames are sent. */
+  afterwards?(veth: VethPair, doctor: RunningProgram): void;
   /** A service looks at the mirror as well, and is asked. */
   hasService?: true;
 }
@@ -57,8 +69,44 @@ const begun =
 
 const SDES = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
 
+function smallRing(folder: string): string {
+  const path = join(folder, "small-ring.yaml");
+  writeFileSync(path, "capture:\n  bufferMegabytes: 4\n");
+  return path;
+}
+
+/** An engine that is given no time, while more comes than its ring holds. */
+function overrun(veth: VethPair, doctor: RunningProgram): void {
+  const { pid } = doctor.child;
+  const [engine] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
+  const { frame } = office({}, 1).find(({ kind }) => kind === "rtp")!;
+  process.kill(engine!, "SIGSTOP");
+  try {
+    veth.inject(new Array(OVERRUN_FRAMES).fill(frame));
+  } finally {
+    process.kill(engine!, "SIGCONT");
+  }
+}
+
+/** After so long a silence it has moved. */
+function movedVlan(): TimedFrame[] {
+  const before = office({ link: { vlan: [20] } });
+  const after = office({ link: { vlan: [30] } });
+  const awayUs = before.at(-1)!.atUs - before[0]!.atUs + VLAN_SILENCE_MS * 1000 - CALL_MS * 500;
+  return mergeCalls(
+    before,
+    after.map((one) => ({ ...one, atUs: one.atUs + awayUs })),
+  );
+}
+
 const SCENES: Scene[] = [
   { name: "sound", frames: () => office({}, 4), faults: [], hasService: true },
+  {
+    name: "one direction of the port",
+    frames: () => office().filter(({ from }) => from === "callee"),
+    // Of two phones.
+    faults: ["sip-directions: sip-one-way", "sip-directions: sip-one-way", "media-directions: media-one-way"],
+  },
   {
     name: "one way",
     frames: () => office().filter(({ kind, from }) => kind === "sip" || from === "callee"),
@@ -78,6 +126,32 @@ const SCENES: Scene[] = [
     name: "elsewhere",
     frames: () => office().filter(({ kind }) => kind === "sip"),
     faults: ["media: media-elsewhere"],
+  },
+  {
+    name: "another VLAN",
+    frames: movedVlan,
+    faults: ["vlans: vlan-changed"],
+  },
+  {
+    name: "overrun",
+    frames: () => office(),
+    config: smallRing,
+    afterwards: overrun,
+    faults: ["drops: kernel-drops"],
+  },
+  {
+    name: "oversubscribed",
+    frames: () =>
+      office({ durationMs: LOSS_CALL_MS }, 5).filter(({ kind, atUs }) => kind === "sip" || atUs % 2_000_000 > 80_000),
+    faults: ["loss: mirror-loss"],
+  },
+  {
+    name: "one phone's link",
+    frames: () =>
+      office({ durationMs: LOSS_CALL_MS }, 5).filter(
+        ({ kind, frame }, n) => kind === "sip" || n % 3 > 0 || !frame.includes(PHONE),
+      ),
+    faults: ["loss: network-loss"],
   },
   {
     name: "address",
@@ -102,7 +176,7 @@ describe.skipIf(obstacle !== undefined)("the doctor on a mirror port", () => {
 
   beforeAll(async () => {
     await Promise.all(SCENES.map((scene, n) => play(scene, n)));
-  }, 90_000);
+  }, 150_000);
   afterAll(async () => {
     await admin?.stop();
     await broker?.stop();
@@ -119,12 +193,15 @@ describe.skipIf(obstacle !== undefined)("the doctor on a mirror port", () => {
     // What an installer does; drivers differ in what they begin with.
     spawnSync("ethtool", ["-K", veth.near, "gro", "off", "lro", "off"]);
     prepare?.(veth);
-    const args = ["doctor", "--interface", veth.near, "--for", "60", "--agents", agents, "--json", "--data", folder];
-    const doctor = new RunningProgram(args, { timeoutMs: 80_000 });
+    const args = ["doctor", "--interface", veth.near, "--for", "120", "--agents", agents, "--json", "--data", folder];
+    const doctor = new RunningProgram([...args, ...(scene.config ? ["--config", scene.config(folder)] : [])], {
+      timeoutMs: 140_000,
+    });
     await doctor.waitFor("the doctor's word", begun("looking at"), 60_000);
     const data = join(folder, String(n));
     const service = scene.hasService && (await startService(veth.near, agents, data));
     await veth.replayLater(await frames());
+    scene.afterwards?.(veth, doctor);
     if (service) {
       asked = await runProgram(["doctor", "--json", "--data", data]);
       await admin!.next("sidetone/box/span");
@@ -160,7 +237,7 @@ describe.skipIf(obstacle !== undefined)("the doctor on a mirror port", () => {
 
   it.each(SCENES)("$name", ({ name, faults }) => {
     const { report, exitCode, stderr } = found.get(name)!;
-    expect(stderr).toMatch(/^sidetoned: looking at \S+ for 60 s: place a call of a few seconds now\n$/);
+    expect(stderr).toMatch(/^sidetoned: looking at \S+ for 120 s: place a call of a few seconds now\n$/);
     expect(faultsOf(report)).toEqual(faults);
     expect(exitCode).toBe(report.state === "fail" ? 5 : 0);
     if (name !== "sound") return;
