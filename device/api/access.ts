@@ -1,11 +1,10 @@
 // Who may do what: the bearer token of a request (RFC 6750 §2.1) against the tokens and the route's right, with the rate
 // of a token and the lock-out of an address. A locked address gets no answer about any token, good ones included.
-import { formatAddress, parseAddress } from "../base/address.js";
 import type { Clock } from "../base/clock.js";
+import { LockOut, networkOf, RequestRate } from "../base/limits.js";
 import type { Right } from "../contract/api.js";
 import type { Config } from "../contract/config.js";
 import type { Token } from "../store/tokens.js";
-import { LockOut, RequestRate } from "./limits.js";
 import { type Problem, problem, tryLater } from "./problems.js";
 
 /** RFC 6750 §3. */
@@ -91,12 +90,4 @@ export class Access {
 /** The credentials, "" when they are of another scheme; its name has no case (RFC 9110 §11.1). */
 function bearerOf(authorization: string): string {
   return /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? "";
-}
-
-/** An IPv6 host chooses among 2^64 addresses: its network counts. */
-function networkOf(address: string): string {
-  const words = parseAddress(address.replace(/%.*$/, ""));
-  if (words === undefined) return address;
-  const isV4 = words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
-  return isV4 ? formatAddress(words) : formatAddress([words[0], words[1], 0, 0]);
 }

@@ -22,7 +22,8 @@ export function findApiFaults({ api }: { api: Config["api"] }): MeaningFault[] {
   return [{ path: ["api", "host"], related: ["api", "allowPlain"], text }];
 }
 
-function isLoopback(host: string): boolean {
+/** Whether nobody but programs on this box can reach what listens there. */
+export function isLoopback(host: string): boolean {
   const words = parseAddress(host);
   return words === undefined ? host === "localhost" : LOOPBACK.some((network) => cidrContains(network, words));
 }

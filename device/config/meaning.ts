@@ -3,6 +3,7 @@
 import type { Config } from "../contract/config.js";
 import { findAgentFaults } from "./agent-meaning.js";
 import { findApiFaults } from "./api-meaning.js";
+import { findBrokerFaults } from "./broker-meaning.js";
 import { findEncryptionFaults } from "./encryption-meaning.js";
 import { findIntegrityFaults } from "./integrity-meaning.js";
 import { findKeyFaults } from "./keys-meaning.js";
@@ -28,6 +29,7 @@ export function findMeaningFaults(config: Config): MeaningFault[] {
     ...findIntegrityFaults(config),
     ...findKeyFaults(config),
     ...findMqttFaults(config),
+    ...findBrokerFaults(config),
     ...findRuleFaults(config),
     ...findRetentionFaults(config),
     ...headerFaults(config),

@@ -189,9 +189,17 @@ export const ALARMS = {
   "mqtt-off": {
     severity: "error",
     title: "MQTT off",
-    meaning: "the connection to the broker could not be prepared; recording goes on",
+    meaning: "the connection to the broker, or the box's own broker, could not be prepared; recording goes on",
     remedy: "Correct the mqtt settings that the log names.",
     clears: "it is started",
+  },
+  "mqtt-broker-lost": {
+    severity: "warning",
+    title: "No MQTT broker",
+    meaning:
+      "the box has had no connection to its broker for a minute: nobody sees it over MQTT; recording goes on and events wait",
+    remedy: "Bring the broker back, or correct what the log says about it (lines that begin MQTT:).",
+    clears: "the broker is there again",
   },
   "mqtt-events-lost": {
     severity: "error",

@@ -1,5 +1,6 @@
 // The configuration of what the box says and is told: log, HTTP API, MQTT.
 import { z } from "zod";
+import { brokerSection } from "./config-broker.js";
 import { digits, fieldMeta, integer, section } from "./config-fields.js";
 import { DEFAULT_VERBS, REQUEST_VERBS } from "./mqtt.js";
 
@@ -84,7 +85,9 @@ export const facesSections = {
         .max(512)
         .regex(BROKER_URL)
         .default("")
-        .describe("broker, as in mqtts://broker.example:8883, or mqtt, ws, wss; without password; empty = no MQTT"),
+        .describe(
+          "broker, as in mqtts://broker.example:8883, or mqtt, ws, wss; without password; empty = the box's own (mqtt.broker)",
+        ),
       username: z.string().max(256).default("").describe("user name at the broker; empty = none"),
       password: z
         .string()
@@ -123,6 +126,7 @@ export const facesSections = {
         .describe(
           "settings that the command configuration may change: those that do not decide what is recorded, who gets at it and what is proved, or all but mqtt.allow and this one",
         ),
+      broker: brokerSection,
     },
     "MQTT",
   ),

@@ -18,7 +18,8 @@ import {
 } from "./trouble.js";
 
 const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 60_000;
+/** With what it varies by: a broker that is back is found within half a minute. */
+const LAST_RETRY_MS = 20_000;
 /** A connection that lasted so long begins a new count of attempts: two boxes with one client id throw each other out. */
 const STEADY_MS = 30_000;
 /** So many that did not last, one after another, are no chance. Not every broker says why it ends a connection. */
@@ -36,14 +37,24 @@ export interface BrokerListener {
   message(message: IncomingMessage): void;
 }
 
-/** Pause before attempt `attempt` (from 0), in ms: doubles up to a minute, and varies by half, so that boxes that lost one
+/** A way to the broker, be it elsewhere or the box's own. */
+export interface BrokerLink {
+  readonly counters: { connects: number; publishRefused: number };
+  readonly isConnected: boolean;
+  open(): Promise<void>;
+  /** While connected. `done` is called at most once; never when the connection ends before. */
+  publish(message: OutgoingMessage, done: (isTaken: boolean) => void): void;
+  close(): Promise<void>;
+}
+
+/** Pause before attempt `attempt` (from 0), in ms: doubles up to twenty seconds, and varies by half, so that boxes that lost one
  * broker together do not come back together. `random` within 0 to 1. */
 export function retryAfterMs(attempt: number, random: number): number {
   const plainMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 16));
   return Math.round(plainMs * (0.5 + random));
 }
 
-export class BrokerConnection {
+export class BrokerConnection implements BrokerLink {
   readonly counters = { connects: 0, publishRefused: 0 };
   private readonly settings: IClientOptions;
   private readonly subscription: string;

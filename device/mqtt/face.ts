@@ -7,8 +7,10 @@ import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
 import type { AuditedEvent } from "../contract/engine-messages.js";
 import type { BoxState, MqttEventKind, MqttEvents, RetainedStates } from "../contract/mqtt.js";
+import { AbsenceAlarm } from "./absence-alarm.js";
+import { OwnBroker } from "./broker/own-broker.js";
 import { brokerSettings, sendsPlainPassword } from "./broker-settings.js";
-import { BrokerConnection } from "./connection.js";
+import { BrokerConnection, type BrokerLink, type BrokerListener } from "./connection.js";
 import { eventOf } from "./event.js";
 import { EventQueue } from "./event-queue.js";
 import { LossAlarm } from "./loss-alarm.js";
@@ -29,7 +31,7 @@ export interface MqttFaceOptions {
   clock?: Clock;
   /** Where events wait for the broker; without it they do so in memory. */
   queueFolder?: string;
-  /** Told that events were lost. */
+  /** Told that events were lost, or that the broker is away. */
   alarms?: AlarmDesk;
 }
 
@@ -40,7 +42,11 @@ export class MqttFace {
   private readonly losses: LossAlarm;
   private readonly outbox: Outbox;
   private readonly requests: Requests;
-  private connection: BrokerConnection | undefined;
+  private readonly absence: AbsenceAlarm;
+  private connection: BrokerLink | undefined;
+  private own: OwnBroker | undefined;
+  /** Its own broker could not be started. */
+  private isBrokerless = false;
   private isStopping = false;
 
   constructor(options: MqttFaceOptions) {
@@ -48,6 +54,7 @@ export class MqttFace {
     const { config, device, desk, logger, clock = systemClock } = options;
     this.topics = new Topics(device);
     this.losses = new LossAlarm(options.alarms, clock);
+    this.absence = new AbsenceAlarm(options.alarms);
     this.queue = this.makeQueue();
     this.outbox = new Outbox((message, done) => this.connection!.publish(message, done), this.queue);
     const send = this.outbox.addResponse.bind(this.outbox);
@@ -55,25 +62,56 @@ export class MqttFace {
   }
 
   /**
-   * Begins to connect and does not wait for the broker; does nothing when none is configured. Throws SidetoneError
-   * config-invalid when a certificate or key cannot be used.
+   * Begins to connect and does not wait for the broker; where none is configured, starts the box's own, unless that is off.
+   * Throws SidetoneError config-invalid when a certificate or key cannot be used, or the own broker cannot listen.
    */
   async start(): Promise<void> {
+    if (!this.isOn) return;
+    this.setBoxState({ state: "online" });
+    if (this.options.config.url === "") await this.startOwn();
+    else await this.connect();
+  }
+
+  private async connect(): Promise<void> {
     const { config, device, logger, clock = systemClock } = this.options;
-    if (config.url === "" || this.isStopping) return;
-    this.queue.open();
     const settings = brokerSettings(config, device, this.topics);
+    this.queue.open();
     if (sendsPlainPassword(config))
       logger.warn("MQTT: the password goes to the broker in plain text: begin mqtt.url with mqtts:// or wss://");
-    this.setBoxState({ state: "online" });
-    this.connection = new BrokerConnection(settings, this.topics.requests, new TroubleLog(logger, clock, config.url), {
-      connected: (receiveMaximum) => this.outbox.open(receiveMaximum),
-      disconnected: () => this.outbox.shut(),
+    const troubles = new TroubleLog(logger, clock, config.url);
+    this.connection = new BrokerConnection(settings, this.topics.requests, troubles, this.listener());
+    this.absence.begin();
+    await this.connection.open();
+  }
+
+  private async startOwn(): Promise<void> {
+    const { config, logger, clock = systemClock } = this.options;
+    this.queue.open();
+    const requests = [this.topics.requests];
+    this.own = new OwnBroker({ config, requests, logger, clock, listener: this.listener() });
+    this.connection = this.own;
+    try {
+      await this.own.open();
+    } catch (error) {
+      this.isBrokerless = true;
+      throw error;
+    }
+  }
+
+  private listener(): BrokerListener {
+    return {
+      connected: (receiveMaximum) => {
+        this.absence.end();
+        this.outbox.open(receiveMaximum);
+      },
+      disconnected: () => {
+        if (!this.isStopping) this.absence.begin();
+        this.outbox.shut();
+      },
       message: (message) => {
         if (!this.isStopping) this.requests.take(message);
       },
-    });
-    await this.connection.open();
+    };
   }
 
   /** Takes no more requests, answers those under way, says that the box is gone on purpose. Within a few seconds. */
@@ -89,6 +127,7 @@ export class MqttFace {
     await this.connection?.close();
     await this.queue.close();
     this.losses.stop();
+    this.absence.stop();
   }
 
   /** Retained; the newest of each name stands, and is published again after each connect. `taken`: the broker has it. */
@@ -136,11 +175,13 @@ export class MqttFace {
       "mqtt.queue-write-faults": faults.writeFaults,
       "mqtt.queue-damaged": faults.damagedLines,
       "mqtt.responses-dropped": responsesDropped,
+      ...Object.fromEntries(Object.entries(this.own?.figures() ?? {}).map(([name, value]) => [`mqtt.${name}`, value])),
     };
   }
 
   private get isOn(): boolean {
-    return this.options.config.url !== "" && !this.isStopping;
+    const { url, broker } = this.options.config;
+    return (url !== "" || broker.enabled) && !this.isBrokerless && !this.isStopping;
   }
 
   private makeQueue(): EventQueue {

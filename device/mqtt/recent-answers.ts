@@ -46,7 +46,7 @@ export class RecentAnswers {
  */
 export function requestKey(message: IncomingMessage, reply: ReplyAddress): string | undefined {
   if (reply.transaction === undefined) return undefined;
-  const { client = "", correlationData = "", responseTopic = "", topic, payload } = message;
-  const head = JSON.stringify([topic, responseTopic, client]);
+  const { client = "", publisher = "", correlationData = "", responseTopic = "", topic, payload } = message;
+  const head = JSON.stringify([topic, responseTopic, client, publisher]);
   return createHash("sha256").update(head).update(correlationData).update("\0").update(payload).digest("base64");
 }

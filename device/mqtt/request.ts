@@ -12,13 +12,16 @@ const MAX_CORRELATION_BYTES = 1024;
 const MAX_CLIENT_CHARACTERS = 64;
 const MAX_SHOWN_KEY_CHARACTERS = 64;
 
-/** A message as it came from the broker. The last three are MQTT 5's. */
+/** A message as it came from the broker. */
 export interface IncomingMessage {
   topic: string;
   payload: Uint8Array;
   isRetained: boolean;
   /** The DUP flag: the broker may have delivered it before. */
   isDuplicate: boolean;
+  /** Who sent it, where the box is the broker: the user is known, the client's id is what it says of itself. */
+  publisher?: string;
+  /** MQTT 5, as are the next two. */
   responseTopic?: string;
   correlationData?: Buffer;
   /** The user property `client`: what the requester says of itself. */
@@ -94,7 +97,7 @@ export function readRequest(
     const { field, text } = describeIssue(read.error.issues[0]!, fields, verb);
     return refuse("invalid", `${field} ${text}`, field);
   }
-  return { reply, body: read.data, by: nameClient(message.client) };
+  return { reply, body: read.data, by: nameClient(message) };
 }
 
 /** undefined when it is no JSON object. An empty payload is an empty object: some tools cannot send `{}` easily. */
@@ -114,8 +117,9 @@ function isTransaction(value: unknown): value is Transaction {
   return Number.isFinite(value);
 }
 
-/** MQTT tells nobody who published: this is what the requester says, and is entered as such. */
-function nameClient(client: string | undefined): string {
+/** Another broker tells nobody who published: this is what the requester says, and is entered as such. */
+function nameClient({ client, publisher }: IncomingMessage): string {
+  if (publisher !== undefined) return `mqtt ${publisher}`;
   const name = [...(client ?? "").replace(/[\p{Cc}\p{Cs}]/gu, " ").trim()].slice(0, MAX_CLIENT_CHARACTERS).join("");
   return name === "" ? "mqtt" : `mqtt client ${name}`;
 }

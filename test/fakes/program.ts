@@ -25,6 +25,9 @@ export interface ProgramOptions {
   launcher?: string[];
 }
 
+/** Many boxes on one machine: only a test that is about it lets one have the broker's port. */
+const UNLESS_TOLD = { SIDETONE_MQTT_BROKER_ENABLED: "false" };
+
 /** A process of the built program that is still running. */
 export class RunningProgram {
   readonly child: ChildProcess;
@@ -37,7 +40,7 @@ export class RunningProgram {
     const [command, ...rest] = [...(options.launcher ?? []), process.execPath, PROGRAM, ...args];
     this.child = spawn(command!, rest, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.environment },
+      env: { ...process.env, ...UNLESS_TOLD, ...options.environment },
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.child.stdout!.on("data", (chunk: Buffer) => {

@@ -53,7 +53,9 @@ class Lines implements Logger {
   error = (message: string, fields?: LogFields) => this.add("error", message, fields);
 }
 
-const settings = (own: Partial<Config["mqtt"]>): Config["mqtt"] => ({ ...configSchema.parse({}).mqtt, ...own });
+/** Without an address of a broker, its own, on any free port. */
+const settings = (own: Partial<Config["mqtt"]>): Config["mqtt"] =>
+  configSchema.parse({ mqtt: { broker: { port: 0 }, ...own } }).mqtt;
 
 describe.skipIf(obstacle !== undefined)("MQTT", () => {
   let folder: string;

@@ -1,8 +1,17 @@
-// How much a token may ask for, and how often an address may be wrong. Knows keys and monotonic milliseconds only; both
+// How much a key (a token, an address) may ask for, and how often it may be wrong. Knows keys and monotonic milliseconds only; both
 // tables are bounded, and at the bound who was heard of longest ago is forgotten.
+import { formatAddress, parseAddress } from "./address.js";
 
 const MINUTE_MS = 60_000;
 const MAX_KEYS = 4096;
+
+/** An IPv6 host chooses among 2^64 addresses: its network counts. */
+export function networkOf(address: string): string {
+  const words = parseAddress(address.replace(/%.*$/, ""));
+  if (words === undefined) return address;
+  const isV4 = words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
+  return isV4 ? formatAddress(words) : formatAddress([words[0], words[1], 0, 0]);
+}
 
 /** A bucket of a minute's requests per key, refilled steadily. */
 export class RequestRate {
