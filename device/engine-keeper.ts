@@ -7,7 +7,8 @@ import { makeCallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
 import type { Config } from "./contract/config.js";
 import type { CaptureSpec, CarriedState, EngineToService, ServiceToEngine } from "./contract/engine-messages.js";
-import { EngineProcess } from "./engine-process.js";
+import { type Engine, type EngineHandlers, EngineProcess, type EngineStart } from "./engine-process.js";
+import { EngineUnit } from "./engine-unit.js";
 import { makeRun } from "./journal/recovery.js";
 import type { JournalKeys } from "./journal-keys.js";
 
@@ -43,7 +44,7 @@ export interface EngineKeeperOptions {
 
 export class EngineKeeper {
   private readonly options: EngineKeeperOptions;
-  private engine: EngineProcess | undefined;
+  private engine: Engine | undefined;
   private restartAfterMs = RESTART_FIRST_MS;
   private timer: NodeJS.Timeout | undefined;
   private isEnding = false;
@@ -63,7 +64,7 @@ export class EngineKeeper {
     this.makeFolder(journalFolder);
     const journalKey = keys.make(journalFolder)?.toString("base64");
     const run: EngineRun = { journalFolder, send: (message) => engine.send(message) };
-    const engine = new EngineProcess(
+    const engine = this.makeEngine(
       {
         // The engine speaks to nobody.
         config: { ...config, mqtt: { ...config.mqtt, password: "" } },
@@ -125,9 +126,19 @@ export class EngineKeeper {
     clearTimeout(this.timer);
   }
 
+  /** A unit of its own captures only: files are read by whoever may read them. */
+  private makeEngine(start: EngineStart, handlers: EngineHandlers): Engine {
+    if (this.isOwnUnit) return new EngineUnit(this.options.config.engine.socket, start, handlers);
+    return new EngineProcess(start, handlers);
+  }
+
+  private get isOwnUnit(): boolean {
+    return this.options.config.engine.socket !== "" && this.options.capture.kind === "live";
+  }
+
   private makeFolder(journalFolder: string): void {
     try {
-      makeRun(journalFolder);
+      makeRun(journalFolder, { forGroup: this.isOwnUnit });
     } catch (error) {
       if (!existsSync(this.options.journalRoot)) throw error;
       // The journal makes its folder itself as soon as the disk lets it.

@@ -1,8 +1,9 @@
-// The engine process: capture up to the journal. Forked by the service, told what to do over IPC, says what happens over
-// IPC; opens no sockets of its own. Ends when the service tells it to or goes away.
+// The engine process: capture up to the journal. Forked by the service, or a unit of its own that the service connects to;
+// told what to do over that connection, says what happens over it; opens no sockets of its own. Ends when the service tells
+// it to or goes away.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { systemClock } from "./base/clock.js";
-import { type ErrorCode, SidetoneError } from "./base/errors.js";
+import { type ErrorCode, EXIT, SidetoneError } from "./base/errors.js";
 import { FileSource } from "./capture/file-source.js";
 import { defaultInterfaces, LiveSource } from "./capture/live-source.js";
 import {
@@ -12,9 +13,12 @@ import {
   type ServiceToEngine,
   type SourceCounters,
 } from "./contract/engine-messages.js";
+import { switchCoreDumpsOff } from "./core-dumps.js";
 import { EngineTime } from "./engine-time.js";
+import { groupFileOperations } from "./journal/file-operations.js";
 import { Recorder, type RecorderEvents } from "./recorder.js";
 import { noteWriter } from "./run-writer.js";
+import { openServiceLink, type ServiceLink } from "./service-link.js";
 
 /** Live capture lets time pass this often when no packet comes, and no nearer to now than IDLE_LAG_US. */
 const IDLE_TICK_MS = 100;
@@ -51,8 +55,11 @@ class Engine {
   private isFinished = false;
   private progressAtMs = 0;
 
-  constructor(private readonly start: StartMessage) {
-    noteWriter(start.journalFolder);
+  constructor(
+    private readonly start: StartMessage,
+    private readonly link: ServiceLink,
+  ) {
+    noteWriter(start.journalFolder, { forGroup: link.isOwnUnit });
     const folders = { journal: start.journalFolder, registers: start.registerFolder };
     const events: RecorderEvents = {
       ended: (record, journal) => {
@@ -80,6 +87,7 @@ class Engine {
     this.pausedUntilUs = start.carried.pauseOfAll?.endsUs ?? 0;
     this.recorder = new Recorder(start.config, folders, events, {
       before: start.carried,
+      ...(link.isOwnUnit && { files: groupFileOperations }),
       ...(start.journalKey !== undefined && { journalKey: Buffer.from(start.journalKey, "base64") }),
     });
   }
@@ -235,7 +243,7 @@ class Engine {
 
   private send(message: EngineToService): void {
     this.unsent++;
-    process.send?.(message, undefined, undefined, () => {
+    this.link.send(message, () => {
       this.unsent--;
       this.wake();
     });
@@ -272,31 +280,43 @@ class Engine {
   }
 }
 
-function fatal(code: ErrorCode, message: string): void {
-  process.send?.({ type: "fatal", code, message } satisfies EngineToService, undefined, undefined, () =>
-    process.exit(1),
-  );
-}
-
 function main(): void {
   let engine: Engine | undefined;
+  const leave = (): void => (engine ? engine.abandon() : process.exit(0));
+  const link = openServiceLink({ message: (message) => take(message), gone: leave });
+  if (link === undefined) {
+    process.stderr.write("the engine is started by sidetoned, or by its unit's socket\n");
+    process.exitCode = EXIT.usage;
+    return;
+  }
+  if (link.isOwnUnit) {
+    switchCoreDumpsOff();
+    process.on("SIGTERM", leave);
+  }
   // The terminal's Ctrl-C reaches the whole process group: the service decides when to stop.
   process.on("SIGINT", () => {});
-  process.on("disconnect", () => (engine ? engine.abandon() : process.exit(0)));
-  process.on("message", (message: ServiceToEngine) => {
-    if (message.type === "start") {
-      if (message.protocol !== ENGINE_PROTOCOL) {
-        fatal("internal", `engine speaks protocol ${ENGINE_PROTOCOL}, service ${message.protocol}: build anew`);
-        return;
-      }
-      engine = new Engine(message);
-      engine.run().catch((error: unknown) => {
-        if (error instanceof SidetoneError) fatal(error.code, error.message);
-        else fatal("internal", error instanceof Error ? (error.stack ?? error.message) : String(error));
-      });
+
+  function fatal(code: ErrorCode, message: string): void {
+    link!.send({ type: "fatal", code, message }, () => process.exit(1));
+  }
+
+  function begin(message: StartMessage): void {
+    if (message.protocol !== ENGINE_PROTOCOL) {
+      fatal("internal", `engine speaks protocol ${ENGINE_PROTOCOL}, service ${message.protocol}: build anew`);
       return;
     }
+    engine = new Engine(message, link!);
+    engine.run().catch((error: unknown) => {
+      if (error instanceof SidetoneError) fatal(error.code, error.message);
+      else fatal("internal", error instanceof Error ? (error.stack ?? error.message) : String(error));
+    });
+  }
+
+  function take(message: ServiceToEngine): void {
     switch (message.type) {
+      case "start":
+        begin(message);
+        break;
       case "released":
         engine?.release(message);
         break;
@@ -312,7 +332,7 @@ function main(): void {
       default:
         engine?.stop();
     }
-  });
+  }
 }
 
 main();

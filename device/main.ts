@@ -58,6 +58,11 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     case "explain-config":
       process.stdout.write(command.json ? `${JSON.stringify(describeConfig(), null, 2)}\n` : explainConfig());
       return EXIT.ok;
+    case "check-config": {
+      const { sources } = loadConfig({ file: command.configFile, environment: process.env });
+      process.stdout.write(`sound: ${sources.file === "" ? "the built-in defaults" : sources.file}\n`);
+      return EXIT.ok;
+    }
     case "test-policy": {
       const { configFile, overrides } = command;
       const { config } = loadConfig({ file: configFile, environment: process.env, flags: overrides });

@@ -25,6 +25,7 @@ import type {
   TlsEndpointStatus,
 } from "./contract/engine-messages.js";
 import type { SpanFigures } from "./contract/span.js";
+import type { FileOperations } from "./journal/file-operations.js";
 import { moveRecords } from "./journal/move.js";
 import { type CallJournal, JOURNAL_BLOCK_BYTES, JournalWriter } from "./journal/writer.js";
 import type { Datagram } from "./net/datagram.js";
@@ -72,6 +73,8 @@ export interface RecorderEdges {
   before?: CarriedState;
   /** Seals the journal; of this run only. */
   journalKey?: Uint8Array;
+  /** How the journal's files are made; default nodeFileOperations. */
+  files?: FileOperations;
   clock?: Clock;
 }
 
@@ -116,6 +119,7 @@ export class Recorder {
         key: edges.journalKey,
       },
       { onFault: (error) => events.journalFault(error) },
+      { ...(edges.files && { files: edges.files }) },
     );
     this.guard = new ConsentGuard(config, {
       sinkFor: (call) => this.journalOf(call),

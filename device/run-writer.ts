@@ -8,6 +8,8 @@ import { type Holder, isAlive, ownHolder, readHolder } from "./store/process-hol
 
 const FILE_NAME = "engine.json";
 const FILE_MODE = 0o600;
+/** Where engine and service are two users. */
+const GROUP_FILE_MODE = 0o640;
 const LOOK_MS = 20;
 /** An engine that was told by its broken channel has only to write and sync what is in memory. */
 const PATIENCE_MS = 5000;
@@ -24,9 +26,10 @@ export interface WriterEdges {
  * Says that this process writes the run. Where the disk does not take that it takes no journal either. Not made durable: a
  * power cut ends the process too.
  */
-export function noteWriter(folder: string): void {
+export function noteWriter(folder: string, { forGroup = false } = {}): void {
   try {
-    writeFileSync(join(folder, FILE_NAME), JSON.stringify(ownHolder()), { mode: FILE_MODE });
+    const mode = forGroup ? GROUP_FILE_MODE : FILE_MODE;
+    writeFileSync(join(folder, FILE_NAME), JSON.stringify(ownHolder()), { mode });
   } catch {
     // Of such a run a later service believes that nobody writes it.
   }

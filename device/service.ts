@@ -523,7 +523,8 @@ export class Service {
   private async finishRun(journalFolder: string): Promise<void> {
     this.keeper.giveUp();
     await this.keeper.idle();
-    await this.recover([journalFolder]);
+    // An engine with a user of its own may be there still: its journal waits then.
+    await this.recover(await outlastWriters([journalFolder], { logger: this.options.logger }));
     this.settle?.();
   }
 

@@ -44,6 +44,7 @@ export type Command =
   | { kind: "help" }
   | { kind: "version" }
   | { kind: "explain-config"; json: boolean }
+  | { kind: "check-config"; configFile?: string }
   | (PolicyCommand & { overrides: ConfigOverrides })
   | { kind: "alarms"; command: AlarmsCommand }
   | { kind: "audit"; command: AuditCommand }
@@ -90,6 +91,7 @@ const FLAGS: readonly Flag[] = [
 
 const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
+       sidetoned config check [--config FILE]
        sidetoned policy test --call TEXT [--json]
        sidetoned calls, tag, reindex, register, token, audit, prove, verify, journal, retention, delete, erase,
        export, hold, completeness, doctor, alarms: see below
@@ -163,7 +165,12 @@ function unexpected(argument: string, hasRead: boolean): string {
 
 function parseConfigCommand(values: FlagValues, positionals: readonly string[]): Command {
   const [, verb, extra] = positionals;
-  if (verb !== "explain") throw usage(`config ${printable(verb ?? "")}: the command is config explain`);
+  if (verb === "check") {
+    refuseArgument(extra, "config check");
+    refuseOtherFlags(values, ["config"], "config check");
+    return { kind: "check-config", ...given(values, { configFile: "config" }) };
+  }
+  if (verb !== "explain") throw usage(`config ${printable(verb ?? "")}: the commands are config explain, config check`);
   refuseArgument(extra, "config explain");
   refuseOtherFlags(values, ["json"], "config explain");
   return { kind: "explain-config", json: values.has("json") };

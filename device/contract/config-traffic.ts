@@ -26,6 +26,17 @@ export const trafficSections = {
     },
     "Packet capture",
   ),
+  engine: section(
+    {
+      socket: z
+        .string()
+        .max(100)
+        .regex(/^(?:\/[!-~]+)?$/)
+        .default("")
+        .describe("socket of an engine that is a unit of its own; empty = the service starts its engine itself"),
+    },
+    "The process that captures",
+  ),
   net: section(
     {
       maxFragmentedDatagrams: integer(16, 65536, 1024, "IP datagrams being reassembled at once; oldest goes first"),

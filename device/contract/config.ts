@@ -16,6 +16,7 @@ export const configSchema = z.strictObject({
   data: storageSections.data,
   disk: storageSections.disk,
   capture: trafficSections.capture,
+  engine: trafficSections.engine,
   net: trafficSections.net,
   sip: trafficSections.sip,
   rtp: trafficSections.rtp,

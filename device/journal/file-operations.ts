@@ -1,5 +1,5 @@
 // The few file operations that the journal's writer needs, as one object, so that tests can refuse a write where a disk
-// would. Adds nothing to node:fs.
+// would. Adds nothing to node:fs but, where engine and service are two users, the group's rights.
 import { closeSync, fdatasync, mkdirSync, openSync, readSync, renameSync, unlinkSync, writevSync } from "node:fs";
 
 export interface FileOperations {
@@ -24,4 +24,14 @@ export const nodeFileOperations: FileOperations = {
   closeSync,
   renameSync,
   unlinkSync,
+};
+
+const GROUP_READS = 0o040;
+const GROUP_DOES_ALL = 0o070;
+
+/** Of an engine with a user of its own: the service, which is in its group, reads what it writes and takes it away. */
+export const groupFileOperations: FileOperations = {
+  ...nodeFileOperations,
+  mkdirSync: (path, { mode }) => mkdirSync(path, { mode: mode | GROUP_DOES_ALL }),
+  openSync: (path, flags, mode) => openSync(path, flags, mode === undefined ? undefined : mode | GROUP_READS),
 };

@@ -1,13 +1,19 @@
 // The folders of the journal: a run's making and its removal, which runs there are, which segments a run has. Knows names
 // only.
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SidetoneError } from "../base/errors.js";
 import { segmentNumber } from "./format.js";
 
-/** Makes a run's folder, and the journal's, so that they outlive a power cut. Throws file system errors. */
-export function makeRun(folder: string): void {
+const GROUP_MODE = 0o770;
+
+/**
+ * Makes a run's folder, and the journal's, so that they outlive a power cut. `forGroup`: an engine with a user of its own
+ * writes there, whose group the journal's folder has. Throws file system errors.
+ */
+export function makeRun(folder: string, { forGroup = false } = {}): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (forGroup) chmodSync(folder, GROUP_MODE);
   syncFolder(dirname(folder));
   syncFolder(dirname(dirname(folder)));
 }

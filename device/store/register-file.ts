@@ -81,6 +81,9 @@ interface Moment {
 }
 
 const FILE_MODE = 0o600;
+/** The folder is an engine's too, which has a user of its own and reads the registers. */
+const GROUP_FILE_MODE = 0o640;
+const GROUP_READS = 0o040;
 /** Changes that the audit chain names one by one. */
 const MAX_NAMED = 20;
 /** Fields that hold whatever somebody wrote. */
@@ -170,7 +173,7 @@ class RegisterFile<Entry extends { revokedAt?: string }> {
     this.#removeLeftovers();
     const temporary = `${this.#path}.${process.pid}.partial`;
     const bytes = Buffer.concat(image.lines.flatMap((line) => [line, NEWLINE]));
-    const descriptor = openSync(temporary, "wx", FILE_MODE);
+    const descriptor = openSync(temporary, "wx", modeIn(folder));
     try {
       giveToOwnerOf(folder, (uid, gid) => fchownSync(descriptor, uid, gid));
       writeFileSync(descriptor, bytes);
@@ -483,6 +486,10 @@ async function takeLock(folder: string): Promise<FolderLock> {
 function versionOf(path: string): string {
   const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stats ? `${stats.ino} ${stats.size} ${stats.mtimeNs}` : "";
+}
+
+function modeIn(folder: string): number {
+  return (statSync(folder).mode & GROUP_READS) === 0 ? FILE_MODE : GROUP_FILE_MODE;
 }
 
 /** What root makes in another's folder is that other's: the service that reads it may run as somebody else. */

@@ -41,6 +41,8 @@ describe("parseArguments", () => {
     [["--read", "x", "--help"], { kind: "help" }],
     [["--version"], { kind: "version" }],
     [["config", "explain"], { kind: "explain-config", json: false }],
+    [["config", "check"], { kind: "check-config" }],
+    [["config", "check", "--config", "c.yaml"], { kind: "check-config", configFile: "c.yaml" }],
     [["config", "explain", "--json"], { kind: "explain-config", json: true }],
     [["--json", "config", "explain"], { kind: "explain-config", json: true }],
   ])("%j", (argv, command) => expect(parseArguments(argv)).toEqual(command));
@@ -68,8 +70,9 @@ describe("parseArguments", () => {
     [["--read", "a.pcap", "b.pcap"], "b.pcap: unexpected argument; to read several files repeat --read"],
     [["a.pcap"], "a.pcap: unexpected argument; through npm, flags follow --: npm start -- --read FILE"],
     [["--", "--read"], "--read: unexpected argument; through npm, flags follow --: npm start -- --read FILE"],
-    [["config"], "config : the command is config explain"],
-    [["config", "show"], "config show: the command is config explain"],
+    [["config"], "config : the commands are config explain, config check"],
+    [["config", "show"], "config show: the commands are config explain, config check"],
+    [["config", "check", "--json"], "--json does not go with config check"],
     [["config", "explain", "call"], "call: unexpected argument after config explain"],
     [["config", "explain", "--read", "x"], "--read does not go with config explain"],
     [
