@@ -26,6 +26,7 @@ const RANK: Record<string, number> = {
   api: 8,
   health: 8,
   mqtt: 8,
+  panel: 8,
 };
 /** Value types that a neighbour of the same rank hands over. */
 const HANDED_OVER = new Set(["device/capture/frame.ts", "device/net/datagram.ts"]);
