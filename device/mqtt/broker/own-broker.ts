@@ -39,6 +39,8 @@ export interface OwnBrokerOptions {
   logger: Logger;
   clock: Clock;
   listener: BrokerListener;
+  /** After which a client that reads nothing is cut off. */
+  slowestMs?: number;
 }
 
 /** One connection, until it ends. */
@@ -70,6 +72,7 @@ export class OwnBroker implements BrokerLink {
   private readonly sessions = new WeakMap<Client, Session>();
   /** Of clients that are logged in, by client id. */
   private readonly sessionById = new Map<string, Session>();
+  private readonly ended = new WeakSet<Client>();
   /** Taken, and published without the flag, so that nobody but the box learns of it. */
   private readonly wereRetained = new WeakSet<object>();
   private aedes: Aedes | undefined;
@@ -100,8 +103,8 @@ export class OwnBroker implements BrokerLink {
     aedes.on("unsubscribe", (filters, client) => {
       for (const filter of filters) this.sessions.get(client)?.subscriptions.delete(filter);
     });
-    aedes.on("clientError", (_client, error) => this.noteEnd(error));
-    aedes.on("connectionError", (_client, error) => this.noteEnd(error));
+    aedes.on("clientError", (client, error) => this.noteEnd(client, error));
+    aedes.on("connectionError", (client, error) => this.noteEnd(client, error));
     (aedes as NodeJS.EventEmitter).on("error", (error: Error) => {
       this.options.logger.debug("MQTT: the box's own broker", { fault: error.message });
     });
@@ -152,7 +155,7 @@ export class OwnBroker implements BrokerLink {
   private rulesForAedes(): AedesOptions {
     return {
       connectTimeout: CONNECT_TIMEOUT_MS,
-      drainTimeout: SLOWEST_MS,
+      drainTimeout: this.options.slowestMs ?? SLOWEST_MS,
       queueLimit: MAX_UNFINISHED,
       maxInflightInbound: MAX_UNFINISHED,
       maxTopicLevels: MAX_TOPIC_LEVELS,
@@ -180,7 +183,7 @@ export class OwnBroker implements BrokerLink {
     const client = this.aedes!.handle(stream) as unknown as Client;
     this.sessions.set(client, {
       address,
-      pace: new ClientPace(),
+      pace: new ClientPace(this.options.clock),
       subscriptions: new Set(),
       rights: "read",
       user: "",
@@ -188,11 +191,13 @@ export class OwnBroker implements BrokerLink {
     stream.once("close", () => this.forget(client));
     // Told of what is read before it is parsed, as `readable` has a listener already.
     const guard = new PacketGuard(MAX_PACKET_BYTES);
-    stream.on("data", (chunk: Buffer) => {
+    const watch = (chunk: Buffer): void => {
       if (guard.takes(chunk)) return;
+      stream.off("data", watch);
       this.cut(notices.TOO_LONG);
       stream.destroy();
-    });
+    };
+    stream.on("data", watch);
   }
 
   /** undefined: let in. */
@@ -237,13 +242,8 @@ export class OwnBroker implements BrokerLink {
     if (packet.retain) this.wereRetained.add(packet);
     packet.retain = false;
     this.totals["broker-messages"]++;
-    const waitMs = session.pace.take(this.options.clock.monotonicMs());
-    if (waitMs === 0) {
-      done(null);
-      return;
-    }
-    this.totals["broker-messages-delayed"]++;
-    setTimeout(() => done(client.closed ? new Error("connection closed") : null), waitMs).unref();
+    const hasToWait = session.pace.take((isEnded) => done(isEnded ? new Error("connection closed") : null));
+    if (hasToWait) this.totals["broker-messages-delayed"]++;
   }
 
   private mayPublish(client: Client, { rights }: Session, { topic }: PublishPacket): boolean {
@@ -281,10 +281,14 @@ export class OwnBroker implements BrokerLink {
   }
 
   private forget(client: Client): void {
+    this.sessions.get(client)?.pace.end();
     if (this.sessionById.get(client.id) === this.sessions.get(client)) this.sessionById.delete(client.id);
   }
 
-  private noteEnd({ message }: Error): void {
+  /** Of what ends a client the first word counts: what it leaves unfinished fails as well. */
+  private noteEnd(client: Client, { message }: Error): void {
+    if (this.ended.has(client)) return;
+    this.ended.add(client);
     if (message === "unacceptable protocol version") this.say(notices.OTHER_VERSION);
     else if (message === "drain timeout") this.cut(notices.TOO_SLOW);
   }

@@ -1,13 +1,37 @@
-// A burst passes, a flood does not, and who kept quiet may burst again.
-import { expect, it } from "vitest";
+// A burst passes, a flood does not, its order stays, and who kept quiet may burst again.
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { BURST, ClientPace, MESSAGES_PER_S } from "../../../../device/mqtt/broker/client-pace.js";
 
-it("lets a burst through, then a steady rate, and forgets in time", () => {
-  const pace = new ClientPace();
-  const waits = Array.from({ length: BURST + 10 }, () => pace.take(5000));
-  expect(waits.filter((waitMs) => waitMs === 0)).toHaveLength(BURST);
-  expect(waits.slice(BURST)).toEqual(Array.from({ length: 10 }, (_, n) => ((n + 1) * 1000) / MESSAGES_PER_S));
-  const laterMs = 5000 + ((BURST + 10) * 1000) / MESSAGES_PER_S;
-  expect(Array.from({ length: BURST }, () => pace.take(laterMs)).every((waitMs) => waitMs === 0)).toBe(true);
-  expect(pace.take(laterMs)).toBeGreaterThan(0);
+const clock = { monotonicMs: () => Date.now() } as never;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it("lets a burst through, then a steady rate in order, and forgets in time", () => {
+  const pace = new ClientPace(clock);
+  const taken: number[] = [];
+  const send = (number: number) => pace.take(() => taken.push(number));
+  const waited = Array.from({ length: BURST + 200 }, (_, number) => send(number));
+  expect(waited.filter((hadToWait) => !hadToWait)).toHaveLength(BURST);
+  expect(taken).toHaveLength(BURST);
+  vi.advanceTimersByTime(1000);
+  expect(taken).toHaveLength(BURST + MESSAGES_PER_S);
+  send(BURST + 200);
+  vi.advanceTimersByTime(10_000);
+  expect(taken).toEqual(Array.from({ length: BURST + 201 }, (_, number) => number));
+  expect(Array.from({ length: BURST + 1 }, (_, number) => send(number)).filter(Boolean)).toEqual([true]);
+});
+
+it("tells those that wait that their client has gone", () => {
+  const pace = new ClientPace(clock);
+  const ends: boolean[] = [];
+  for (let number = 0; number < BURST + 2; number++) pace.take((isEnded) => ends.push(isEnded));
+  pace.end();
+  expect(ends.slice(BURST)).toEqual([true, true]);
+  vi.advanceTimersByTime(10_000);
+  expect(ends).toHaveLength(BURST + 2);
 });
