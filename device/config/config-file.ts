@@ -5,6 +5,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Document, LineCounter as Lines, Node } from "yaml";
 import { SidetoneError } from "../base/errors.js";
+import { changeSetting, type SettingChange } from "./document-change.js";
 import { type Place, ProblemList, showKey } from "./problems.js";
 
 // Not imported: for an import Node goes through all of the library's files in search of their exports, which takes as much
@@ -38,7 +39,7 @@ export class ConfigFile {
 
   /** Throws SidetoneError config-unreadable with one line per problem. */
   static read(path: string): ConfigFile {
-    return ConfigFile.parse(readBounded(path), path);
+    return ConfigFile.parse(readConfigText(path), path);
   }
 
   static parse(text: string, name: string): ConfigFile {
@@ -79,6 +80,15 @@ export class ConfigFile {
       const reason = oneLine(cause instanceof Error ? cause.message : String(cause));
       throw new SidetoneError("config-unreadable", `${this.name}: aliases cannot be resolved: ${reason}`, { cause });
     }
+  }
+
+  /**
+   * The file's text with other settings in it, comments and order as they were; this is of no use afterwards. Throws
+   * ChangeRefused where a setting stands in a form that cannot be changed.
+   */
+  changed(changes: readonly SettingChange[]): string {
+    for (const change of changes) changeSetting(this.#document, change);
+    return this.#document.toString({ lineWidth: 0 });
   }
 
   /** Where the value (or, if it has none, its nearest parent) stands. */
@@ -184,8 +194,11 @@ function isIndicator(type: string | null): boolean {
   return type === "seq-item-ind" || type === "map-value-ind" || type === "explicit-key-ind";
 }
 
-/** UTF-8 text of a file, a pipe or a device, of which at most MAXIMUM_FILE_BYTES + 1 bytes are read. */
-function readBounded(path: string): string {
+/**
+ * UTF-8 text of a file, a pipe or a device, of which at most MAXIMUM_FILE_BYTES + 1 bytes are read. Throws SidetoneError
+ * config-unreadable.
+ */
+export function readConfigText(path: string): string {
   const buffer = Buffer.allocUnsafe(MAXIMUM_FILE_BYTES + 1);
   let length = 0;
   try {

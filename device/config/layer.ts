@@ -128,6 +128,7 @@ function reportUnknownKey(layer: Layer, path: Path, catalogue: Catalogue, proble
   problems.add(
     () => layer.placeOf(path),
     () => `${showPath(path)}: unknown key${suggestion(knownKeyNear(path, catalogue))}`,
+    () => showPath(path),
   );
 }
 
@@ -152,6 +153,7 @@ function reportValue(layer: Layer, issue: z.core.$ZodIssue, catalogue: Catalogue
   problems.add(
     () => layer.placeOf(issue.path),
     () => describeValue(layer, issue.path, value, catalogue),
+    () => showPath(issue.path),
   );
 }
 
@@ -160,7 +162,7 @@ function describeValue(layer: Layer, path: Path, value: unknown, catalogue: Cata
   const schemaName = schemaPath(path);
   const field = catalogue.fields.find((known) => known.path === schemaName);
   if (field)
-    return `${name}found ${showFound(value, field)}, expected ${expectation(field)}${choiceNear(value, field)}${field.kind === "text" ? quotesHint(layer, path, value) : ""}`;
+    return `${name}found ${showFound(value, field)}, expected ${expectation(field)}${choiceNear(value, field)}${field.kind === "text" ? quotesHint(layer, path, value, field) : ""}`;
   const list = catalogue.fields.find((known) => `${known.path}[]` === schemaName);
   if (list?.kind === "integer-list")
     return `${name}found ${showValue(value)}, expected a whole number from ${list.minimum} to ${list.maximum}`;
@@ -168,13 +170,14 @@ function describeValue(layer: Layer, path: Path, value: unknown, catalogue: Cata
     return `${name}found ${showValue(value)}, expected one of ${list.values.join(", ")}${choiceNear(value, list)}`;
   if (list?.kind !== "text-list")
     return `${name}found ${showValue(value)}, expected ${list ? "an entry" : "a section"} with keys`;
-  const hint = quotesHint(layer, path, value);
+  const hint = quotesHint(layer, path, value, list);
   return `${name}found ${showText(value, list)}, expected ${expectedText(list)}${hint}`;
 }
 
 /** YAML takes 030 for a number and no for a truth; as text they need quotes. */
-function quotesHint(layer: Layer, path: Path, value: unknown): string {
+function quotesHint(layer: Layer, path: Path, value: unknown, { isSecret }: ConfigField): string {
   const isPlain = typeof value === "number" || typeof value === "boolean";
+  if (isPlain && isSecret) return "; put it in quotes";
   return isPlain ? `; put it in quotes: "${layer.sourceOf(path) || String(value)}"` : "";
 }
 

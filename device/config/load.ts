@@ -33,6 +33,8 @@ export interface ConfigRequest {
   flags?: ConfigOverrides;
   /** DEFAULT_CONFIG_FILE unless given; tests give their own. */
   defaultFile?: string;
+  /** What the file is to hold, instead of what it does. */
+  text?: string;
 }
 
 export interface LoadedConfig {
@@ -49,15 +51,13 @@ export interface ConfigSources {
 
 /**
  * Throws SidetoneError config-unreadable (no such file, not YAML) or config-invalid; the message has one line per
- * problem: place, path, what is wrong, what is allowed.
+ * problem: place, path, what is wrong, what is allowed. `catalogue`: for whoever loads more than once.
  */
-export function loadConfig(request: ConfigRequest): LoadedConfig {
-  const sections = listSections();
-  const catalogue: Catalogue = { sections, fields: listFields(sections, true) };
+export function loadConfig(request: ConfigRequest, catalogue: Catalogue = makeCatalogue()): LoadedConfig {
   const problems = new ProblemList();
   const file = chooseFile(request);
   const layers = [
-    ...(file === "" ? [] : [fileLayer(ConfigFile.read(file), catalogue)]),
+    ...(file === "" ? [] : [fileLayer(readFile(file, request.text), catalogue)]),
     environmentLayer(request.environment, catalogue, problems),
     flagLayer(request.flags ?? {}, catalogue),
   ];
@@ -79,7 +79,17 @@ export function loadConfig(request: ConfigRequest): LoadedConfig {
   };
 }
 
-function chooseFile(request: ConfigRequest): string {
+export function makeCatalogue(): Catalogue {
+  const sections = listSections();
+  return { sections, fields: listFields(sections, true) };
+}
+
+function readFile(file: string, text: string | undefined): ConfigFile {
+  return text === undefined ? ConfigFile.read(file) : ConfigFile.parse(text, file);
+}
+
+/** Path of the file that is read, "" when there is none. */
+export function chooseFile(request: ConfigRequest): string {
   if (request.file !== undefined) return request.file;
   const fallback = request.defaultFile ?? DEFAULT_CONFIG_FILE;
   return existsSync(fallback) ? fallback : "";
@@ -115,6 +125,7 @@ function reportMeaning(
     problems.add(
       () => placeOf(fault.path) ?? (fault.related && placeOf(fault.related)) ?? { label: "", line: 0 },
       () => `${showPath(fault.path)}:${shown} ${fault.text}`,
+      () => showPath(fault.path),
     );
   }
 }

@@ -12,29 +12,50 @@ export interface Place {
   line: number;
 }
 
+/** One thing that is wrong, for whoever shows problems by the setting and not by the line. */
+export interface Problem {
+  /** "consent.rules[3].policy"; "" when it belongs to no setting. */
+  path: string;
+  /** Without the place. */
+  text: string;
+}
+
+/** A configuration that is wrong, with its problems one by one; the message has a line for each. */
+export class ConfigFault extends SidetoneError {
+  readonly problems: readonly Problem[];
+  constructor(code: ErrorCode, message: string, problems: readonly Problem[]) {
+    super(code, message);
+    this.problems = problems;
+  }
+}
+
 export class ProblemList {
-  readonly #lines: { line: number; text: string }[] = [];
+  readonly #lines: ({ line: number; label: string } & Problem)[] = [];
   #untold = 0;
 
   get count(): number {
     return this.#lines.length + this.#untold;
   }
 
-  /** `describe` is called only when the line will be shown. */
-  add(place: () => Place, describe: () => string): void {
+  /** `describe` is called only when the line will be shown; `path` is that of the setting, if it is one's. */
+  add(place: () => Place, describe: () => string, path: () => string = () => ""): void {
     if (this.#lines.length >= MAXIMUM_LINES) {
       this.#untold++;
       return;
     }
-    const { label, line } = place();
-    this.#lines.push({ line, text: label === "" ? describe() : `${label}: ${describe()}` });
+    this.#lines.push({ ...place(), text: describe(), path: path() });
   }
 
   throwIfAny(code: ErrorCode): void {
     if (this.#lines.length === 0) return;
-    const ordered = this.#lines.toSorted((a, b) => a.line - b.line).map(({ text }) => text);
-    if (this.#untold > 0) ordered.push(`and ${this.#untold} more problems`);
-    throw new SidetoneError(code, ordered.join("\n"));
+    const ordered = this.#lines.toSorted((a, b) => a.line - b.line);
+    const lines = ordered.map(({ label, text }) => (label === "" ? text : `${label}: ${text}`));
+    if (this.#untold > 0) lines.push(`and ${this.#untold} more problems`);
+    throw new ConfigFault(
+      code,
+      lines.join("\n"),
+      ordered.map(({ path, text }) => ({ path, text })),
+    );
   }
 }
 

@@ -42,10 +42,16 @@ function makeFolder(path: string): void {
   }
 }
 
-/** Replaces the file in one step. */
-export function replaceDurably(path: string, content: string | Uint8Array, mode: number): void {
+/** Replaces the file in one step. `prepare`: as of createDurably. */
+export function replaceDurably(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  prepare?: (temporary: string) => void,
+): void {
   const temporary = writeBeside(path, content, mode);
   try {
+    prepare?.(temporary);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });

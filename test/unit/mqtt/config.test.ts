@@ -69,6 +69,7 @@ describe("mqtt", () => {
     for (const message of [
       problem("", { SIDETONE_MQTT_PASSWORD: secret }),
       problem(`mqtt: { url: "mqtt://b", version: 4, password: "s3cret" }`),
+      problem("mqtt: { password: 0x53c4e7 }").replace("0x53c4e7", "s3cret"),
     ])
       expect(message).not.toContain("s3cret");
     const settings = describeConfig().sections.flatMap((section) => section.settings);
