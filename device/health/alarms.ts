@@ -4,6 +4,7 @@ import { type Clock, isoUs } from "../base/clock.js";
 import {
   ALARM_CODES,
   ALARMS,
+  type AlarmAcknowledgement,
   type AlarmCode,
   type AlarmDesk,
   type AlarmDetail,
@@ -14,6 +15,8 @@ import {
 
 /** Past alarms kept, the newest. */
 export const MAX_PAST_ALARMS = 256;
+/** What is found again so soon after a start is what stood before it: whoever has seen it need not see it twice. */
+export const FOUND_AGAIN_MS = 600_000;
 
 export interface AlarmBookState {
   standing: StandingAlarm[];
@@ -30,6 +33,8 @@ export interface AlarmBookEdges {
 
 export interface AlarmListener {
   raised?(alarm: StandingAlarm, isNew: boolean): void;
+  /** It stands on. */
+  acknowledged?(alarm: StandingAlarm): void;
   cleared?(alarm: PastAlarm): void;
 }
 
@@ -40,16 +45,23 @@ export class AlarmBook implements AlarmDesk {
   /** Newest last. */
   #past: PastAlarm[];
   readonly #listeners = new Set<AlarmListener>();
+  /** Of alarms that stood when the run before ended and are looked at anew. */
+  readonly #seenBefore = new Map<AlarmCode, AlarmAcknowledgement>();
+  readonly #startedAtMs: number;
 
   /** What stood before and does not outlive a restart is past: its condition is looked at anew. */
   constructor({ clock, before, keep }: AlarmBookEdges) {
     this.#clock = clock;
     this.#keep = keep ?? (() => {});
+    this.#startedAtMs = clock.monotonicMs();
     this.#past = (before?.past ?? []).slice(-MAX_PAST_ALARMS);
     for (const alarm of before?.standing ?? []) {
       const meaning: AlarmMeaning = ALARMS[alarm.code];
       if (meaning.outlivesRestart) this.#standing.set(alarm.code, alarm);
-      else this.#addPast(alarm, "restart");
+      else {
+        this.#addPast(alarm, "restart");
+        if (alarm.acknowledged) this.#seenBefore.set(alarm.code, alarm.acknowledged);
+      }
     }
   }
 
@@ -75,7 +87,11 @@ export class AlarmBook implements AlarmDesk {
     const before = this.#standing.get(code);
     const { severity, title, remedy } = ALARMS[code];
     const since = before?.since ?? isoUs(this.#clock.nowUs());
-    const alarm = { code, severity, title, remedy, since, count: (before?.count ?? 0) + 1, detail };
+    const acknowledged = before ? before.acknowledged : this.#seenBeforeStart(code);
+    const alarm = {
+      ...{ code, severity, title, remedy, since, count: (before?.count ?? 0) + 1, detail },
+      ...(acknowledged && { acknowledged }),
+    };
     this.#standing.set(code, alarm);
     // The same again is counted, and said with the next change.
     if (before && JSON.stringify(before.detail) === JSON.stringify(detail)) return;
@@ -83,13 +99,31 @@ export class AlarmBook implements AlarmDesk {
     this.#changed();
   }
 
+  /** Somebody has seen it; it stands on. undefined when it does not stand. Again: the newest counts. */
+  acknowledge(code: AlarmCode, by: string): StandingAlarm | undefined {
+    const before = this.#standing.get(code);
+    if (!before) return undefined;
+    const alarm = { ...before, acknowledged: { at: isoUs(this.#clock.nowUs()), by } };
+    this.#standing.set(code, alarm);
+    for (const listener of this.#listeners) listener.acknowledged?.(alarm);
+    this.#changed();
+    return alarm;
+  }
+
   clear(code: AlarmCode): void {
+    this.#seenBefore.delete(code);
     const alarm = this.#standing.get(code);
     if (!alarm) return;
     this.#standing.delete(code);
     const past = this.#addPast(alarm, "condition");
     for (const listener of this.#listeners) listener.cleared?.(past);
     this.#changed();
+  }
+
+  #seenBeforeStart(code: AlarmCode): AlarmAcknowledgement | undefined {
+    const seen = this.#seenBefore.get(code);
+    this.#seenBefore.delete(code);
+    return this.#clock.monotonicMs() - this.#startedAtMs <= FOUND_AGAIN_MS ? seen : undefined;
   }
 
   #addPast(alarm: StandingAlarm, clearedBy: PastAlarm["clearedBy"]): PastAlarm {

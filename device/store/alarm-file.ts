@@ -24,7 +24,8 @@ const facts = {
   count: z.number(),
   detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 };
-const standing = z.object({ ...facts, title: z.string(), remedy: z.string() });
+const acknowledged = z.object({ at: z.string(), by: z.string() }).exactOptional();
+const standing = z.object({ ...facts, title: z.string(), remedy: z.string(), acknowledged });
 const past = z.object({ ...facts, clearedAt: z.string(), clearedBy: z.enum(["condition", "restart"]) });
 const fileSchema = z.object({
   schema: z.literal(SCHEMA),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Clock } from "../../../device/base/clock.js";
 import { ALARM_CODES, type AlarmCode, type PastAlarm, type StandingAlarm } from "../../../device/contract/alarms.js";
-import { AlarmBook, type AlarmBookState, MAX_PAST_ALARMS } from "../../../device/health/alarms.js";
+import { AlarmBook, type AlarmBookState, FOUND_AGAIN_MS, MAX_PAST_ALARMS } from "../../../device/health/alarms.js";
 import { readAlarms, writeAlarms } from "../../../device/store/alarm-file.js";
 
 const START_US = Date.parse("2026-11-28T00:00:00Z") * 1000;
@@ -110,4 +110,31 @@ it("takes a damaged file, or entries of another version, for none", () => {
     writeFileSync(path, text);
     expect(readAlarms(folder)).toEqual({ standing: [], past: [] });
   }
+});
+
+it("is acknowledged until it clears, over a restart as well", () => {
+  const open = () => new AlarmBook({ clock, before: readAlarms(folder), keep: (state) => writeAlarms(folder, state) });
+  const told: string[] = [];
+  const book = open();
+  book.listen({ acknowledged: ({ code, acknowledged }) => told.push(`${code} ${acknowledged!.by}`) });
+  expect(book.acknowledge("no-agents", "somebody")).toBeUndefined();
+  for (const code of ["no-agents", "integrity-failed", "seal-failed"] as const) book.raise(code);
+  for (const code of ["no-agents", "integrity-failed", "seal-failed"] as const) book.acknowledge(code, "somebody");
+  book.raise("no-agents", { again: true });
+  const acknowledged = { at: "2026-11-28T00:00:00.000000Z", by: "somebody" };
+  expect(book.standing.map((alarm) => alarm.acknowledged)).toEqual([acknowledged, acknowledged, acknowledged]);
+  expect(told).toEqual(["no-agents somebody", "integrity-failed somebody", "seal-failed somebody"]);
+
+  nowS = 10;
+  const after = open();
+  expect(after.standing).toMatchObject([{ code: "integrity-failed", acknowledged }]);
+  // Found again after the start: it has been seen. Once it was over, or long after, it has not.
+  after.raise("no-agents");
+  expect(after.standing.at(-1)).toMatchObject({ code: "no-agents", acknowledged });
+  after.clear("no-agents");
+  after.raise("no-agents");
+  expect(after.standing.at(-1)?.acknowledged).toBeUndefined();
+  nowS = 10 + FOUND_AGAIN_MS / 1000 + 1;
+  after.raise("seal-failed");
+  expect(after.standing.find(({ code }) => code === "seal-failed")?.acknowledged).toBeUndefined();
 });
