@@ -32,10 +32,8 @@ export function spoolKinds({ dataFolder, store, retention, watched, changed }: S
     [FILE_CHANGE]: fileChangeKind(store.audit, dataFolder, watched, changed),
     [EXPORTED]: exportedKind(store.audit, dataFolder),
     ...retention.kinds(),
-    ...(store.index && {
-      [REINDEX]: reindexKind(store.index),
-      [TAG]: tagKind(store.index, store.audit, dataFolder),
-    }),
+    ...(store.index && { [REINDEX]: reindexKind(store.index) }),
+    ...(store.tags && { [TAG]: tagKind(store.tags, store.audit, dataFolder) }),
   };
 }
 

@@ -21,6 +21,7 @@ import { diskFiles, type FileLayer } from "./file-layer.js";
 import { FileWitness } from "./file-witness.js";
 import { FolderLock, type LockRole } from "./folder-lock.js";
 import { CallIndex, type CallIndexOptions } from "./index/call-index.js";
+import { TagDesk } from "./index/tag-request.js";
 import { type Published, Publisher } from "./publisher.js";
 import { RecordingPaths, timeOfCallId } from "./recording-paths.js";
 import { type DeletionOptions, RecordingDeletion } from "./retention/deletion.js";
@@ -64,6 +65,8 @@ export class RecordingStore {
   readonly key: DeviceKey;
   /** For listings; what it lacks is in the files. */
   readonly index: CallIndex | undefined;
+  /** Changes tags; whoever asks says who wants it. */
+  readonly tags: TagDesk | undefined;
   readonly #files: FileLayer;
   readonly #lock: FolderLock;
   readonly #publisher: Publisher;
@@ -106,6 +109,7 @@ export class RecordingStore {
       this.#enterAnnounced();
       removeLeftovers(paths.partialFolder);
       this.index = options.index && CallIndex.open(paths, options.index);
+      this.tags = this.index && new TagDesk(this.index);
     } catch (error) {
       this.audit.close();
       throw error;

@@ -21,6 +21,8 @@ export interface CallFilter {
   agent?: string;
   /** Of any party: a number however it is written, or at least MIN_SUFFIX of its last digits; or a user name. */
   number?: string;
+  /** `agent` and `number` are whole: their last digits find nothing. */
+  wholeNumbers?: boolean;
   /** Of a party other than the agent. */
   consent?: ConsentState;
   policy?: Policy;
@@ -276,7 +278,7 @@ export class CallListing {
 
   /** The filters by value; undefined when one of them fits nothing. */
   #wanted(filter: CallFilter): Values[] | undefined {
-    const { agent, number, consent, policy, tag, outcome } = filter;
+    const { agent, number, wholeNumbers = false, consent, policy, tag, outcome } = filter;
     const wanted: Values[] = [];
     const asked: [FacetKind, string | undefined][] = [
       ["agent", agent],
@@ -288,7 +290,8 @@ export class CallListing {
     ];
     for (const [kind, value] of asked) {
       if (value === undefined) continue;
-      const where = kind === "agent" || kind === "number" ? this.#numbers(kind, value) : exactly(kind, value);
+      const where =
+        kind === "agent" || kind === "number" ? this.#numbers(kind, value, wholeNumbers) : exactly(kind, value);
       const sql = `SELECT id, kind, value FROM facets WHERE ${where.text} LIMIT 2`;
       const [first, second] = this.#all(sql, where.values) as { id: number; kind: FacetLetter; value: string }[];
       if (first === undefined) return undefined;
@@ -299,10 +302,11 @@ export class CallListing {
   }
 
   /** A whole number, or the end of one. */
-  #numbers(kind: "agent" | "number", text: string): Sql {
+  #numbers(kind: "agent" | "number", text: string, isWhole: boolean): Sql {
     const key = numberKey(text, this.#rules);
     const exact = exactly(kind, key);
     const digits = text.replace(/[\s()./-]/g, "");
+    if (isWhole) return exact;
     if (key.startsWith("+") || digits.length < MIN_SUFFIX || !SUFFIX_PATTERN.test(digits)) return exact;
     const end = reversed(digits);
     return {

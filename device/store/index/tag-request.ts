@@ -1,8 +1,10 @@
-// Tags are put on calls and taken off through the spool (kind `tag`). What is durable of it is the audit chain's entry; the index
-// has it for listings, and takes it from there when it is made anew (tag-trail.ts).
+// Tags on finished calls: who changes them asks here, a command through the spool (kind `tag`) or a face of the running service.
+// What is durable of it is the audit chain's entry; the index has it for listings, and takes it from there when it is made anew
+// (tag-trail.ts).
 import { z } from "zod";
 import { SidetoneError } from "../../base/errors.js";
 import { type CallId, isCallId } from "../../base/ids.js";
+import type { AuditEntryInput } from "../../contract/audit.js";
 import { MAX_TAGS, TAG_PATTERN } from "../../contract/listing.js";
 import type { AuditChain } from "../audit-chain.js";
 import { AuditDesk } from "../audit-request.js";
@@ -19,22 +21,56 @@ const bodySchema = z.strictObject({
 });
 export type TagBody = z.output<typeof bodySchema>;
 
+/** Why a call takes no tags. */
+export class TagRefused extends SidetoneError {
+  readonly reason: "recording-not-found" | "recording-deleted" | "too-many-tags" | "index-unusable";
+  constructor(reason: TagRefused["reason"], message: string) {
+    super(reason === "index-unusable" ? reason : "usage", message);
+    this.reason = reason;
+  }
+}
+
+export type TagEntry = Omit<AuditEntryInput, "actor">;
+
+export class TagDesk {
+  readonly #index: CallIndex;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(index: CallIndex) {
+    this.#index = index;
+  }
+
+  /**
+   * The call's tags afterwards. `enter` makes the change durable in the audit chain, and is called only when there is one; one
+   * change after the other. Rejects with TagRefused, and what `enter` rejects with.
+   */
+  change(body: TagBody, enter: (entry: TagEntry) => Promise<void>): Promise<string[]> {
+    const changed = this.#last.then(() => this.#change(body, enter));
+    this.#last = changed.catch(() => {});
+    return changed;
+  }
+
+  async #change({ call, add, remove }: TagBody, enter: (entry: TagEntry) => Promise<void>): Promise<string[]> {
+    const before = await tagsOf(this.#index, call);
+    const added = [...new Set(add)].filter((tag) => !before.includes(tag));
+    const removed = [...new Set(remove)].filter((tag) => before.includes(tag));
+    if (added.length + removed.length === 0) return before;
+    if (before.length + added.length - removed.length > MAX_TAGS)
+      throw new TagRefused("too-many-tags", `a call has at most ${MAX_TAGS} tags: remove one first`);
+    await enter({ kind: "tagged", call, detail: { added, removed } });
+    // An index that fails here takes it from the audit chain when it is opened again.
+    this.#index.changeTags(call, { added, removed });
+    return tagsOf(this.#index, call);
+  }
+}
+
 /** Answers with the call's tags: { call, tags }. Entered only when it changes something. */
-export function tagKind(index: CallIndex, audit: AuditChain, dataFolder: string): SpoolKind {
+export function tagKind(tagDesk: TagDesk, audit: AuditChain, dataFolder: string): SpoolKind {
   const desk = new AuditDesk(audit, dataFolder);
   return spoolKind<TagBody>({
     body: bodySchema,
-    async carryOut({ call, add, remove }, context) {
-      const before = await tagsOf(index, call);
-      const added = [...new Set(add)].filter((tag) => !before.includes(tag));
-      const removed = [...new Set(remove)].filter((tag) => before.includes(tag));
-      if (added.length + removed.length === 0) return { call, tags: before };
-      if (before.length + added.length - removed.length > MAX_TAGS)
-        throw new SidetoneError("usage", `a call has at most ${MAX_TAGS} tags: remove one first`);
-      await desk.enterOnce({ kind: "tagged", call, detail: { added, removed } }, context);
-      // An index that fails here takes it from the audit chain when it is opened again.
-      index.changeTags(call, { added, removed });
-      return { call, tags: await tagsOf(index, call) };
+    async carryOut(body, context) {
+      return { call: body.call, tags: await tagDesk.change(body, (entry) => desk.enterOnce(entry, context)) };
     },
   });
 }
@@ -43,9 +79,9 @@ async function tagsOf(index: CallIndex, id: CallId): Promise<string[]> {
   // A call that ended just before the last crash may still be on its way into the index.
   if (index.listing?.find(id) === undefined) await index.caughtUp();
   if (index.listing === undefined)
-    throw new SidetoneError("index-unusable", "the index of calls cannot be used at the moment: run sidetoned reindex");
+    throw new TagRefused("index-unusable", "the index of calls cannot be used at the moment: run sidetoned reindex");
   const call = index.listing.find(id);
-  if (call === undefined) throw new SidetoneError("usage", `there is no call ${id}`);
-  if (call.deleted !== undefined) throw new SidetoneError("usage", `call ${id} was deleted: it takes no tags`);
+  if (call === undefined) throw new TagRefused("recording-not-found", `there is no call ${id}`);
+  if (call.deleted !== undefined) throw new TagRefused("recording-deleted", `call ${id} was deleted: it takes no tags`);
   return call.tags;
 }

@@ -52,7 +52,7 @@ function context(mayBeRepeat = false, id = makeCallId(FIRST_US + asked++ * 1e6))
 }
 
 async function tag(call: CallId, change: Partial<TagBody>, how = context()): Promise<SpoolResult> {
-  return tagKind(store.index!, store.audit, folder).carryOut({ call, add: [], remove: [], ...change }, how);
+  return tagKind(store.tags!, store.audit, folder).carryOut({ call, add: [], remove: [], ...change }, how);
 }
 
 /** As the command does it, with this store as the running service. */
