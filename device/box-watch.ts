@@ -78,6 +78,16 @@ export class BoxWatch {
     return this.health.status;
   }
 
+  /** Read anew, and said; a second later at the earliest, however often it is asked for. */
+  freshHealth(): HealthStatus {
+    return this.health.fresh();
+  }
+
+  /** Looked at anew; those who ask at once get the same. */
+  spanReport(): Promise<SpanReport> {
+    return this.span.shared();
+  }
+
   /** What can be asked of it through the spool. */
   kinds(): SpoolKinds {
     return this.span.kinds();
@@ -99,8 +109,10 @@ export class BoxWatch {
     this.health.start();
   }
 
-  async stop(): Promise<void> {
-    this.manager.stopping();
+  /** `isRestart`: the service begins anew in this process. */
+  async stop(isRestart = false): Promise<void> {
+    if (isRestart) this.manager.restarting();
+    else this.manager.stopping();
     this.health.stop();
     this.clock.stop();
     await this.span.stop();

@@ -7,12 +7,12 @@ import { SidetoneError } from "./base/errors.js";
 import type { Logger } from "./base/logger.js";
 import { ALARM_CODES } from "./contract/alarms.js";
 import type { AnchorStatement } from "./contract/anchor.js";
+import type { BoxCommandDesk } from "./contract/box-commands.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
 import type { AuditedEvent, EngineCounters } from "./contract/engine-messages.js";
 import type { BoxInfo, HealthStatus } from "./contract/health.js";
 import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
-import type { SelfTestReport } from "./contract/self-test.js";
 import type { SpanReport } from "./contract/span.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { formatMetrics } from "./health/metrics.js";
@@ -31,6 +31,8 @@ export interface FacesOptions {
   /** The engine's newest; undefined while it has told none. */
   counters(): EngineCounters | undefined;
   desk: CommandDesk;
+  /** For commands about the box. */
+  box: BoxCommandDesk;
   alarms: AlarmBook;
   /** A token was made at the first start: shown once, and to whoever stands before the terminal only. */
   showFirstToken(secret: string): void;
@@ -43,17 +45,17 @@ export class Faces {
   private api: ApiFace | undefined;
   /** As it was shown last. */
   private readonly shown: { disk?: DiskStatus; span?: SpanStatus; health?: HealthStatus } = {};
-  private selfTest: { result: SelfTestReport["result"]; passedAt: string } | undefined;
   private started: Promise<void> | undefined;
   private mqttStarted: Promise<void> | undefined;
 
   constructor(options: FacesOptions) {
     this.options = options;
-    const { config, device, desk, alarms, logger, dataFolder } = options;
+    const { config, device, desk, box, alarms, logger, dataFolder } = options;
     const queueFolder = join(dataFolder, "mqtt-queue");
-    this.mqtt = new MqttFace({ config: config.mqtt, device, desk, logger, queueFolder, alarms });
+    this.mqtt = new MqttFace({ config: config.mqtt, device, desk, box, logger, queueFolder, alarms });
     alarms.listen({
       raised: (alarm) => this.mqtt.setAlarm(alarm.code, alarm),
+      acknowledged: (alarm) => this.mqtt.setAlarm(alarm.code, alarm),
       cleared: ({ code }) => this.mqtt.setAlarm(code, undefined),
     });
   }
@@ -118,12 +120,6 @@ export class Faces {
     this.mqtt.setState("health", status);
   }
 
-  showSelfTest(report: SelfTestReport): void {
-    const { at, result } = report;
-    this.selfTest = { result, passedAt: result === "pass" ? at : (this.selfTest?.passedAt ?? "") };
-    this.mqtt.setState("self-test", report);
-  }
-
   showInfo(info: BoxInfo): void {
     this.mqtt.setState("info", info);
   }
@@ -149,13 +145,7 @@ export class Faces {
     const { version, counters } = this.options;
     const engine = counters();
     const service = { ...this.mqtt.counters(), ...this.api?.counters() };
-    return formatMetrics({
-      version,
-      ...this.shown,
-      ...(this.selfTest && { selfTest: this.selfTest }),
-      ...(engine && { counters: engine }),
-      service,
-    });
+    return formatMetrics({ version, ...this.shown, ...(engine && { counters: engine }), service });
   }
 
   private async attempt(name: string, alarm: "api-off" | "mqtt-off", start: () => Promise<void>): Promise<void> {

@@ -13,6 +13,8 @@ import { readCpuTimes, readMemory, readTemperature } from "./health/vitals.js";
 /** Coarse, so that an idle box stays idle. */
 const LOOP_RESOLUTION_MS = 100;
 const NS_PER_MS = 1e6;
+/** What is younger is fresh. */
+const FRESH_MS = 1000;
 
 export interface HealthKeeperOptions {
   config: Config["health"];
@@ -25,16 +27,19 @@ export interface HealthKeeperOptions {
 
 export class HealthKeeper {
   private readonly options: HealthKeeperOptions;
+  private readonly clock: Clock;
   private readonly report: HealthReport;
   private readonly loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   private counters: EngineCounters | undefined;
   private timer: NodeJS.Timeout | undefined;
   private soon: NodeJS.Immediate | undefined;
   private newest: HealthStatus | undefined;
+  private lookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HealthKeeperOptions) {
     this.options = options;
-    this.report = new HealthReport(options.clock ?? systemClock, readCpuTimes());
+    this.clock = options.clock ?? systemClock;
+    this.report = new HealthReport(this.clock, readCpuTimes());
     const said = (): void => {
       // Several alarms at once are one change.
       if (this.timer !== undefined) this.soon ??= setImmediate(() => this.look());
@@ -66,6 +71,12 @@ export class HealthKeeper {
     if (isFirst && this.timer !== undefined) this.look();
   }
 
+  /** Of the last second: whoever asks often costs no more. */
+  fresh(): HealthStatus {
+    const isFresh = this.clock.monotonicMs() - this.lookedAtMs < FRESH_MS;
+    return isFresh && this.newest !== undefined ? this.newest : this.look();
+  }
+
   /** Reads everything anew and says it. */
   look(): HealthStatus {
     clearImmediate(this.soon);
@@ -88,6 +99,7 @@ export class HealthKeeper {
     });
     this.loop.reset();
     this.newest = status;
+    this.lookedAtMs = this.clock.monotonicMs();
     show(status);
     return status;
   }

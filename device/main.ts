@@ -6,9 +6,10 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { isoUs, systemClock } from "./base/clock.js";
 import { EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
-import { makeLogger } from "./base/logger.js";
+import { type Logger, makeLogger } from "./base/logger.js";
+import type { ConfigurationInForce } from "./box-commands.js";
 import { describeConfig, explainConfig } from "./config/explain.js";
-import { type ConfigOverrides, loadConfig } from "./config/load.js";
+import { type ConfigOverrides, type ConfigRequest, type LoadedConfig, loadConfig } from "./config/load.js";
 import { commandActor } from "./console/actor.js";
 import { alarmsText } from "./console/alarms-command.js";
 import { type Command, helpText, parseArguments } from "./console/arguments.js";
@@ -220,15 +221,35 @@ function settingsFor(
   return { config, dataFolder: resolve(chooseDataFolder(config)) };
 }
 
+/** Until somebody ends it, once more whenever a command asks for a restart. */
 async function run(command: RunCommand): Promise<ExitCode> {
-  const { config } = loadConfig({
-    file: command.configFile,
-    environment: process.env,
-    flags: command.overrides,
-  });
-  const dataFolder = resolve(chooseDataFolder(config));
+  const request: ConfigRequest = { file: command.configFile, environment: process.env, flags: command.overrides };
   const progress = new Progress(process.stderr, systemClock);
-  const logger = makeLogger({
+  const current: { service?: Service } = {};
+  stopOnSignal(current);
+  let loaded: LoadedConfig | undefined = loadConfig(request);
+  for (let isFirst = true; ; isFirst = false) {
+    const { config, sources } = loaded;
+    const dataFolder = resolve(chooseDataFolder(config));
+    const logger = runLogger(command, config, progress);
+    if (isFirst) switchOffCoreDumps(logger);
+    current.service = openService(command, config, {
+      dataFolder,
+      logger,
+      progress,
+      configuration: { request, sources },
+    });
+    const result = await current.service.run();
+    progress.clear();
+    loaded = result.restartWith;
+    if (loaded !== undefined) continue;
+    if (command.readPaths.length > 0) printSummary(command, dataFolder, result);
+    return result.exitCode;
+  }
+}
+
+function runLogger(command: RunCommand, config: Config, progress: Progress): Logger {
+  return makeLogger({
     // A replay ends with its summary: lines about each call would only say the same before.
     level: command.readPaths.length > 0 && !command.json && config.log.level === "info" ? "warn" : config.log.level,
     json: command.json,
@@ -238,18 +259,33 @@ async function run(command: RunCommand): Promise<ExitCode> {
     },
     nowIso: () => isoUs(systemClock.nowUs()),
   });
+}
+
+function switchOffCoreDumps(logger: Logger): void {
   const { isLimited, isFiltered } = switchCoreDumpsOff();
   if (!isLimited && !isFiltered)
     logger.warn("core dumps cannot be switched off here: a crash may leave what was in memory on the disk");
   else logger.debug("core dumps are off", { limit: isLimited, memory: isFiltered });
-  const isReplay = command.readPaths.length > 0;
-  const service = new Service({
+}
+
+interface RunParts {
+  dataFolder: string;
+  logger: Logger;
+  progress: Progress;
+  configuration: ConfigurationInForce;
+}
+
+function openService(command: RunCommand, config: Config, parts: RunParts): Service {
+  const { dataFolder, logger, progress, configuration } = parts;
+  return new Service({
     config,
+    configuration,
     version: packageVersion(),
     dataFolder,
-    capture: isReplay
-      ? { kind: "files", paths: command.readPaths.map((path) => (path === "-" ? path : resolve(path))) }
-      : { kind: "live", interfaces: config.capture.interfaces },
+    capture:
+      command.readPaths.length > 0
+        ? { kind: "files", paths: command.readPaths.map((path) => (path === "-" ? path : resolve(path))) }
+        : { kind: "live", interfaces: config.capture.interfaces },
     logger,
     showFirstToken: (secret) => {
       progress.clear();
@@ -257,19 +293,14 @@ async function run(command: RunCommand): Promise<ExitCode> {
     },
     onProgress: (readBytes, totalBytes) => progress.update(readBytes, totalBytes),
   });
-  stopOnSignal(service);
-  const result = await service.run();
-  progress.clear();
-  if (isReplay) printSummary(command, dataFolder, result);
-  return result.exitCode;
 }
 
 /** One Ctrl-C may arrive twice, from the terminal and handed on by npm: repeats within a second are one. */
-function stopOnSignal(service: Service): void {
+function stopOnSignal(current: { service?: Service }): void {
   let lastMs = Number.NEGATIVE_INFINITY;
   const stop = (): void => {
     const nowMs = systemClock.monotonicMs();
-    if (nowMs - lastMs > SAME_SIGNAL_MS) service.stop();
+    if (nowMs - lastMs > SAME_SIGNAL_MS) current.service?.stop();
     lastMs = nowMs;
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);

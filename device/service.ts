@@ -8,9 +8,11 @@ import { AlarmWatch } from "./alarm-watch.js";
 import { systemClock } from "./base/clock.js";
 import { type ErrorCode, EXIT, type ExitCode, SidetoneError } from "./base/errors.js";
 import type { Logger } from "./base/logger.js";
+import { type BoxCommands, type ConfigurationInForce, openBoxCommands } from "./box-commands.js";
 import { BoxWatch } from "./box-watch.js";
 import { CarriedKeeper } from "./carried-keeper.js";
 import { EngineDesk } from "./command-desk.js";
+import type { LoadedConfig } from "./config/load.js";
 import { type AuditEntryInput, auditEntryOf } from "./contract/audit.js";
 import type { CallRecord } from "./contract/call-record.js";
 import { type Config, namesAgents } from "./contract/config.js";
@@ -30,13 +32,11 @@ import { lockRun } from "./locked-runs.js";
 import { recoverOldRun } from "./recovery.js";
 import { outlastWriters } from "./run-writer.js";
 import { SealPool } from "./seal/pool.js";
-import { SelfTestKeeper } from "./self-test-keeper.js";
 import { openWhenWritable } from "./start-wait.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { openPatiently } from "./store/patient-open.js";
 import { RecordingStore } from "./store/recordings.js";
 import { TermsTable } from "./store/retention/terms.js";
-import { SelfTestFiles } from "./store/self-test-files.js";
 import { StoreKeepers } from "./store-keepers.js";
 import { TlsNotices } from "./tls-notices.js";
 
@@ -49,6 +49,8 @@ const MAX_EARLY_ENTRIES = 64;
 
 export interface ServiceOptions {
   config: Config;
+  /** Where `config` came from, for whoever changes it; without it nobody can from afar, nor restart the service. */
+  configuration?: ConfigurationInForce;
   /** Of the package. */
   version: string;
   dataFolder: string;
@@ -72,6 +74,8 @@ export interface ServiceResult {
   faults: InputFault[];
   counters: EngineCounters | undefined;
   sealCpuUs: number;
+  /** The service is to begin anew with this. */
+  restartWith?: LoadedConfig;
 }
 
 export class Service {
@@ -91,9 +95,7 @@ export class Service {
   private readonly integrity: IntegrityWatch | undefined;
   /** Of a running box: a captured file has the times, and the mirror port, of whoever captured it. */
   private readonly box: BoxWatch | undefined;
-  /** Of a running box. */
-  private readonly selfTest: SelfTestKeeper | undefined;
-  private isCapturing = false;
+  private readonly commands: BoxCommands;
   private faces: Faces | undefined;
   private diskStatus: DiskStatus | undefined;
   private store!: RecordingStore;
@@ -106,6 +108,7 @@ export class Service {
   private readonly faults: InputFault[] = [];
   private exitCode: ExitCode = EXIT.ok;
   private isStopping = false;
+  private restartWith: LoadedConfig | undefined;
   private readonly waiting = new AbortController();
   private readonly earlyEntries: AuditEntryInput[] = [];
   private settle: (() => void) | undefined;
@@ -124,9 +127,9 @@ export class Service {
     this.journalWatch = new JournalWatch({ dataFolder: options.dataFolder, alarms: this.alarms });
     this.integrity = isLive ? this.openIntegrity() : undefined;
     this.box = isLive ? this.openBox() : undefined;
-    this.selfTest = isLive ? this.openSelfTest() : undefined;
     this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
     this.engine = this.openEngine();
+    this.commands = this.openCommands();
     this.desk = new EngineDesk((message) => this.engine.send(message));
   }
 
@@ -157,12 +160,11 @@ export class Service {
     const recovered = this.recover(left).then(() => this.startWatches());
     await Promise.all([ended, recovered]);
     await this.keeper.idle();
-    await this.selfTest?.stop();
     await this.disk?.stop();
     await this.storeKeepers.stop();
     await this.integrity?.stop();
     this.journalWatch.stop();
-    await this.box?.stop();
+    await this.box?.stop(this.restartWith !== undefined);
     await this.faces?.stop();
     this.store.audit.append({ kind: "stopped", actor: "service" });
     this.engine.end();
@@ -176,6 +178,7 @@ export class Service {
       faults: this.faults,
       counters: this.counters,
       sealCpuUs: this.keeper.sealCpuUs,
+      ...(this.restartWith && { restartWith: this.restartWith }),
     };
   }
 
@@ -240,17 +243,36 @@ export class Service {
 
   /** Asks for an orderly end: every call is closed and sealed. A second call ends without waiting for sealing. */
   stop(): void {
+    this.restartWith = undefined;
+    this.end();
+  }
+
+  private end(): void {
+    this.commands.stop();
     if (this.isStopping) {
       this.engine.kill();
       return;
     }
     this.isStopping = true;
     this.waiting.abort();
-    void this.selfTest?.stop();
     this.keeper?.giveUp();
     const wasRunning = this.engine.isRunning;
     this.engine.stop();
     if (!wasRunning) this.settle?.();
+  }
+
+  private openCommands(): BoxCommands {
+    const { config, configuration, dataFolder, logger } = this.options;
+    return openBoxCommands({
+      ...{ config, configuration, dataFolder, logger, alarms: this.alarms, box: this.box },
+      store: () => this.store as RecordingStore | undefined,
+      calls: () => this.counters?.activeCalls ?? 0,
+      restart: (next) => {
+        if (this.isStopping) return;
+        this.restartWith = next;
+        this.end();
+      },
+    });
   }
 
   /** Once nothing lies in the journal any more that may be locked. */
@@ -370,31 +392,6 @@ export class Service {
     });
   }
 
-  private openSelfTest(): SelfTestKeeper {
-    const { config, dataFolder, logger } = this.options;
-    return new SelfTestKeeper({
-      config,
-      logger,
-      alarms: this.alarms,
-      audit: (entry) => this.store.audit.append(entry),
-      show: (report) => this.faces?.showSelfTest(report),
-      obstacle: () => {
-        if (!this.isCapturing) return "the engine is being started";
-        return this.disk?.takesNewCalls === false ? "the disk has no room for recordings" : "";
-      },
-      send: (message) => this.engine.send(message),
-      journalKey: (folder) => this.journalKeys.of(folder),
-      edges: () => ({
-        seal: (job) => this.pool.seal(job),
-        files: new SelfTestFiles(dataFolder),
-        key: this.store.key,
-        index: this.store.index,
-        device: this.device,
-        clockState: this.box && (() => this.box!.clockState),
-      }),
-    });
-  }
-
   private openDisk(): DiskKeeper {
     const { config, dataFolder, logger } = this.options;
     return new DiskKeeper(
@@ -430,6 +427,7 @@ export class Service {
       counters: () => this.counters,
       dataFolder,
       desk: this.desk,
+      box: this.commands.desk,
       alarms: this.alarms,
       showFirstToken,
       logger,
@@ -447,11 +445,6 @@ export class Service {
         this.faces = this.startFaces();
         this.box?.capturing(message.interfaces);
         if (this.diskStatus) this.faces.showDisk(this.diskStatus);
-        this.isCapturing = true;
-        this.selfTest?.start();
-        break;
-      case "self-test-ended":
-        this.selfTest?.answered(message.id, message.outcome, run.journalFolder);
         break;
       case "command-result":
         this.desk.settle(message.id, message.result);
@@ -538,8 +531,6 @@ export class Service {
 
   private engineGone(clean: boolean, how: string, { journalFolder }: EngineRun): void {
     this.desk.abandon();
-    this.isCapturing = false;
-    this.selfTest?.engineGone();
     if (clean || this.isStopping) {
       void this.finishRun(journalFolder);
       return;

@@ -14,6 +14,8 @@ import { type SpoolKinds, spoolKind } from "./store/spool-kinds.js";
 
 export const SPAN_REQUEST = "span";
 const LOOK_EVERY_MS = 5000;
+/** What is younger is fresh. */
+const FRESH_MS = 1000;
 /** A report that says nothing new is published all the same so often: its figures move. */
 const PUBLISH_EVERY_MS = 60_000;
 /** A fault must be found so often in a row to be an alarm, and be gone as often to be none. */
@@ -41,6 +43,7 @@ export class SpanKeeper {
   private looking: Promise<void> = Promise.resolve();
   private shown = "";
   private shownAtMs = Number.NEGATIVE_INFINITY;
+  private asked: { atMs: number; report: Promise<SpanReport> } | undefined;
   private faulty = 0;
   private sound = 0;
 
@@ -85,6 +88,14 @@ export class SpanKeeper {
       clock: this.options.clockState(),
       clockStepped: this.options.alarms.isStanding("clock-stepped"),
     });
+  }
+
+  /** A report of the last second for all who ask: each look at an interface asks a program. */
+  shared(): Promise<SpanReport> {
+    const nowMs = this.clock.monotonicMs();
+    if (this.asked === undefined || nowMs - this.asked.atMs >= FRESH_MS)
+      this.asked = { atMs: nowMs, report: this.report() };
+    return this.asked.report;
   }
 
   /** For a command beside the service. */

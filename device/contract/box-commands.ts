@@ -171,7 +171,8 @@ export const BOX_ERRORS = {
   "recording-deleted": "the recording was deleted: it takes no tags",
   "too-many-tags": "a call has at most 32 tags: remove one first",
   "index-unusable": "the index of calls cannot be used at the moment",
-  "data-unwritable": "the data folder takes no writes, so nothing was changed",
+  "data-unwritable":
+    "the data folder cannot be read or takes no writes: what was to be changed is not, or not before it does",
   "alarm-not-standing": "this alarm does not stand",
   "not-settable": "this setting cannot be changed from here; `field` names it",
   "configuration-unused": "the service was started without a configuration file",

@@ -3,6 +3,8 @@
 import { execFile } from "node:child_process";
 
 const TIMEOUT_MS = 5000;
+/** A service that begins anew in the same process is ready again by then, or its watchdog may bite. */
+const RESTART_PATIENCE_MS = 120_000;
 
 export type RunNotify = (args: readonly string[]) => Promise<boolean>;
 
@@ -62,6 +64,20 @@ export class ServiceManager {
   stopping(): void {
     clearInterval(this.timer);
     this.say(["STOPPING=1"]);
+  }
+
+  /**
+   * The service ends and begins anew in this process: to systemd it is reloading until another one of these says READY=1
+   * (sd_notify(3)); STOPPING=1 would have it killed. The watchdog is fed meanwhile, for a while.
+   */
+  restarting(): void {
+    clearInterval(this.timer);
+    const { watchdogMs } = this;
+    this.say(["RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`, "STATUS=starting anew"]);
+    if (!this.isThere || watchdogMs === 0) return;
+    this.say(["WATCHDOG=1"]);
+    const timer = setInterval(() => this.say(["WATCHDOG=1"]), watchdogMs / 2).unref();
+    setTimeout(() => clearInterval(timer), RESTART_PATIENCE_MS).unref();
   }
 
   private say(words: readonly string[]): void {

@@ -3,6 +3,7 @@
 import { type Clock, systemClock } from "../base/clock.js";
 import type { Logger } from "../base/logger.js";
 import type { AlarmCode, AlarmDesk, StandingAlarm } from "../contract/alarms.js";
+import type { BoxCommandDesk } from "../contract/box-commands.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
 import type { AuditedEvent } from "../contract/engine-messages.js";
@@ -16,6 +17,7 @@ import { EventQueue } from "./event-queue.js";
 import { LossAlarm } from "./loss-alarm.js";
 import { Outbox } from "./outbox.js";
 import { Requests } from "./requests.js";
+import { retainedAlarm } from "./shown-answers.js";
 import { Topics } from "./topics.js";
 import { TroubleLog } from "./trouble.js";
 
@@ -27,6 +29,7 @@ export interface MqttFaceOptions {
   /** The box's name, as in manifests. */
   device: string;
   desk: CommandDesk;
+  box: BoxCommandDesk;
   logger: Logger;
   clock?: Clock;
   /** Where events wait for the broker; without it they do so in memory. */
@@ -51,14 +54,14 @@ export class MqttFace {
 
   constructor(options: MqttFaceOptions) {
     this.options = options;
-    const { config, device, desk, logger, clock = systemClock } = options;
+    const { config, device, desk, box, logger, clock = systemClock } = options;
     this.topics = new Topics(device);
     this.losses = new LossAlarm(options.alarms, clock);
     this.absence = new AbsenceAlarm(options.alarms);
     this.queue = this.makeQueue();
     this.outbox = new Outbox((message, done) => this.connection!.publish(message, done), this.queue);
     const send = this.outbox.addResponse.bind(this.outbox);
-    this.requests = new Requests({ config, topics: this.topics, desk, clock, logger, send });
+    this.requests = new Requests({ config, topics: this.topics, desk, box, clock, logger, send });
   }
 
   /**
@@ -138,7 +141,7 @@ export class MqttFace {
   /** Retained while it stands; undefined empties it, at the broker too, which may have it from an earlier run. */
   setAlarm(code: AlarmCode, alarm: StandingAlarm | undefined): void {
     if (!this.isOn) return;
-    this.outbox.setState(this.topics.alarm(code), alarm === undefined ? "" : JSON.stringify(alarm));
+    this.outbox.setState(this.topics.alarm(code), alarm === undefined ? "" : JSON.stringify(retainedAlarm(alarm)));
   }
 
   /** Never retained. What the broker has not acknowledged waits on the disk, in order, over restarts. */

@@ -3,6 +3,8 @@
 // their way to the broker at once, so that nothing piles up behind it; what was when a connection ended goes out again.
 
 export const MAX_RESPONSES = 256;
+/** Of all responses that wait, in characters. */
+export const MAX_RESPONSE_CHARACTERS = 8 * 1024 * 1024;
 /** Published and not yet acknowledged; fewer where the broker says so. */
 export const MAX_ON_THE_WAY = 16;
 
@@ -35,6 +37,7 @@ export class Outbox {
   private readonly states = new Map<string, { payload: string; isDue: boolean; taken: (() => void) | undefined }>();
   private readonly events: EventLine;
   private readonly responses: OutgoingMessage[] = [];
+  private responseCharacters = 0;
   private readonly responsesOnTheWay = new Set<OutgoingMessage>();
   private onTheWay = 0;
   /** Counts connections: what is said of an earlier one's messages is no longer of interest. */
@@ -66,6 +69,7 @@ export class Outbox {
     this.connection++;
     this.onTheWay = 0;
     this.events.again();
+    for (const response of this.responsesOnTheWay) this.responseCharacters += response.payload.length;
     this.responses.unshift(...this.responsesOnTheWay);
     this.responsesOnTheWay.clear();
   }
@@ -84,7 +88,12 @@ export class Outbox {
   }
 
   addResponse(message: OutgoingMessage): void {
-    this.counters.responsesDropped += append(this.responses, message, MAX_RESPONSES);
+    this.responses.push(message);
+    this.responseCharacters += message.payload.length;
+    while (this.responses.length > MAX_RESPONSES || this.responseCharacters > MAX_RESPONSE_CHARACTERS) {
+      this.takeResponse();
+      this.counters.responsesDropped++;
+    }
     this.drain();
   }
 
@@ -127,8 +136,14 @@ export class Outbox {
     }
     const event = this.events.next();
     if (event) return event;
-    const response = this.responses.shift();
+    const response = this.takeResponse();
     if (response) this.responsesOnTheWay.add(response);
+    return response;
+  }
+
+  private takeResponse(): OutgoingMessage | undefined {
+    const response = this.responses.shift();
+    this.responseCharacters -= response?.payload.length ?? 0;
     return response;
   }
 
@@ -136,12 +151,4 @@ export class Outbox {
     const hasDue = [...this.states.values()].some((state) => state.isDue);
     return !hasDue && this.responses.length + this.onTheWay === 0 && this.events.isEmpty;
   }
-}
-
-/** Returns how many went for it. */
-function append(queue: OutgoingMessage[], message: OutgoingMessage, limit: number): number {
-  queue.push(message);
-  if (queue.length <= limit) return 0;
-  queue.shift();
-  return 1;
 }

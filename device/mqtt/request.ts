@@ -1,9 +1,10 @@
 // A message on `request/<verb>` read into a command, or refused with the field that is wrong. Pure; everything in a message
 // is hostile until it has passed here. Never repeats a value of the payload but the transaction.
-import type { z } from "zod";
-import { type CommandBody, commandSchema } from "../contract/commands.js";
+import { z } from "zod";
+import { boxCommandSchema } from "../contract/box-commands.js";
+import { commandSchema } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
-import { COMMAND_VERBS, type MqttErrorCode, type Transaction } from "../contract/mqtt.js";
+import { type MqttErrorCode, REQUEST_VERBS, type Transaction } from "../contract/mqtt.js";
 import { isResponseTopic, type Topics } from "./topics.js";
 
 export const MAX_PAYLOAD_BYTES = 16 * 1024;
@@ -11,6 +12,9 @@ const MAX_TRANSACTION_CHARACTERS = 128;
 const MAX_CORRELATION_BYTES = 1024;
 const MAX_CLIENT_CHARACTERS = 64;
 const MAX_SHOWN_KEY_CHARACTERS = 64;
+
+const requestSchema = z.discriminatedUnion("verb", [commandSchema, boxCommandSchema]);
+export type RequestBody = z.output<typeof requestSchema>;
 
 /** A message as it came from the broker. */
 export interface IncomingMessage {
@@ -45,7 +49,7 @@ export interface Refusal {
 }
 
 export type ReadRequest =
-  | { reply: ReplyAddress; body: CommandBody; by: string }
+  | { reply: ReplyAddress; body: RequestBody; by: string }
   | { reply: ReplyAddress; refusal: Refusal };
 
 /** undefined: no request, or nothing to answer (somebody clears a retained one). */
@@ -85,14 +89,17 @@ export function readRequest(
     const text = "the request was retained, so it was not carried out: send it without the retain flag, and clear it";
     return refuse("retained", text);
   }
-  if (!(COMMAND_VERBS as readonly string[]).includes(verb))
-    return refuse("unknown-verb", `there is no such request; there are: ${COMMAND_VERBS.join(", ")}`);
+  if (!(REQUEST_VERBS as readonly string[]).includes(verb))
+    return refuse("unknown-verb", `there is no such request; there are: ${REQUEST_VERBS.join(", ")}`);
   if (!(allow as readonly string[]).includes(verb))
     return refuse("not-allowed", `${verb} is not in mqtt.allow; add it there if it is to be taken over MQTT`);
   if (Object.hasOwn(fields, "verb") && fields["verb"] !== verb)
     return refuse("invalid", "verb is given by the topic: leave it out of the payload", "verb");
 
-  const read = commandSchema.safeParse({ ...fields, verb });
+  // A record of zod's leaves such a key out instead of refusing it.
+  const odd = Object.keys(fields).find((name) => Object.hasOwn(Object(fields[name]), "__proto__"));
+  if (odd !== undefined) return refuse("invalid", `${shownKey(odd)} has a key __proto__`, shownKey(odd));
+  const read = requestSchema.safeParse({ ...fields, verb });
   if (!read.success) {
     const { field, text } = describeIssue(read.error.issues[0]!, fields, verb);
     return refuse("invalid", `${field} ${text}`, field);
@@ -134,10 +141,13 @@ function describeIssue(
   const path = [...before, ...issue.path];
   const field = path.join(".");
   if (issue.code === "unrecognized_keys") {
-    const key = [...issue.keys[0]!].slice(0, MAX_SHOWN_KEY_CHARACTERS).join("");
-    return { field: [...path, key].join("."), text: "is not a field of this request" };
+    return { field: [...path, shownKey(issue.keys[0]!)].join("."), text: "is not a field of this request" };
   }
-  if (issue.code === "invalid_union") {
+  if (issue.code === "invalid_key") {
+    const key = shownKey(String(path.at(-1)));
+    return { field: [...path.slice(0, -1), key].join("."), text: `is wrong: ${issue.issues[0]?.message}` };
+  }
+  if (issue.code === "invalid_union" && (field !== "action" || valueAt(fields, path) !== undefined)) {
     const meant = meantBranch(issue, fields, path);
     return meant ? describeIssue(meant, fields, verb, path) : { field, text: unionText(field, verb) };
   }
@@ -162,6 +172,7 @@ function meantBranch(
 }
 
 function unionText(field: string, verb: string): string {
+  if (field === "action") return verb === "alarms" ? 'takes "list" or "acknowledge"' : 'takes "get" or "set"';
   if (field === "party") return 'takes "caller", or a place in the call\'s parties from 0';
   const all = verb === "pause" || verb === "resume" ? ', or "all"' : "";
   return `takes one of {"id": "…"}, {"sipCallId": "…"} and {"agent": "…"}${all}`;
@@ -174,6 +185,10 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
     found = (found as Record<PropertyKey, unknown>)[key];
   }
   return found;
+}
+
+function shownKey(key: string): string {
+  return [...key].slice(0, MAX_SHOWN_KEY_CHARACTERS).join("");
 }
 
 function lowerFirst(text: string): string {

@@ -2,21 +2,26 @@
 // gets. A message cannot make it throw. Knows no MQTT library: messages come in, messages go out.
 import type { Clock } from "../base/clock.js";
 import type { Logger } from "../base/logger.js";
-import type { CallCommand, CommandDesk, CommandResult } from "../contract/commands.js";
+import { type BoxCommandBody, type BoxCommandDesk, type BoxResult, isQuestion } from "../contract/box-commands.js";
+import type { CommandBody, CommandDesk, CommandResult } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
+import { COMMAND_VERBS, type RequestVerb } from "../contract/mqtt.js";
 import type { OutgoingMessage } from "./outbox.js";
 import { RecentAnswers, requestKey } from "./recent-answers.js";
-import { type IncomingMessage, type ReadRequest, type ReplyAddress, readRequest } from "./request.js";
-import { refuse, respond } from "./response.js";
+import { type IncomingMessage, type ReadRequest, type ReplyAddress, type RequestBody, readRequest } from "./request.js";
+import { refuse, respond, respondOfBox } from "./response.js";
 import type { Topics } from "./topics.js";
 
 export const MAX_UNDER_WAY = 64;
 export const ANSWER_TIMEOUT_MS = 10_000;
+/** What takes longer in the nature of it. */
+const LONG_TIMEOUTS_MS: Partial<Record<RequestVerb, number>> = { completeness: 60_000 };
 
 export interface RequestsOptions {
   config: Pick<Config["mqtt"], "allow" | "numbers">;
   topics: Topics;
   desk: CommandDesk;
+  box: BoxCommandDesk;
   clock: Clock;
   logger: Logger;
   /** Takes a response on its way. */
@@ -46,7 +51,7 @@ export class Requests {
       return;
     }
     const { reply } = request;
-    const key = request.body.verb === "calls" ? undefined : requestKey(message, reply);
+    const key = changesNothing(request.body) ? undefined : requestKey(message, reply);
     // Only with the DUP flag: the same transaction again may be meant, as from a button that always sends the same text.
     const earlier = key !== undefined && message.isDuplicate ? this.recent.find(key) : undefined;
     if (this.underWay.size >= MAX_UNDER_WAY) {
@@ -70,31 +75,41 @@ export class Requests {
   }
 
   private carryOut({ body, by, reply }: Extract<ReadRequest, { by: string }>): Promise<string> {
-    const result = this.submit({ body, by, source: "mqtt" });
+    const answer = this.answerOf(body, by, reply);
     // Its place is taken until the desk is done with it, also when the answer did not wait.
-    this.occupy(result);
+    this.occupy(answer);
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.counters.timeouts++;
-        const message = "no result came in time; the request calls shows whether the command took effect";
-        resolve(refuse(reply, { code: "timeout", message }));
-      }, ANSWER_TIMEOUT_MS);
-      void result.then((settled) => {
+        const asks = changesNothing(body) ? "" : "; the command may still take effect";
+        resolve(refuse(reply, { code: "timeout", message: `no result came in time${asks}` }));
+      }, LONG_TIMEOUTS_MS[body.verb] ?? ANSWER_TIMEOUT_MS);
+      void answer.then((text) => {
         clearTimeout(timer);
-        if (settled) resolve(respond(reply, settled, this.options.config.numbers));
-        else resolve(refuse(reply, { code: "internal", message: "a fault in Sidetone: see the box's log" }));
+        resolve(text);
       });
     });
   }
 
-  /** undefined: the desk failed, which it must not. */
-  private async submit(command: CallCommand): Promise<CommandResult | undefined> {
+  /** Never rejects, though a desk may that must not. */
+  private async answerOf(body: RequestBody, by: string, reply: ReplyAddress): Promise<string> {
+    const { numbers } = this.options.config;
     try {
-      return await this.options.desk.submit(command);
+      if (isAboutCalls(body)) return respond(reply, await this.submit(body, by), numbers);
+      return respondOfBox(reply, await this.submitToBox(body, by), numbers);
     } catch (error) {
-      this.options.logger.error("MQTT: a command failed", { verb: command.body.verb, fault: String(error) });
-      return undefined;
+      this.options.logger.error("MQTT: a command failed", { verb: body.verb, fault: String(error) });
+      return refuse(reply, { code: "internal", message: "a fault in Sidetone: see the box's log" });
     }
+  }
+
+  private submit(body: CommandBody, by: string): Promise<CommandResult> {
+    return this.options.desk.submit({ body, by, source: "mqtt" });
+  }
+
+  private submitToBox(body: BoxCommandBody, by: string): Promise<BoxResult> {
+    const wholeNumbers = this.options.config.numbers !== "full";
+    return this.options.box.submit({ body, by, source: "mqtt", wholeNumbers });
   }
 
   private occupy(work: Promise<unknown>): void {
@@ -108,4 +123,12 @@ export class Requests {
       this.options.send({ topic, payload, isRetained: false, ...(correlationData && { correlationData }) });
     }
   }
+}
+
+function isAboutCalls(body: RequestBody): body is CommandBody {
+  return (COMMAND_VERBS as readonly string[]).includes(body.verb);
+}
+
+function changesNothing(body: RequestBody): boolean {
+  return isAboutCalls(body) ? body.verb === "calls" : isQuestion(body);
 }

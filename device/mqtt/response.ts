@@ -1,8 +1,10 @@
 // Responses as JSON text: bounded, numbers as mqtt.numbers says, the transaction as it came.
+import type { BoxResult } from "../contract/box-commands.js";
 import type { ActiveCall, CommandResult } from "../contract/commands.js";
 import type { MqttResponse, ShownCall } from "../contract/mqtt.js";
 import { type NumberDisplay, showNumber, withoutNumbers } from "./numbers.js";
 import type { Refusal, ReplyAddress } from "./request.js";
+import { showBoxData } from "./shown-answers.js";
 
 /** Of all calls in one response together; brokers commonly take twice as much. */
 const MAX_CALLS_BYTES = 64 * 1024;
@@ -11,6 +13,18 @@ export function respond(reply: ReplyAddress, result: CommandResult, display: Num
   if (result.ok) return write(reply, { status: "ok", data: listCalls(result.calls, display) });
   const message = display === "full" ? result.message : withoutNumbers(result.message);
   return write(reply, { status: "error", error: { code: result.error, message } });
+}
+
+export function respondOfBox(reply: ReplyAddress, result: BoxResult, display: NumberDisplay): string {
+  if (result.ok) return write(reply, { status: "ok", data: showBoxData(result, display) });
+  const { error: code, message, field } = result;
+  // What is wrong with a request is said in the words of the request and the schema.
+  const isOwn = display === "full" || code === "invalid";
+  return refuse(reply, {
+    code,
+    message: isOwn ? message : withoutNumbers(message),
+    ...(field !== undefined && { field }),
+  });
 }
 
 export function refuse(reply: ReplyAddress, { code, message, field }: Refusal): string {

@@ -9,6 +9,7 @@ import { type Config, configSchema } from "../../device/contract/config.js";
 import type { AuditedEvent } from "../../device/contract/engine-messages.js";
 import { MqttFace } from "../../device/mqtt/face.js";
 import { MAX_ON_THE_WAY } from "../../device/mqtt/outbox.js";
+import { NoBox } from "../fakes/box-desk.js";
 import { freePort, Mosquitto, makeCertificates, mosquittoObstacle, type Subscriber } from "../fakes/mosquitto.js";
 import { waitUntil } from "../fakes/office-program.js";
 import { makeFolder, PROJECT_ROOT, removeFolder } from "../fakes/program.js";
@@ -79,7 +80,7 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
   async function startFace(own: Partial<Config["mqtt"]>, device = "box") {
     const desk = new Desk();
     const log = new Lines();
-    const face = keep(new MqttFace({ config: settings(own), device, desk, logger: log }));
+    const face = keep(new MqttFace({ config: settings(own), device, desk, box: new NoBox(), logger: log }));
     await face.start();
     return { face, desk, log };
   }
@@ -431,7 +432,7 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
       ["that is no PEM file", () => join(PROJECT_ROOT, "package.json"), /package\.json is not a PEM file/],
     ])("does not start with a file %s", async (_which, file, message) => {
       const config = settings({ url: "mqtts://localhost:1", caFile: file() });
-      const face = new MqttFace({ config, device: "box", desk: new Desk(), logger: new Lines() });
+      const face = new MqttFace({ config, device: "box", desk: new Desk(), box: new NoBox(), logger: new Lines() });
       await expect(face.start()).rejects.toMatchObject({
         code: "config-invalid",
         message: expect.stringMatching(message),
@@ -491,7 +492,13 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
 
   it("can be stopped at any time", async () => {
     for (const url of ["", "mqtt://127.0.0.1:1", `mqtt://127.0.0.1:${(await startBroker()).port}`]) {
-      const face = new MqttFace({ config: settings({ url }), device: "box", desk: new Desk(), logger: new Lines() });
+      const face = new MqttFace({
+        config: settings({ url }),
+        device: "box",
+        desk: new Desk(),
+        box: new NoBox(),
+        logger: new Lines(),
+      });
       const started = face.start();
       await face.stop();
       await started;
@@ -549,7 +556,7 @@ function startChild(parent: string, url: string, { queueFolder = "", load = "" }
     const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet };
     const config = ${JSON.stringify(settings({ url }))};
     const queueFolder = ${JSON.stringify(queueFolder)} || undefined;
-    const face = new MqttFace({ config, device: "box", desk: {}, logger, queueFolder });
+    const face = new MqttFace({ config, device: "box", desk: {}, box: {}, logger, queueFolder });
     await face.start();
     ${load}
   `;

@@ -8,6 +8,7 @@ import type { Logger } from "../../../device/base/logger.js";
 import { type Config, configSchema } from "../../../device/contract/config.js";
 import { retryAfterMs } from "../../../device/mqtt/connection.js";
 import { MqttFace } from "../../../device/mqtt/face.js";
+import { NoBox } from "../../fakes/box-desk.js";
 import { waitUntil } from "../../fakes/office-program.js";
 import { PROJECT_ROOT } from "../../fakes/program.js";
 
@@ -112,7 +113,7 @@ async function start(
   const url = `mqtt://127.0.0.1:${await broker.listen()}`;
   const config = { ...configSchema.parse({}).mqtt, url, ...own };
   const desk = { submit: async () => ({ ok: true as const, calls: [] }) };
-  face = new MqttFace({ config, device: "box", desk, logger });
+  face = new MqttFace({ config, device: "box", desk, box: new NoBox(), logger });
   await face.start();
 }
 

@@ -9,12 +9,13 @@ import {
   type CommandResult,
   commandSchema,
 } from "../../../device/contract/commands.js";
-import { COMMAND_VERBS, MQTT_ERROR_CODES } from "../../../device/contract/mqtt.js";
+import { MQTT_ERROR_CODES, REQUEST_VERBS } from "../../../device/contract/mqtt.js";
 import type { OutgoingMessage } from "../../../device/mqtt/outbox.js";
 import { MAX_REMEMBERED, REMEMBERED_MS } from "../../../device/mqtt/recent-answers.js";
 import type { IncomingMessage } from "../../../device/mqtt/request.js";
 import { ANSWER_TIMEOUT_MS, MAX_UNDER_WAY, Requests } from "../../../device/mqtt/requests.js";
 import { Topics } from "../../../device/mqtt/topics.js";
+import { NoBox } from "../../fakes/box-desk.js";
 
 class Desk implements CommandDesk {
   readonly commands: CallCommand[] = [];
@@ -38,9 +39,10 @@ function setUp(numbers: "full" | "masked" | "none" = "masked") {
   const logger: Logger = { debug: quiet, info: quiet, warn: quiet, error };
   let nowMs = 0;
   const requests = new Requests({
-    config: { allow: [...COMMAND_VERBS], numbers },
+    config: { allow: [...REQUEST_VERBS], numbers },
     topics: new Topics("box"),
     desk,
+    box: new NoBox(),
     clock: { nowUs: () => nowMs * 1000, monotonicMs: () => nowMs },
     logger,
     send: (message) => sent.push(message),
@@ -272,7 +274,7 @@ describe("hostile messages", () => {
   const hostile: fc.Arbitrary<IncomingMessage> = fc
     .record(
       {
-        verb: fc.oneof(fc.constantFrom(...COMMAND_VERBS), fc.string({ unit: "binary" })),
+        verb: fc.oneof(fc.constantFrom(...REQUEST_VERBS), fc.string({ unit: "binary" })),
         payload,
         isRetained: fc.boolean(),
         isDuplicate: fc.boolean(),
