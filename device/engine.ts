@@ -18,6 +18,7 @@ import { EngineTime } from "./engine-time.js";
 import { groupFileOperations } from "./journal/file-operations.js";
 import { Recorder, type RecorderEvents } from "./recorder.js";
 import { noteWriter } from "./run-writer.js";
+import { SelfTestLane } from "./self-test-lane.js";
 import { openServiceLink, type ServiceLink } from "./service-link.js";
 
 /** Live capture lets time pass this often when no packet comes, and no nearer to now than IDLE_LAG_US. */
@@ -48,6 +49,8 @@ class Engine {
   private readonly files: SourceCounters[] = [];
   private readonly loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   private readonly timers: NodeJS.Timeout[] = [];
+  /** The self-test that is in progress, or was the last one. */
+  private lane: SelfTestLane | undefined;
   private unreleased = 0;
   private unsent = 0;
   private unreported = 0;
@@ -117,6 +120,23 @@ class Engine {
     this.send({ type: "command-result", id, result: this.recorder.command(command) });
   }
 
+  /** A test that was not ended makes way for the next. */
+  selfTest(message: Extract<ServiceToEngine, { type: "self-test" }>): void {
+    this.lane?.over();
+    this.lane = new SelfTestLane(message, this.time.nowUs(), {
+      recorder: this.recorder,
+      clock: systemClock,
+      ended: (id, outcome) => this.send({ type: "self-test-ended", id, outcome }),
+    });
+    this.lane.start();
+  }
+
+  endSelfTest(id: number): void {
+    if (this.lane?.id !== id) return;
+    this.lane.over();
+    this.lane = undefined;
+  }
+
   setRoom(takesNewCalls: boolean): void {
     this.recorder.setRoom(takesNewCalls);
   }
@@ -139,6 +159,7 @@ class Engine {
   }
 
   private leave(): void {
+    this.lane?.stop();
     for (const timer of this.timers) clearInterval(timer);
     this.recorder.journal.close().then(
       () => process.exit(0),
@@ -148,6 +169,7 @@ class Engine {
 
   private finish(): void {
     for (const source of this.live) source.stop();
+    this.lane?.stop();
     this.recorder.closeAll();
     this.isFinished = true;
     this.send({ type: "span", figures: this.recorder.spanFigures() });
@@ -328,6 +350,12 @@ function main(): void {
         break;
       case "registers-changed":
         engine?.reloadRegisters();
+        break;
+      case "self-test":
+        engine?.selfTest(message);
+        break;
+      case "self-test-over":
+        engine?.endSelfTest(message.id);
         break;
       default:
         engine?.stop();

@@ -13,6 +13,7 @@ import type { Config } from "./contract/config.js";
 import type { AuditedEvent, EngineCounters } from "./contract/engine-messages.js";
 import type { BoxInfo, HealthStatus } from "./contract/health.js";
 import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
+import type { SelfTestReport } from "./contract/self-test.js";
 import type { SpanReport } from "./contract/span.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { formatMetrics } from "./health/metrics.js";
@@ -45,6 +46,7 @@ export class Faces {
   private api: ApiFace | undefined;
   /** As it was shown last. */
   private readonly shown: { disk?: DiskStatus; span?: SpanStatus; health?: HealthStatus } = {};
+  private selfTest: { result: SelfTestReport["result"]; passedAt: string } | undefined;
   private started: Promise<void> | undefined;
   private mqttStarted: Promise<void> | undefined;
 
@@ -120,6 +122,12 @@ export class Faces {
     this.mqtt.setState("health", status);
   }
 
+  showSelfTest(report: SelfTestReport): void {
+    const { at, result } = report;
+    this.selfTest = { result, passedAt: result === "pass" ? at : (this.selfTest?.passedAt ?? "") };
+    this.mqtt.setState("self-test", report);
+  }
+
   showInfo(info: BoxInfo): void {
     this.mqtt.setState("info", info);
   }
@@ -145,7 +153,13 @@ export class Faces {
     const { version, counters } = this.options;
     const engine = counters();
     const service = { ...this.mqtt.counters(), ...this.api?.counters() };
-    return formatMetrics({ version, ...this.shown, ...(engine && { counters: engine }), service });
+    return formatMetrics({
+      version,
+      ...this.shown,
+      ...(this.selfTest && { selfTest: this.selfTest }),
+      ...(engine && { counters: engine }),
+      service,
+    });
   }
 
   private async attempt(name: string, alarm: "api-off" | "mqtt-off", start: () => Promise<void>): Promise<void> {

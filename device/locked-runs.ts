@@ -65,6 +65,7 @@ async function lockNow(folder: string, run: RecoveredRun, options: LockingOption
 function isWanted(call: RecoveredCall, keeper: CallKeeper): boolean {
   // Of audio without a record nothing more is known: who can read it may find out.
   if (call.record === undefined) return true;
+  if (call.record.isSelfTest) return false;
   return call.record.absorbedBy === undefined && !keeper.isKeptWithoutAudio(endOf(call));
 }
 

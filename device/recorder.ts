@@ -76,6 +76,8 @@ export interface RecorderEdges {
   /** How the journal's files are made; default nodeFileOperations. */
   files?: FileOperations;
   clock?: Clock;
+  /** It follows the self-test's call, and writes it to the journal of this one. */
+  besides?: Recorder;
 }
 
 export class Recorder {
@@ -91,6 +93,7 @@ export class Recorder {
   private readonly clock: Clock;
   private readonly journalKey: Uint8Array | undefined;
   private readonly journals = new Map<CallId, CallJournal>();
+  private readonly isSelfTest: boolean;
   private nowUs: TimeUs = 0;
   private tickedAtUs: TimeUs = 0;
   /** In the engine's time, which has none of them. */
@@ -109,18 +112,8 @@ export class Recorder {
     this.clock = edges.clock ?? systemClock;
     this.journalKey = edges.journalKey;
     this.registers = this.readRegisters();
-    this.journal = new JournalWriter(
-      {
-        folder: folders.journal,
-        segmentBytes: config.journal.segmentMegabytes * 1024 * 1024,
-        maxBlocks: Math.floor((config.journal.memoryMegabytes * 1024 * 1024) / JOURNAL_BLOCK_BYTES),
-        flushMs: config.journal.flushMs,
-        syncMs: config.journal.syncMs,
-        key: edges.journalKey,
-      },
-      { onFault: (error) => events.journalFault(error) },
-      { ...(edges.files && { files: edges.files }) },
-    );
+    this.isSelfTest = edges.besides !== undefined;
+    this.journal = edges.besides?.journal ?? this.makeJournal(edges.files);
     this.guard = new ConsentGuard(config, {
       sinkFor: (call) => this.journalOf(call),
       audit: (event) => events.audited(event),
@@ -141,6 +134,25 @@ export class Recorder {
     this.signalling = new SignallingPath(config, (message, arrival) => this.handleMessage(message, arrival));
     const net = { ...config.net, copyWindowMs: copyWindowMs(config) };
     this.net = new NetDecoder(net, (datagram) => this.handleDatagram(datagram), this.signalling.segmentSink());
+  }
+
+  /**
+   * A recorder for the self-test's call: with decoder, calls, gate and counters of its own, so that nothing of it meets anything real;
+   * with the journal of this one, which is what real calls are written to. All its records say that they are the self-test's.
+   */
+  forSelfTest(config: Config, ended: RecorderEvents["ended"]): Recorder {
+    const nothing = (): void => {};
+    const events: RecorderEvents = {
+      ended,
+      journalFault: nothing,
+      audited: nothing,
+      notice: nothing,
+      carried: nothing,
+      pausedAll: nothing,
+    };
+    const { clock, journalKey, folders } = this;
+    const edges = { besides: this, clock, ...(journalKey && { journalKey }) };
+    return new Recorder(config, { journal: folders.journal, registers: "" }, events, edges);
   }
 
   /** Newest packet time seen, µs; 0 before the first packet. */
@@ -285,6 +297,22 @@ export class Recorder {
     }
   }
 
+  private makeJournal(files: FileOperations | undefined): JournalWriter {
+    const { journal } = this.config;
+    return new JournalWriter(
+      {
+        folder: this.folders.journal,
+        segmentBytes: journal.segmentMegabytes * 1024 * 1024,
+        maxBlocks: Math.floor((journal.memoryMegabytes * 1024 * 1024) / JOURNAL_BLOCK_BYTES),
+        flushMs: journal.flushMs,
+        syncMs: journal.syncMs,
+        key: this.journalKey,
+      },
+      { onFault: (error) => this.events.journalFault(error) },
+      { ...(files && { files }) },
+    );
+  }
+
   private readRegisters(): Registers {
     const { numbers, consent, agents } = this.config;
     const folder = this.folders.registers;
@@ -321,7 +349,7 @@ export class Recorder {
   /** What a recovery would need to know; calls that were never answered leave nothing to recover. */
   private snapshot(call: Call, nowUs: TimeUs): void {
     if (call.answeredAtUs === undefined && !call.streams.some((stream) => stream.recorded > 0)) return;
-    this.journals.get(call.id)?.snapshot(this.withSteps(describeCall(call, this.guard.report(call, nowUs))));
+    this.journals.get(call.id)?.snapshot(this.complete(describeCall(call, this.guard.report(call, nowUs))));
   }
 
   /** What a half admitted before it was recognised follows it into the journal of its call. */
@@ -351,13 +379,18 @@ export class Recorder {
     for (const one of [former, call]) this.keepErasure(one, this.nowUs);
   }
 
-  private withSteps(record: CallRecord): CallRecord {
+  /** With what only the recorder knows. */
+  private complete(record: CallRecord): CallRecord {
     const clockSteps = this.clockSteps.filter(({ atUs }) => atUs >= record.startedAtUs && atUs <= record.endedAtUs);
-    return clockSteps.length > 0 ? { ...record, clockSteps } : record;
+    return {
+      ...record,
+      ...(clockSteps.length > 0 && { clockSteps }),
+      ...(this.isSelfTest && { isSelfTest: true as const }),
+    };
   }
 
   private finish(call: Call, plain: CallRecord): void {
-    const record = this.withSteps(plain);
+    const record = this.complete(plain);
     const journal = this.journals.get(call.id);
     this.journals.delete(call.id);
     const isWritten = journal?.lastPosition !== undefined || record.noAudio === undefined;

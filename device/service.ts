@@ -32,11 +32,13 @@ import { lockRun } from "./locked-runs.js";
 import { recoverOldRun } from "./recovery.js";
 import { outlastWriters } from "./run-writer.js";
 import { SealPool } from "./seal/pool.js";
+import { SelfTestKeeper } from "./self-test-keeper.js";
 import { openWhenWritable } from "./start-wait.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
 import { openPatiently } from "./store/patient-open.js";
 import { RecordingStore } from "./store/recordings.js";
 import { TermsTable } from "./store/retention/terms.js";
+import { SelfTestFiles } from "./store/self-test-files.js";
 import { StoreKeepers } from "./store-keepers.js";
 import { TlsNotices } from "./tls-notices.js";
 
@@ -96,6 +98,9 @@ export class Service {
   /** Of a running box: a captured file has the times, and the mirror port, of whoever captured it. */
   private readonly box: BoxWatch | undefined;
   private readonly commands: BoxCommands;
+  /** Of a running box. */
+  private readonly selfTest: SelfTestKeeper | undefined;
+  private isCapturing = false;
   private faces: Faces | undefined;
   private diskStatus: DiskStatus | undefined;
   private store!: RecordingStore;
@@ -127,6 +132,7 @@ export class Service {
     this.journalWatch = new JournalWatch({ dataFolder: options.dataFolder, alarms: this.alarms });
     this.integrity = isLive ? this.openIntegrity() : undefined;
     this.box = isLive ? this.openBox() : undefined;
+    this.selfTest = isLive ? this.openSelfTest() : undefined;
     this.carried = new CarriedKeeper(options.dataFolder, isLive, options.logger, this.alarms);
     this.engine = this.openEngine();
     this.commands = this.openCommands();
@@ -160,6 +166,7 @@ export class Service {
     const recovered = this.recover(left).then(() => this.startWatches());
     await Promise.all([ended, recovered]);
     await this.keeper.idle();
+    await this.selfTest?.stop();
     await this.disk?.stop();
     await this.storeKeepers.stop();
     await this.integrity?.stop();
@@ -255,6 +262,7 @@ export class Service {
     }
     this.isStopping = true;
     this.waiting.abort();
+    void this.selfTest?.stop();
     this.keeper?.giveUp();
     const wasRunning = this.engine.isRunning;
     this.engine.stop();
@@ -392,6 +400,31 @@ export class Service {
     });
   }
 
+  private openSelfTest(): SelfTestKeeper {
+    const { config, dataFolder, logger } = this.options;
+    return new SelfTestKeeper({
+      config,
+      logger,
+      alarms: this.alarms,
+      audit: (entry) => this.store.audit.append(entry),
+      show: (report) => this.faces?.showSelfTest(report),
+      obstacle: () => {
+        if (!this.isCapturing) return "the engine is being started";
+        return this.disk?.takesNewCalls === false ? "the disk has no room for recordings" : "";
+      },
+      send: (message) => this.engine.send(message),
+      journalKey: (folder) => this.journalKeys.of(folder),
+      edges: () => ({
+        seal: (job) => this.pool.seal(job),
+        files: new SelfTestFiles(dataFolder),
+        key: this.store.key,
+        index: this.store.index,
+        device: this.device,
+        clockState: this.box && (() => this.box!.clockState),
+      }),
+    });
+  }
+
   private openDisk(): DiskKeeper {
     const { config, dataFolder, logger } = this.options;
     return new DiskKeeper(
@@ -445,6 +478,11 @@ export class Service {
         this.faces = this.startFaces();
         this.box?.capturing(message.interfaces);
         if (this.diskStatus) this.faces.showDisk(this.diskStatus);
+        this.isCapturing = true;
+        this.selfTest?.start();
+        break;
+      case "self-test-ended":
+        this.selfTest?.answered(message.id, message.outcome, run.journalFolder);
         break;
       case "command-result":
         this.desk.settle(message.id, message.result);
@@ -531,6 +569,8 @@ export class Service {
 
   private engineGone(clean: boolean, how: string, { journalFolder }: EngineRun): void {
     this.desk.abandon();
+    this.isCapturing = false;
+    this.selfTest?.engineGone();
     if (clean || this.isStopping) {
       void this.finishRun(journalFolder);
       return;

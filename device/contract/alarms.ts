@@ -172,6 +172,14 @@ export const ALARMS = {
     remedy: "Run `sidetoned doctor`: it names what is wrong and what to do, check by check.",
     clears: "no check fails any more",
   },
+  "self-test-failed": {
+    severity: "critical",
+    title: "Self-test failed",
+    meaning:
+      "a made call did not come through the box as it has to: what the alarm names does not work, or not as promised",
+    remedy: "See the step that the alarm names; other alarms that stand are the likeliest cause.",
+    clears: "a self-test passes; after a failure one is made every ten minutes or so",
+  },
   "no-agents": {
     severity: "warning",
     title: "No agents configured",

@@ -44,6 +44,7 @@ export const AUDIT_KINDS = {
   "call-log":
     "lines of a day's call log lost their numbers: its length and SHA-256 since; what was witnessed of it before is over",
   alarm: "a critical alarm was raised or cleared",
+  "self-test": "the box put a made call through itself and deleted it again: pass or fail, and the step that failed",
   witnessed:
     "what files hold that are not signed themselves: their length and SHA-256; of a call log, of its first bytes",
   stamped:

@@ -285,4 +285,6 @@ export interface CallRecord {
   noAudio?: NoAudioReason;
   /** The call turned out to be a half of this one, which holds its audio: it leaves nothing itself. */
   absorbedBy?: CallId;
+  /** The box's own call (self-test): it is nobody's, never published, and deleted wherever it is found. Set by the engine that made it up. */
+  isSelfTest?: true;
 }

@@ -5,6 +5,7 @@ import { consentSection } from "./config-consent.js";
 import { facesSections } from "./config-faces.js";
 import { section } from "./config-fields.js";
 import { integritySection } from "./config-integrity.js";
+import { selfTestSection } from "./config-self-test.js";
 import { storageSections } from "./config-storage.js";
 import { trafficSections } from "./config-traffic.js";
 
@@ -32,6 +33,7 @@ export const configSchema = z.strictObject({
   seal: storageSections.seal,
   encryption: storageSections.encryption,
   integrity: integritySection,
+  selfTest: selfTestSection,
   log: facesSections.log,
   health: facesSections.health,
   syslog: facesSections.syslog,

@@ -7,7 +7,7 @@ import type { CallCommand, CommandResult } from "./commands.js";
 import type { Config } from "./config.js";
 import type { SpanFigures } from "./span.js";
 
-export const ENGINE_PROTOCOL = 2;
+export const ENGINE_PROTOCOL = 3;
 
 /** Where the finished call's last journal block stands; `undefined` position = nothing was journalled. */
 export interface JournalPosition {
@@ -37,6 +37,10 @@ export type ServiceToEngine =
   | { type: "command"; id: number; command: CallCommand }
   /** Whether the disk has room for recordings that have not begun; those in progress go on. */
   | { type: "room"; takesNewCalls: boolean }
+  /** Put the self-test's call of this seed in (self-test-call.ts), recorded as `config` says. One at a time. `id` comes back. */
+  | { type: "self-test"; id: number; seed: string; config: Config }
+  /** What the self-test's call left is stored nowhere else: its journal may go, and so may a test that has not ended. */
+  | { type: "self-test-over"; id: number }
   /** The registers have changed: read them again. */
   | { type: "registers-changed" }
   /** The call's recording is stored (or the call left none): its journal may go. */
@@ -149,6 +153,17 @@ export type AuditedEvent = { atUs: TimeUs; call: CallId; source: EvidenceSource;
   | { kind: "policy"; policy: Policy; rule: string; purpose: string }
 );
 
+/** What the engine made of the self-test's call. */
+export interface SelfTestOutcome {
+  /** When the call began. */
+  startUs: TimeUs;
+  frames: number;
+  /** Every call that the frames gave, in the order of their end; there should be one. */
+  calls: { record: CallRecord; journal?: JournalPosition }[];
+  /** Of the recorder that it went through, as EngineCounters.counts, those that are not 0. */
+  counts: Record<string, number>;
+}
+
 export type EngineToService =
   | { type: "ready"; protocol: number; interfaces: string[] }
   | { type: "call-ended"; record: CallRecord; journal?: JournalPosition }
@@ -160,6 +175,7 @@ export type EngineToService =
   /** Whenever it has changed; without `state` nothing of the call is to be carried. */
   | { type: "carried"; call: CallId; state?: CarriedCall }
   | { type: "pause-of-all"; pause?: CarriedPause }
+  | { type: "self-test-ended"; id: number; outcome: SelfTestOutcome }
   /** How far the files have been read; total 0 = unknown (stdin). */
   | { type: "progress"; readBytes: number; totalBytes: number }
   /** The clock that stamps packets was set by so much; above 0 = forward. */

@@ -185,6 +185,8 @@ export interface Manifest {
   warnings: { code: string; detail: Record<string, unknown> }[];
   /** Absent in recordings of replayed captures. */
   clock?: ManifestClock;
+  /** It is of the box's own self-test: it has no place among recordings and in their chain (`previous` is ""), and is deleted at once. */
+  selfTest?: true;
   /** The audit chain's newest durable entry when this was signed (seq 0: none): the chain has it in this form. */
   audit?: AuditHead;
   /** SHA-256 (hex) of the previous manifest file's bytes; "" for the first of this data folder. */

@@ -8,6 +8,7 @@ import { BOX_ERRORS, type BoxError, type BoxVerb } from "./box-commands.js";
 import type { ConsentState, EvidenceSource, PartyRole, Policy } from "./call-record.js";
 import type { ActiveCall, CommandBody, CommandError } from "./commands.js";
 import type { BoxInfo, HealthStatus } from "./health.js";
+import type { SelfTestReport } from "./self-test.js";
 import type { SpanCheckId, SpanCheckState, SpanFaultCode } from "./span.js";
 
 export const MQTT_ROOT = "sidetone";
@@ -69,6 +70,8 @@ export interface RetainedStates {
   span: SpanStatus;
   health: HealthStatus;
   info: BoxInfo;
+  /** The last one that was not skipped. */
+  "self-test": SelfTestReport;
 }
 
 export type MqttErrorCode =

@@ -4,6 +4,7 @@ import { ALARM_CODES } from "../contract/alarms.js";
 import type { EngineCounters } from "../contract/engine-messages.js";
 import type { HealthStatus } from "../contract/health.js";
 import type { DiskStatus, SpanStatus } from "../contract/mqtt.js";
+import type { SelfTestReport } from "../contract/self-test.js";
 import { SPAN_CHECK_STATES } from "../contract/span.js";
 
 export interface MetricsInput {
@@ -11,6 +12,8 @@ export interface MetricsInput {
   health?: HealthStatus;
   disk?: DiskStatus;
   span?: SpanStatus;
+  /** The newest self-test, and when the last one began that passed (ISO 8601), "" = none has yet. */
+  selfTest?: { result: SelfTestReport["result"]; passedAt: string };
   counters?: EngineCounters;
   /** Of the service's own parts, by flat name ("mqtt.connects"). */
   service: Readonly<Record<string, number>>;
@@ -19,7 +22,7 @@ export interface MetricsInput {
 type Labels = Readonly<Record<string, string>>;
 
 /** Ends with a newline. */
-export function formatMetrics({ version, health, disk, span, counters, service }: MetricsInput): string {
+export function formatMetrics({ version, health, disk, span, selfTest, counters, service }: MetricsInput): string {
   const page = new Page();
   page.gauge("info", "Version of the software.", [[1, { version }]]);
   if (health) addHealth(page, health);
@@ -30,6 +33,13 @@ export function formatMetrics({ version, health, disk, span, counters, service }
       `State of a check of the mirror port: ${SPAN_CHECK_STATES.map((state, n) => `${n} ${state}`).join(", ")}.`,
       Object.entries(span.checks).map(([check, state]) => [SPAN_CHECK_STATES.indexOf(state), { check }]),
     );
+  if (selfTest) {
+    page.gauge("self_test_passed", "The newest self-test passed.", [[selfTest.result === "pass" ? 1 : 0]]);
+    if (selfTest.passedAt !== "")
+      page.gauge("self_test_last_pass_timestamp_seconds", "When the last one began that passed, since 1970.", [
+        [Date.parse(selfTest.passedAt) / 1000],
+      ]);
+  }
   for (const source of counters?.sources ?? []) {
     const labels = { interface: source.name };
     page.counter("capture_frames", "Frames captured.", [[source.frames, labels]]);

@@ -99,6 +99,7 @@ export function buildManifest(record: CallRecord, sealed: SealedAudio, options: 
       detail,
     })),
     ...(options.clockState && { clock: { synchronized: options.clockState(), steps: clockSteps(record, sealed) } }),
+    ...(record.isSelfTest && { selfTest: true as const }),
     ...(options.audit && { audit: { seq: options.audit.seq, sha256: options.audit.sha256 } }),
   };
 }

@@ -37,10 +37,11 @@ export interface FolderVerdict {
 
 /** What may lie in a data folder; of what is not named here nothing is the box's. */
 const OWN_FILES =
-  /^(?:lock|chain\.json|carried\.json|alarms\.json|disk\.json|reserve\.bin|audit\/(?:\d{4}-\d\d\.jsonl|head\.json|configuration\.json|watched\.json)|calls\/\d{4}-\d\d-\d\d\.jsonl|keys\/(?:device\.key|device\.pub|tokens\.json|lock)|registers\/(?:consent\.jsonl|agents\.jsonl|lock)|retention\/(?:holds\.json|terms\.jsonl|deleting\.json|clock\.json|erasures\.json)|mqtt-queue\/\d{16}\.log(?:\.\d+\.partial)?|(?:index|journal|locked-journals|spool|backups|recordings\/\.partial)\/.+|stamps\/\d{8}T\d{6}Z-\d{1,16}\.(?:json|tsr)(?:(?:\.\d+)?\.partial)*|(?:[a-z]+\/)?[A-Za-z.-]+(?:\.\d+)?\.partial)$/;
+  /^(?:lock|chain\.json|carried\.json|alarms\.json|disk\.json|reserve\.bin|audit\/(?:\d{4}-\d\d\.jsonl|head\.json|configuration\.json|watched\.json)|calls\/\d{4}-\d\d-\d\d\.jsonl|keys\/(?:device\.key|device\.pub|tokens\.json|lock)|registers\/(?:consent\.jsonl|agents\.jsonl|lock)|retention\/(?:holds\.json|terms\.jsonl|deleting\.json|clock\.json|erasures\.json)|mqtt-queue\/\d{16}\.log(?:\.\d+\.partial)?|(?:index|journal|locked-journals|spool|self-test|backups|recordings\/\.partial)\/.+|stamps\/\d{8}T\d{6}Z-\d{1,16}\.(?:json|tsr)(?:(?:\.\d+)?\.partial)*|(?:[a-z]+\/)?[A-Za-z.-]+(?:\.\d+)?\.partial)$/;
 /** Nothing vouches for them, and nothing rests on them. */
 const UNSIGNED: readonly [RegExp, string][] = [
   [/^journal\//, "journal/: calls that are not stored yet are not signed"],
+  [/^self-test\//, "self-test/: the self-test's own call, while one is made"],
   [/^spool\//, "spool/: requests to the service are not signed"],
   [/^mqtt-queue\//, "mqtt-queue/: events that wait for the broker are not signed"],
   [/^index\//, "index/: made of the manifests"],

@@ -9,8 +9,8 @@ import type { CallLogLine } from "../../contract/manifest.js";
 import type { DeletionReason } from "../../contract/tombstone.js";
 import type { RecordingPaths } from "../recording-paths.js";
 import { adoptRules, CatchUp } from "./catch-up.js";
-import { isDamage, openForWriting } from "./database.js";
-import { redacted } from "./entry.js";
+import { isDamage, openForReading, openForWriting } from "./database.js";
+import { type CallFiles, entryOf, type IndexEntry, redacted, usOfIso } from "./entry.js";
 import { type DeliveryState, EntryWriter } from "./entry-writer.js";
 import { IndexFiles } from "./index-files.js";
 import { CallListing } from "./listing.js";
@@ -32,6 +32,8 @@ export interface CallIndexOptions {
 const RETRY_MS = 30_000;
 /** Days that were written to are looked at so often: one that did not change in between is complete. */
 const SETTLE_MS = 60_000;
+/** What a rehearsal really writes: a word that no reader asks for. */
+const REHEARSAL = "self-test";
 /** Tables that are checked after a crash, one at a time. */
 const CHECKED_TABLES = ["calls", "parties", "recordings", "evidence", "facets", "postings", "tags", "deliveries"];
 
@@ -112,6 +114,22 @@ export class CallIndex {
     this.#attempt(({ writer }) => writer.transaction(() => writer.remove(id)));
   }
 
+  /**
+   * Whether it takes a call of these files, finds it as listings do, and its disk takes what is written: "", or what is wrong. The call
+   * itself is written in a transaction that is rolled back: no reader ever sees it, no order of calls changes and nothing of it
+   * is ever in the file. That the file takes writes, a word in `meta` proves: committed, synced, read by a connection of its
+   * own, and removed. Never throws; an index that cannot do this is treated like one that cannot be written.
+   */
+  rehearse(files: CallFiles): string {
+    const fault = this.#attempt((open) => {
+      const entry = entryOf(files);
+      return entry === undefined
+        ? "it takes such a call for none"
+        : this.#rehearseCall(open, entry) || this.#rehearseDisk(open, entry.id);
+    });
+    return fault ?? "it cannot be used at the moment";
+  }
+
   /** What was overwritten stands nowhere any more: neither in the file nor in its write-ahead log. Never throws. */
   purge(): void {
     this.#attempt(({ database }) => database.pragma("wal_checkpoint(TRUNCATE)"));
@@ -161,6 +179,40 @@ export class CallIndex {
         this.#note("clean", "1");
       });
     this.#shut();
+  }
+
+  #rehearseCall({ writer, listing }: Open, entry: IndexEntry): string {
+    const undo = new Error("the rehearsal is over");
+    let fault = "";
+    try {
+      writer.transaction(() => {
+        writer.put(entry);
+        const startedUs = usOfIso(entry.startedAt)!;
+        const { calls } = listing.list({ fromUs: startedUs, toUs: startedUs + 1 });
+        const found = calls.find(({ id }) => id === entry.id);
+        if (found === undefined) fault = "it does not find the call that it has just taken";
+        else if (found.recording?.sha256 !== entry.recording?.sha256 || found.durationMs !== entry.durationMs)
+          fault = "it has the call otherwise than it was given";
+        throw undo;
+      });
+    } catch (error) {
+      if (error !== undo) throw error;
+    }
+    if (fault === "" && listing.find(entry.id) !== undefined) fault = "the call stays in it";
+    return fault;
+  }
+
+  #rehearseDisk({ database, path }: Open, id: CallId): string {
+    this.#note(REHEARSAL, id);
+    database.pragma("wal_checkpoint(PASSIVE)");
+    const reader = openForReading(path);
+    try {
+      const row = reader.prepare("SELECT value FROM meta WHERE name = ?").get(REHEARSAL);
+      return (row as { value: string } | undefined)?.value === id ? "" : "what was written to it is not in its file";
+    } finally {
+      reader.close();
+      database.prepare("DELETE FROM meta WHERE name = ?").run(REHEARSAL);
+    }
   }
 
   #tryOpen(): void {
