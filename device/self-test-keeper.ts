@@ -15,6 +15,8 @@ import { type EngineAnswer, inTime, type SelfTestEdges, SelfTestRun } from "./se
 const HOUR_MS = 3_600_000;
 /** After one that was skipped or has failed. */
 const AGAIN_MS = 600_000;
+/** At random, of the time until the next: a hundred boxes on one host do not test themselves at once. */
+const SPREAD = 0.25;
 /** The call lasts two and a half seconds, and call.tailMs up to five; the engine gives it ten more before it closes it. */
 const ENGINE_MS = 20_000;
 
@@ -88,14 +90,14 @@ export class SelfTestKeeper implements SelfTestDesk {
     this.asked?.fail(new Error("the engine was lost meanwhile"));
   }
 
-  /** Up to a quarter more, at random: a hundred boxes on one host do not test themselves at once. */
+  /** At the soonest; up to SPREAD later. */
   private schedule(afterMs: number): void {
     if (this.stopping.signal.aborted) return;
-    const ms = afterMs + randomInt(Math.ceil(afterMs / 4));
+    const ms = afterMs + randomInt(Math.ceil(afterMs * SPREAD));
     this.timer = setTimeout(() => {
       const { everyHours } = this.options.config.selfTest;
       void this.selfTest().then(({ result }) =>
-        this.schedule(result === "pass" ? everyHours * HOUR_MS * 0.8 : AGAIN_MS),
+        this.schedule(result === "pass" ? (everyHours * HOUR_MS) / (1 + SPREAD) : AGAIN_MS),
       );
     }, ms).unref();
   }

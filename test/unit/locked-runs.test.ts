@@ -234,3 +234,18 @@ describe("the keys of journals", () => {
     expect(() => new JournalKeys([holder.recipient.text]).make(join(data, "missing"))).toThrow("ENOENT");
   });
 });
+
+it("lets a self-test's call go that a killed box had not ended, locked or not, and puts no run aside for it", async () => {
+  journal([{ ...callOf(1), isSelfTest: true }]);
+  await recover();
+  expect(existsSync(folder)).toBe(false);
+  expect(existsSync(join(data, LOCKED_FOLDER))).toBe(false);
+  expect([readCallLog(data), existsSync(join(data, "audit"))]).toEqual([[], false]);
+});
+
+it("keeps the others of its run, which is locked with them alone", async () => {
+  journal([{ ...callOf(1), isSelfTest: true }, callOf(2)]);
+  await recover();
+  expect(listLockedRuns(data).map(({ locked }) => locked?.calls)).toEqual([[callOf(2).id]]);
+  expect(readCallLog(data).map(({ id }) => id)).toEqual([callOf(2).id]);
+});

@@ -332,3 +332,44 @@ test("only the index and what is kept beside it stays in its folder", async () =
   chmodSync(fresh, 0o600);
   openForWriting(fresh, files).close();
 });
+
+test("it rehearses: a call is taken, found and gone, nobody sees it, and its file takes writes", async () => {
+  await indexAll();
+  const { index, said } = openIndex(folder);
+  await index.caughtUp();
+  const before = contentAt(newestOf(folder));
+  const [call] = generateCalls({ seed: 9, count: 40, firstUs: FIRST_US, spanUs: DAY_US });
+  const other = new Sqlite(newestOf(folder), { readonly: true });
+  const meta = (): unknown => other.prepare("SELECT * FROM meta WHERE name = 'self-test'").get();
+  expect(index.rehearse({ ...call!, folder: "self-test" })).toBe("");
+  expect(index.listing!.find(call!.line.id)).toBeUndefined();
+  expect(other.prepare("SELECT 1 FROM calls WHERE id = ?").get(call!.line.id)).toBeUndefined();
+  expect(meta()).toBeUndefined();
+  expect(contentAt(newestOf(folder))).toEqual(before);
+  // A real call goes in as ever, of whatever the rehearsal had in mind.
+  for (const one of generateCalls({ seed: 9, count: 40, firstUs: FIRST_US, spanUs: DAY_US })) {
+    storeCall(folder, one);
+    index.write(one.line);
+  }
+  index.close();
+  other.close();
+  expectAsRebuilt();
+  expect(said.faults).toEqual([]);
+});
+
+test("it says why it cannot rehearse: no call, or a file that takes no writes", async () => {
+  await indexAll();
+  const { index, said } = openIndex(folder);
+  await index.caughtUp();
+  const [call] = generateCalls({ seed: 9, count: 1, firstUs: FIRST_US, spanUs: DAY_US });
+  expect(index.rehearse({ line: { ...call!.line, startedAt: "yesterday" }, folder: "self-test" })).toBe(
+    "it takes such a call for none",
+  );
+  const holder = new Sqlite(newestOf(folder));
+  holder.prepare("BEGIN EXCLUSIVE").run();
+  expect(index.rehearse({ ...call!, folder: "self-test" })).toBe("it cannot be used at the moment");
+  expect(said.faults).toHaveLength(1);
+  holder.prepare("ROLLBACK").run();
+  holder.close();
+  index.close();
+});
