@@ -18,8 +18,8 @@ import {
 } from "./trouble.js";
 
 const FIRST_RETRY_MS = 1000;
-/** With what it varies by: a broker that is back is found within half a minute. */
-const LAST_RETRY_MS = 20_000;
+/** With what it varies by: a broker that is back is found within a quarter of a minute. */
+const LAST_RETRY_MS = 10_000;
 /** A connection that lasted so long begins a new count of attempts: two boxes with one client id throw each other out. */
 const STEADY_MS = 30_000;
 /** So many that did not last, one after another, are no chance. Not every broker says why it ends a connection. */
@@ -47,7 +47,7 @@ export interface BrokerLink {
   close(): Promise<void>;
 }
 
-/** Pause before attempt `attempt` (from 0), in ms: doubles up to twenty seconds, and varies by half, so that boxes that lost one
+/** Pause before attempt `attempt` (from 0), in ms: doubles up to ten seconds, and varies by half, so that boxes that lost one
  * broker together do not come back together. `random` within 0 to 1. */
 export function retryAfterMs(attempt: number, random: number): number {
   const plainMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 16));

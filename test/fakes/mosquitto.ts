@@ -125,7 +125,9 @@ let subscribers = 0;
 /** mosquitto_sub, and what it has received. */
 export class Subscriber {
   readonly clientId = `admin-${process.pid}-${++subscribers}`;
-  private output = "";
+  readonly received: Received[] = [];
+  /** The beginning of a line. */
+  private rest = "";
   private readonly child: ChildProcess;
 
   constructor(port: number, topic: string, args: string[], launcher: readonly string[] = []) {
@@ -134,16 +136,10 @@ export class Subscriber {
     this.child = spawn(command!, [...rest, "-F", "%r\t%t\t%D\t%p", ...args], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    this.child.stdout!.on("data", (chunk: Buffer) => {
-      this.output += chunk.toString();
-    });
-  }
-
-  get received(): Received[] {
-    const lines = this.output.split("\n").slice(0, -1);
-    return lines.map((line) => {
-      const [retain, topic = "", correlationData = "", ...payload] = line.split("\t");
-      return { isRetained: retain === "1", topic, correlationData, payload: payload.join("\t") };
+    this.child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
+      const lines = (this.rest + chunk).split("\n");
+      this.rest = lines.pop()!;
+      this.received.push(...lines.map(readLine));
     });
   }
 
@@ -155,7 +151,8 @@ export class Subscriber {
   async next<T = Record<string, unknown>>(topic: string, place = 0): Promise<T> {
     const found = await waitUntil(`message ${place} on ${topic}`, () => this.on(topic)[place]).catch(
       (error: unknown) => {
-        throw new Error(`${(error as Error).message}\n${this.output}`);
+        const seen = this.received.map((message) => `${message.topic} ${message.payload}`);
+        throw new Error([(error as Error).message, ...seen].join("\n"));
       },
     );
     return JSON.parse(found.payload) as T;
@@ -166,6 +163,12 @@ export class Subscriber {
     if (this.child.exitCode !== null || !this.child.kill("SIGTERM")) return;
     await ended;
   }
+}
+
+/** As the option -F has it written. */
+function readLine(line: string): Received {
+  const [retain, topic = "", correlationData = "", ...payload] = line.split("\t");
+  return { isRetained: retain === "1", topic, correlationData, payload: payload.join("\t") };
 }
 
 /** An authority of its own and a certificate for this machine's loopback name and address. */

@@ -209,11 +209,11 @@ describe("BrokerConnection", () => {
 });
 
 describe("retryAfterMs", () => {
-  it("doubles up to twenty seconds and varies by half: never longer than half a minute", () => {
-    expect([0, 1, 2, 4, 5, 100].map((attempt) => retryAfterMs(attempt, 0.5))).toEqual([
-      1000, 2000, 4000, 16_000, 20_000, 20_000,
+  it("doubles up to ten seconds and varies by half: never longer than a quarter of a minute", () => {
+    expect([0, 1, 2, 3, 4, 100].map((attempt) => retryAfterMs(attempt, 0.5))).toEqual([
+      1000, 2000, 4000, 8000, 10_000, 10_000,
     ]);
-    expect([retryAfterMs(0, 0), retryAfterMs(0, 1), retryAfterMs(1e9, 1)]).toEqual([500, 1500, 30_000]);
+    expect([retryAfterMs(0, 0), retryAfterMs(0, 1), retryAfterMs(1e9, 1)]).toEqual([500, 1500, 15_000]);
   });
 });
 
