@@ -124,7 +124,7 @@ export const facesSections = {
         .enum(["harmless", "all"])
         .default("harmless")
         .describe(
-          "settings that the command configuration may change: those that do not decide what is recorded, who gets at it and what is proved, or all but mqtt.allow and this one",
+          "settings that the command configuration may change: those that do not decide what is recorded, who gets at it and what is proved, or all but mqtt.allow, mqtt.broker.users and this one",
         ),
       broker: brokerSection,
     },

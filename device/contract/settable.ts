@@ -33,8 +33,8 @@ const HARMLESS = [
   "mqtt.queueMegabytes",
 ] as const;
 
-/** They say who may change settings: whoever changes them is at the box. */
-const AT_THE_BOX_ONLY = ["mqtt.allow", "mqtt.configure"];
+/** They say who may change settings, or command: whoever changes them is at the box. */
+const AT_THE_BOX_ONLY = ["mqtt.allow", "mqtt.configure", "mqtt.broker.users"];
 
 /** `configure`: mqtt.configure. */
 export function isSettable(path: string, configure: "harmless" | "all"): boolean {

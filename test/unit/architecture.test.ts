@@ -86,6 +86,12 @@ describe("architecture", () => {
     expect(layerOf([...sip][0]!)).toBe("sip");
   });
 
+  it("has one importer of aedes and one of ws", () => {
+    const importers = (name: string) => [...new Set(all.filter(({ to }) => to === name).map(({ from }) => from))];
+    expect(importers("aedes")).toEqual(["device/mqtt/broker/own-broker.ts"]);
+    expect(importers("ws")).toEqual(["device/mqtt/broker/listeners.ts"]);
+  });
+
   it("lets nobody but the composition root give a leg's packets a way to the journal", () => {
     const importers = all.filter(({ to }) => to === "device/journal/writer.ts").map(({ from }) => from);
     expect([...new Set(importers)].filter((file) => !file.startsWith("device/journal/"))).toEqual([

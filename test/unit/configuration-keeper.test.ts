@@ -164,8 +164,8 @@ describe("changed", () => {
       { name: "a", policy: "none" },
     ]);
     expect(await set({ "mqtt.allow": [] })).toMatchObject({ error: "not-settable" });
-    const users = [{ name: "a", password: "•set•", rights: "command" }];
-    expect(await set({ "mqtt.broker.users": users })).toMatchObject({ error: "invalid" });
+    const users = [{ name: "a", password: "new", rights: "command" }];
+    expect(await set({ "mqtt.broker.users": users })).toMatchObject({ error: "not-settable" });
   });
 
   it("is refused where the file is wrong, gone, shared or not to be written, and leaves it as it was", async () => {
@@ -248,5 +248,9 @@ it("lets nothing be set from afar that decides what is recorded, how long it sta
   expect(settable.filter((path) => guarded.test(path))).toEqual([]);
   expect(settable.filter((path) => /(allow|configure|host|url|File|users|numbers)$/.test(path))).toEqual([]);
   expect(settable).toContain("mqtt.password");
-  expect(paths.filter((path) => !isSettable(path, "all"))).toEqual(["mqtt.allow", "mqtt.configure"]);
+  expect(paths.filter((path) => !isSettable(path, "all"))).toEqual([
+    "mqtt.allow",
+    "mqtt.configure",
+    "mqtt.broker.users",
+  ]);
 });
