@@ -99,6 +99,7 @@ export class OwnBroker implements BrokerLink {
     const { Aedes } = await import("aedes");
     const aedes = await Aedes.createBroker(this.rulesForAedes());
     this.aedes = aedes;
+    countInOrder(aedes);
     aedes.on("client", (client) => this.sessionById.set(client.id, this.sessions.get(client)!));
     aedes.on("unsubscribe", (filters, client) => {
       for (const filter of filters) this.sessions.get(client)?.subscriptions.delete(filter);
@@ -307,6 +308,20 @@ export class OwnBroker implements BrokerLink {
   private closeAedes(): Promise<void> {
     return new Promise((resolve) => this.aedes!.close(() => resolve()));
   }
+}
+
+/**
+ * `aedes` numbers a message when it comes and drops, as a second copy for the same client, what has a lower number than the one
+ * before: retained ones take longer than others, and would be lost. Numbered when it goes out, a message has the next number.
+ */
+function countInOrder(aedes: Aedes): void {
+  const { mq } = aedes as unknown as { mq: { emit(packet: { brokerCounter: number }, done: () => void): void } };
+  const emit = mq.emit.bind(mq);
+  let count = 0;
+  mq.emit = (packet, done) => {
+    packet.brokerCounter = ++count;
+    emit(packet, done);
+  };
 }
 
 function refusal(returnCode: number): AuthenticateError {

@@ -127,6 +127,24 @@ describe("OwnBroker", () => {
     expect(lines.filter((line) => /rights: command/.test(line))).toHaveLength(1);
   });
 
+  it("sends all that is published at once, in order, retained or not", async () => {
+    const { publish, client } = await start({});
+    const reader = await client();
+    await reader.subscribe("sidetone/#");
+    const late = await client();
+    await late.subscribe("sidetone/box/event/+");
+    const numbers = Array.from({ length: 300 }, (_, n) => n);
+    await Promise.all(
+      numbers.map((n) => publish(`sidetone/box/${n % 3 === 0 ? "calls" : "event/call"}`, String(n), n % 3 === 0)),
+    );
+    await waitUntil("all", () => reader.received.length >= 300 || undefined);
+    const told = (topic: string) =>
+      reader.received.filter((line) => line.includes(topic)).map((line) => Number(line.split(" ").at(-1)));
+    expect(told("/calls")).toEqual(numbers.filter((n) => n % 3 === 0));
+    expect(told("/event/")).toEqual(numbers.filter((n) => n % 3 !== 0));
+    expect(late.received).toHaveLength(200);
+  });
+
   it("takes requests of who may command, with who it was, and shows them to nobody", async () => {
     const { client, requests } = await start({ users });
     const reader = await client(wall);
