@@ -49,6 +49,9 @@ export interface SelfTestEdges {
   signal: AbortSignal;
 }
 
+/** What goes over MQTT and into the audit chain is short, whatever an error says. */
+const MAX_DETAIL = 300;
+
 /** Says in one line what is wrong. */
 class StepFault extends Error {}
 
@@ -165,7 +168,8 @@ export class SelfTestRun {
       this.steps.push({ step, ok: true, detail: await work() });
       return true;
     } catch (error) {
-      this.steps.push({ step, ok: false, detail: error instanceof Error ? error.message : String(error) });
+      const detail = error instanceof Error ? error.message : String(error);
+      this.steps.push({ step, ok: false, detail: detail.split("\n")[0]!.slice(0, MAX_DETAIL) });
       return false;
     }
   }
