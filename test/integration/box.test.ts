@@ -28,7 +28,7 @@ const UNITS = ["sidetone.service", "sidetone-engine.service", "sidetone-engine.s
 const SERVICES = UNITS.filter((name) => name.endsWith(".service"));
 /** What systemd-analyze calls 2.5. */
 const EXPOSURE_THRESHOLD = 25;
-const OWN_CONFIG = `capture:\n  interfaces: [capture0]\nagents:\n  match: [10.0.0.0/24]\napi:\n  port: 18385\n`;
+const OWN_CONFIG = `capture:\n  interfaces: [capture0]\nagents:\n  match: [10.0.0.0/24]\n  register: required\napi:\n  port: 18385\n`;
 const BINDING = createRequire(import.meta.url).resolve("pcap/build/Release/pcap_binding.node");
 const CALL_MS = 2500;
 
@@ -72,6 +72,11 @@ describe.skipIf(obstacle !== undefined)("an installed box", () => {
     }
     expect(hashesOf(box, "/etc/systemd /usr/local/bin")).toBe(before);
     expect(box.exists(APP)).toBe(false);
+    const byHand = box.run(["node", join(PROJECT_ROOT, "dist/device/engine.js")]);
+    expect([byHand.status, byHand.stderr]).toEqual([
+      2,
+      "the engine is started by sidetoned, or by its unit's socket\n",
+    ]);
   });
 
   it("has everything that the units and scripts name, and two users for it", () => {
@@ -163,6 +168,10 @@ describe.skipIf(obstacle !== undefined)("an installed box", () => {
 
   it("records as its two users, each with what its unit gives it and no more", async () => {
     box.write(CONFIG, OWN_CONFIG);
+    // Without the agent's word in the register, which root enters and the engine reads, nothing would be recorded.
+    expect(box.run(["sidetoned", "register", "agents", "agree", "21", "--to", "works agreement"]).status).toBe(0);
+    const register = `${DATA}/registers/agents.jsonl`;
+    expect(box.shell(`stat -c '%a %U %G' ${register}`)).toBe("640 sidetone sidetone-engine\n");
     const run = await startUnits(box);
     try {
       await replay(box, makeFrames(), () => "switch0");
@@ -173,6 +182,7 @@ describe.skipIf(obstacle !== undefined)("an installed box", () => {
       expect([engine.user, engine.capabilities]).toEqual([box.shell("id -u sidetone-engine").trim(), CAP_NET_RAW]);
       const journal = box.shell(`find ${DATA}/journal -mindepth 1 -printf '%y %m %u %g %f\\n'`);
       expect(journal).toMatch(/^d 770 sidetone sidetone-engine /m);
+      expect(box.run(["sidetoned", "doctor", "--json"]).stderr).toBe("");
       expect(journal).toMatch(/^f 640 sidetone-engine sidetone-engine engine\.json$/m);
     } finally {
       expect(await run.stop()).toBe(0);
