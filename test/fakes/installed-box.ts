@@ -9,13 +9,13 @@ const MAKE_ROOT = `set -e
 mount -t tmpfs -o mode=755 layers "$1"
 mkdir "$1/up" "$1/work" "$1/project-up" "$1/project-work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/up,workdir=$1/work" "$1/root"
+mount -t tmpfs -o mode=1777 tmpfs "$1/root/tmp"
+mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
 mkdir -p "$1/root$2"
 mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/project-up,workdir=$1/project-work" "$1/root$2"
 mount -t proc proc "$1/root/proc"
 mount -t sysfs sysfs "$1/root/sys"
 mount --rbind /dev "$1/root/dev"
-mount -t tmpfs -o mode=1777 tmpfs "$1/root/tmp"
-mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
 rm -rf "$1/root/var/lib/sidetone" "$1/root/etc/sidetone" "$1/root/usr/lib/sidetone"
 echo ready
 cat`;
