@@ -6,6 +6,7 @@ import type { BoxWatch } from "./box-watch.js";
 import type { ConfigRequest, ConfigSources, LoadedConfig } from "./config/load.js";
 import { ConfigurationKeeper, ConfigurationRefused } from "./configuration-keeper.js";
 import type { Config } from "./contract/config.js";
+import type { SelfTestDesk } from "./contract/self-test.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { RestartKeeper, type RestartOutcome } from "./restart-keeper.js";
 import type { RecordingStore } from "./store/recordings.js";
@@ -25,6 +26,7 @@ export interface BoxCommandsOptions {
   logger: Logger;
   store(): RecordingStore | undefined;
   box: BoxWatch | undefined;
+  selfTest: SelfTestDesk | undefined;
   /** In progress. */
   calls(): number;
   /** Ends the service, which is started again with this configuration. */
@@ -38,11 +40,11 @@ export interface BoxCommands {
 }
 
 export function openBoxCommands(options: BoxCommandsOptions): BoxCommands {
-  const { dataFolder, alarms, logger, store, box } = options;
+  const { dataFolder, alarms, logger, store, box, selfTest } = options;
   const configuration = openConfiguration(options);
   const restarts = configuration && openRestarts(options, configuration);
   const parts: BoxParts = {
-    ...{ dataFolder, store, alarms, configuration, restarts, logger },
+    ...{ dataFolder, store, alarms, configuration, restarts, selfTest, logger },
     health: () => box?.freshHealth(),
     span: () => box?.spanReport(),
     now: () => systemClock.nowUs() / 1000,

@@ -18,6 +18,7 @@ import {
 } from "./contract/box-commands.js";
 import { COMPLETENESS_SCHEMA } from "./contract/completeness.js";
 import type { HealthStatus } from "./contract/health.js";
+import type { SelfTestDesk } from "./contract/self-test.js";
 import type { SpanReport } from "./contract/span.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { listRecordings } from "./recordings-query.js";
@@ -41,6 +42,7 @@ export interface BoxParts {
   /** Read anew; undefined on a box that watches nothing. */
   health(): HealthStatus | undefined;
   span(): Promise<SpanReport> | undefined;
+  selfTest: SelfTestDesk | undefined;
   configuration: ConfigurationKeeper | undefined;
   restarts: RestartKeeper | undefined;
   logger: Logger;
@@ -88,6 +90,8 @@ export class BoxDesk implements BoxCommandDesk {
         return { ok: true, verb: body.verb, data: await there(this.parts.span()) };
       case "completeness":
         return { ok: true, verb: body.verb, data: await this.completeness(body) };
+      case "self-test":
+        return { ok: true, verb: body.verb, data: await there(this.parts.selfTest).selfTest() };
       case "alarms":
         return { ok: true, verb: body.verb, data: this.alarms(body, by) };
       case "configuration":

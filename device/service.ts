@@ -272,7 +272,7 @@ export class Service {
   private openCommands(): BoxCommands {
     const { config, configuration, dataFolder, logger } = this.options;
     return openBoxCommands({
-      ...{ config, configuration, dataFolder, logger, alarms: this.alarms, box: this.box },
+      ...{ config, configuration, dataFolder, logger, alarms: this.alarms, box: this.box, selfTest: this.selfTest },
       store: () => this.store as RecordingStore | undefined,
       calls: () => this.counters?.activeCalls ?? 0,
       restart: (next) => {

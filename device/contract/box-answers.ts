@@ -7,6 +7,7 @@ import type { BoxVerb } from "./box-commands.js";
 import { CONSENT_STATES, NO_AUDIO_REASONS, type PartyRole, POLICIES } from "./call-record.js";
 import { COMPLETENESS_SCHEMA, type CompletenessReport, MISSING_KINDS, type MissingReason } from "./completeness.js";
 import { HEALTH_SCHEMA, type HealthStatus } from "./health.js";
+import { SELF_TEST_STEPS, type SelfTestReport, type SelfTestStep } from "./self-test.js";
 import {
   SPAN_CHECK_IDS,
   SPAN_CHECK_STATES,
@@ -146,6 +147,20 @@ export const completenessAnswerSchema = z.object({
   badLines: count.describe("lines of the call log that could not be read"),
 }) satisfies z.ZodType<CompletenessReport>;
 
+export const selfTestAnswerSchema = z.object({
+  at: isoTime.describe("when it began"),
+  result: z.enum(["pass", "fail", "skipped"]).describe("skipped: nothing was tried, reason says why"),
+  reason: z.string().exactOptional(),
+  steps: z.array(
+    z.object({
+      step: z.enum(Object.keys(SELF_TEST_STEPS) as [SelfTestStep, ...SelfTestStep[]]),
+      ok: z.boolean(),
+      detail: z.string().describe("the figures, or what is wrong"),
+    }),
+  ),
+  durationMs: z.number(),
+}) satisfies z.ZodType<SelfTestReport>;
+
 const acknowledgement = z
   .object({ at: isoTime, by: z.string().describe("who says that it was seen") })
   .describe("absent until somebody does");
@@ -220,6 +235,7 @@ export const BOX_ANSWER_SCHEMAS = {
   health: healthAnswerSchema,
   span: spanAnswerSchema,
   completeness: completenessAnswerSchema,
+  "self-test": selfTestAnswerSchema,
   configuration: configurationAnswerSchema,
   alarms: alarmsAnswerSchema,
   restart: restartAnswerSchema,

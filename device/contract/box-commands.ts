@@ -93,6 +93,9 @@ export const completenessCommandSchema = z.strictObject({
   by: z.enum(["day", "hour"]).default("day").describe("at most 400 days, or 31 days by hour"),
 });
 
+/** Made at once, or the one that is being made; takes some five seconds. */
+export const selfTestCommandSchema = z.strictObject({ verb: z.literal("self-test") });
+
 const settingPath = z
   .string()
   .regex(/^[a-zA-Z][a-zA-Z0-9]*(?:\.[a-zA-Z][a-zA-Z0-9]*){0,3}$/, "no setting is called so");
@@ -126,7 +129,7 @@ export const listAlarmsSchema = z.strictObject({
 export const acknowledgeAlarmSchema = z.strictObject({
   verb: z.literal("alarms"),
   action: z.literal("acknowledge"),
-  code: z.enum(ALARM_CODES as [AlarmCode, ...AlarmCode[]]),
+  code: z.enum(ALARM_CODES as [AlarmCode, ...AlarmCode[]], "there is no such alarm; list says which stand"),
 });
 export const alarmsCommandSchema = z.discriminatedUnion("action", [listAlarmsSchema, acknowledgeAlarmSchema]);
 
@@ -145,6 +148,7 @@ export const boxCommandSchema = z.discriminatedUnion("verb", [
   healthCommandSchema,
   spanCommandSchema,
   completenessCommandSchema,
+  selfTestCommandSchema,
   configurationCommandSchema,
   alarmsCommandSchema,
   restartCommandSchema,

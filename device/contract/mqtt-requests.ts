@@ -11,6 +11,7 @@ import {
   listAlarmsSchema,
   recordingsCommandSchema,
   restartCommandSchema,
+  selfTestCommandSchema,
   setConfigurationSchema,
   spanCommandSchema,
   tagCommandSchema,
@@ -253,6 +254,22 @@ const boxRequests = {
         total: { seen: 120, recorded: 117, missing: { "not-answered": 2, "no-media": 1 } },
         faults: 1,
         badLines: 0,
+      },
+    },
+  },
+  "self-test": {
+    summary:
+      "puts a made call through engine, journal, sealing and index and deletes it again; takes some five seconds",
+    request: selfTestCommandSchema.omit(verb),
+    data: BOX_ANSWER_SCHEMAS["self-test"],
+    errors: ["unavailable"],
+    example: {
+      request: { transaction: "9" },
+      data: {
+        at: AT,
+        result: "pass",
+        steps: [{ step: "gate", ok: true, detail: "agent 125 of 125 packets admitted, caller 0 of 125" }],
+        durationMs: 4200,
       },
     },
   },

@@ -25,6 +25,7 @@ export const BOX_VERBS = [
   "health",
   "span",
   "completeness",
+  "self-test",
   "alarms",
   "configuration",
   "restart",

@@ -15,7 +15,7 @@ import type { Topics } from "./topics.js";
 export const MAX_UNDER_WAY = 64;
 export const ANSWER_TIMEOUT_MS = 10_000;
 /** What takes longer in the nature of it. */
-const LONG_TIMEOUTS_MS: Partial<Record<RequestVerb, number>> = { completeness: 60_000 };
+const LONG_TIMEOUTS_MS: Partial<Record<RequestVerb, number>> = { completeness: 60_000, "self-test": 60_000 };
 
 export interface RequestsOptions {
   config: Pick<Config["mqtt"], "allow" | "numbers">;

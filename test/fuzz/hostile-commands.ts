@@ -130,7 +130,7 @@ export class HostileCommands {
   }
 
   #asks(): [string, Record<string, unknown>] {
-    const verb = this.#pick(["health", "span", "completeness"]);
+    const verb = this.#pick(["health", "span", "self-test", "completeness"]);
     if (verb !== "completeness") return [verb, {}];
     return [verb, this.#pick([{}, { from: "2026-11-01", to: "2026-11-02", by: "hour" }, { from: "1990-01-01" }])];
   }

@@ -81,6 +81,15 @@ export class Box {
       alarms: this.alarms,
       health: () => HEALTH,
       span: async () => ({ at: HEALTH.at, state: "pass", checks: [], endpoints: [] }),
+      selfTest: {
+        selfTest: async () => ({
+          at: HEALTH.at,
+          result: "skipped",
+          reason: "a call goes on",
+          steps: [],
+          durationMs: 0,
+        }),
+      },
       configuration,
       restarts: this.restartKeeper,
       logger: this.logger,

@@ -1,6 +1,6 @@
 // Requests as they come off the network: the right ones become commands, the others are refused with the field's name.
 import { describe, expect, it } from "vitest";
-import { COMMAND_VERBS } from "../../../device/contract/mqtt.js";
+import { REQUEST_VERBS } from "../../../device/contract/mqtt.js";
 import { type IncomingMessage, MAX_PAYLOAD_BYTES, readRequest } from "../../../device/mqtt/request.js";
 import { Topics } from "../../../device/mqtt/topics.js";
 
@@ -12,7 +12,7 @@ function message(verb: string, payload: unknown, more: Partial<IncomingMessage> 
   return { topic: `sidetone/box/request/${verb}`, payload: bytes, isRetained: false, isDuplicate: false, ...more };
 }
 const read = (verb: string, payload: unknown, more?: Partial<IncomingMessage>) =>
-  readRequest(message(verb, payload, more), topics, [...COMMAND_VERBS]);
+  readRequest(message(verb, payload, more), topics, [...REQUEST_VERBS]);
 function refusal(verb: string, payload: unknown, more?: Partial<IncomingMessage>) {
   const request = read(verb, payload, more);
   if (!request || !("refusal" in request)) throw new Error("was not refused");
@@ -20,6 +20,16 @@ function refusal(verb: string, payload: unknown, more?: Partial<IncomingMessage>
 }
 
 describe("readRequest", () => {
+  it.each(["values", "call"])("refuses a prototype within %s, whatever stands beside it", (name) => {
+    const payload = Buffer.from(`{"action":"set","${name}":{"__proto__":{"x":1},"call.tailMs":1}}`);
+    expect(refusal("configuration", payload)).toMatchObject({ code: "invalid", field: name });
+  });
+
+  it("reads what is nested deeply without looking into it", () => {
+    const payload = Buffer.from(`{"action":"set","values":{"call.tailMs":${"[".repeat(7000)}${"]".repeat(7000)}}}`);
+    expect(read("configuration", payload)).toMatchObject({ body: { verb: "configuration" } });
+  });
+
   it.each([
     ["calls", {}, { verb: "calls" }],
     ["calls", { verb: "calls" }, { verb: "calls" }],
@@ -43,6 +53,25 @@ describe("readRequest", () => {
 
   it.each([
     ["pause", {}, "call", /takes one of .* or "all"$/],
+    ["tag", { add: ["a"] }, "call", /missing/],
+    ["tag", { call: { id: "x" } }, "call.id", /26 characters/],
+    ["tag", { call: { id }, add: ["a", "B"] }, "add.1", /lower-case/],
+    ["tag", { call: { id, x: 1 } }, "call.x", /not a field/],
+    ["recordings", { limit: 500 }, "limit", /100/],
+    ["recordings", { from: "2026-02-30" }, "from", /no such day/],
+    ["recordings", { consent: "maybe" }, "consent", /granted/],
+    ["health", { x: 1 }, "x", /not a field/],
+    ["completeness", { by: "week" }, "by", /day/],
+    ["configuration", {}, "action", /missing/],
+    ["configuration", { action: "delete" }, "action", /"get" or "set"/],
+    ["configuration", { action: "set" }, "values", /missing/],
+    ["configuration", { action: "set", values: {} }, "values", /1 to 100/],
+    ["configuration", { action: "set", values: { "a b": 1 } }, "values.a b", /no setting is called so/],
+    ["configuration", { action: "set", values: { "call.tailMs": 1 }, dryRun: "yes" }, "dryRun", /boolean/],
+    ["alarms", { action: "raise" }, "action", /"list" or "acknowledge"/],
+    ["alarms", { action: "acknowledge" }, "code", /missing/],
+    ["alarms", { action: "acknowledge", code: "x" }, "code", /no such alarm/],
+    ["restart", { when: "later" }, "when", /idle/],
     ["pause", { call: 7 }, "call", /takes one of/],
     ["pause", { call: {} }, "call", /takes one of/],
     ["pause", { call: { agent: "1", id } }, "call", /takes one of/],
