@@ -19,6 +19,7 @@ import { runCallsCommand, runTagCommand } from "./console/calls-command.js";
 import { runCompletenessCommand } from "./console/completeness-command.js";
 import type { DoctorCommand } from "./console/doctor-command.js";
 import { runExportCommand } from "./console/export-command.js";
+import { mqttText } from "./console/mqtt-command.js";
 import { runPolicyTest } from "./console/policy-report.js";
 import { Progress } from "./console/progress.js";
 import { runProveCommand } from "./console/prove-report.js";
@@ -72,6 +73,9 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     }
     case "alarms":
       process.stdout.write(alarmsText(command.command));
+      return EXIT.ok;
+    case "mqtt":
+      process.stdout.write(mqttText(command.command));
       return EXIT.ok;
     case "audit":
       return runAuditCommand(command.command, settingsFor(command.command).dataFolder, write);

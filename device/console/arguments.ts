@@ -28,6 +28,7 @@ import {
 import { COMPLETENESS_USAGE, type CompletenessCommand, parseCompletenessCommand } from "./completeness-command.js";
 import { DOCTOR_USAGE, type DoctorCommand, parseDoctorCommand } from "./doctor-command.js";
 import { JOURNAL_USAGE, type JournalCommand, parseJournalCommand } from "./journal-command.js";
+import { MQTT_USAGE, type MqttCommand, parseMqttCommand } from "./mqtt-command.js";
 import { PROVE_USAGE, type ProveCommand, parseProveCommand } from "./prove-report.js";
 import { parseRegisterCommand, REGISTER_USAGE, type RegisterCommand } from "./register-arguments.js";
 import {
@@ -47,6 +48,7 @@ export type Command =
   | { kind: "check-config"; configFile?: string }
   | (PolicyCommand & { overrides: ConfigOverrides })
   | { kind: "alarms"; command: AlarmsCommand }
+  | { kind: "mqtt"; command: MqttCommand }
   | { kind: "audit"; command: AuditCommand }
   | { kind: "completeness"; command: CompletenessCommand }
   | { kind: "doctor"; command: DoctorCommand }
@@ -94,7 +96,7 @@ const USAGE = `Usage: sidetoned [flags]
        sidetoned config check [--config FILE]
        sidetoned policy test --call TEXT [--json]
        sidetoned calls, tag, reindex, register, token, audit, prove, verify, journal, retention, delete, erase,
-       export, hold, completeness, doctor, alarms: see below
+       export, hold, completeness, doctor, alarms, mqtt: see below
 
 Records SIP calls off a mirror port, or out of capture files.
 `;
@@ -108,7 +110,7 @@ export function helpText(): string {
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
   const exits = `Exit codes: ${exitCodesText()}`;
-  return `${USAGE}\n${lines.join("\n")}\n\n${CALLS_USAGE}\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${DOCTOR_USAGE}\n${COMPLETENESS_USAGE}\n${ALARMS_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+  return `${USAGE}\n${lines.join("\n")}\n\n${CALLS_USAGE}\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${DOCTOR_USAGE}\n${COMPLETENESS_USAGE}\n${ALARMS_USAGE}\n${MQTT_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 
 /** Throws SidetoneError usage with one line. `argv` is without the program's name. */
@@ -118,6 +120,7 @@ export function parseArguments(argv: readonly string[]): Command {
   if (first === "calls") return { kind: "calls", command: parseCallsCommand(rest) };
   if (first === "tag") return { kind: "tag", command: parseTagCommand(rest) };
   if (first === "reindex") return { kind: "reindex", command: parseReindexCommand(rest) };
+  if (first === "mqtt") return { kind: "mqtt", command: parseMqttCommand(rest) };
   if (first === "alarms") return { kind: "alarms", command: parseAlarmsCommand(rest) };
   if (isRetentionCommand(first)) return { kind: "retention", command: parseRetentionCommand(argv) };
   if (first === "audit") return { kind: "audit", command: parseAuditCommand(rest) };

@@ -2,7 +2,7 @@
 // server, the OpenAPI document and the tests are made from them. Errors are problem details (RFC 9457) with a `code`.
 import { z } from "zod";
 import { type CallId, isCallId, type TimeUs } from "../base/ids.js";
-import { CONSENT_STATES, type PartyRole, POLICIES } from "./call-record.js";
+import { CONSENT_STATES, PARTY_ROLES, POLICIES } from "./call-record.js";
 import {
   type ActiveCall,
   type CommandError,
@@ -18,8 +18,6 @@ export const PROBLEM_MEDIA_TYPE = "application/problem+json";
 /** What a token may do. None includes another. */
 export const RIGHTS = ["see", "listen", "download", "delete", "command", "configure", "administer"] as const;
 export type Right = (typeof RIGHTS)[number];
-
-const PARTY_ROLES = ["agent", "caller", "originator", "answerer"] as const satisfies readonly PartyRole[];
 
 const isoTime = z.string().max(64).describe("ISO 8601 in UTC");
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type CallId, isCallId } from "../base/ids.js";
 import { ALARM_CODES, ALARM_SEVERITIES, type AlarmCode, type PastAlarm, type StandingAlarm } from "./alarms.js";
 import type { BoxVerb } from "./box-commands.js";
-import { CONSENT_STATES, NO_AUDIO_REASONS, type PartyRole, POLICIES } from "./call-record.js";
+import { CONSENT_STATES, NO_AUDIO_REASONS, PARTY_ROLES, POLICIES } from "./call-record.js";
 import { COMPLETENESS_SCHEMA, type CompletenessReport, MISSING_KINDS, type MissingReason } from "./completeness.js";
 import { HEALTH_SCHEMA, type HealthStatus } from "./health.js";
 import { SELF_TEST_STEPS, type SelfTestReport, type SelfTestStep } from "./self-test.js";
@@ -30,8 +30,6 @@ export const tagAnswerSchema = z.object({
   call: callId,
   tags: z.array(z.string()).describe("all that it has now, in alphabetical order"),
 });
-
-const PARTY_ROLES = ["agent", "caller", "originator", "answerer"] as const satisfies readonly PartyRole[];
 
 export const recordingEntrySchema = z.object({
   id: callId,

@@ -7,7 +7,8 @@ export const CALL_RECORD_SCHEMA = "sidetone.call/1";
 export const POLICIES = ["agent-only", "consent-first", "both-parties", "none"] as const;
 export type Policy = (typeof POLICIES)[number];
 
-export type PartyRole = "agent" | "caller" | "originator" | "answerer";
+export const PARTY_ROLES = ["agent", "caller", "originator", "answerer"] as const;
+export type PartyRole = (typeof PARTY_ROLES)[number];
 export const CONSENT_STATES = ["granted", "refused", "withdrawn", "unknown", "not-required"] as const;
 export type ConsentState = (typeof CONSENT_STATES)[number];
 
@@ -143,17 +144,19 @@ export interface ErasedRecord {
 }
 
 /** Where a statement about consent, or a command, comes from. */
-export type EvidenceSource =
-  | "dtmf"
-  | "sip-header"
-  | "recordpref"
-  | "api"
-  | "mqtt"
-  | "panel"
-  | "register"
-  | "number-list"
-  | "rule"
-  | "default";
+export const EVIDENCE_SOURCES = [
+  "dtmf",
+  "sip-header",
+  "recordpref",
+  "api",
+  "mqtt",
+  "panel",
+  "register",
+  "number-list",
+  "rule",
+  "default",
+] as const;
+export type EvidenceSource = (typeof EVIDENCE_SOURCES)[number];
 
 /** One change of a party's consent for one purpose. */
 export interface ConsentChangeRecord {

@@ -4,6 +4,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_pr
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { contractFaults } from "./mqtt-contract.js";
 import { waitUntil } from "./office-program.js";
 
 const FOLDERS = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/sbin"];
@@ -158,10 +159,12 @@ export class Subscriber {
     return JSON.parse(found.payload) as T;
   }
 
+  /** Throws when a box has published something that is not as the reference says. */
   async stop(): Promise<void> {
     const ended = new Promise((resolve) => this.child.once("close", resolve));
-    if (this.child.exitCode !== null || !this.child.kill("SIGTERM")) return;
-    await ended;
+    if (this.child.exitCode === null && this.child.kill("SIGTERM")) await ended;
+    const faults = contractFaults(this.received);
+    if (faults.length > 0) throw new Error(`not as the MQTT reference says:\n${faults.slice(0, 10).join("\n")}`);
   }
 }
 

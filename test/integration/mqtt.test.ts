@@ -313,7 +313,7 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
     const before = keep(await broker.subscribe("sidetone/#"));
     const load = { url: `mqtt://127.0.0.1:${gate.port}`, queueFolder: join(folder, "mqtt-queue") };
     const eventsAt = (admin: Subscriber): LoadEvent[] =>
-      admin.received.flatMap(({ topic, payload }) => (topic.includes("/event/") ? [JSON.parse(payload)] : []));
+      admin.received.flatMap(({ topic, payload }) => (topic.includes("/event/") ? [readLoad(payload)] : []));
     /** As many events are on their way as may be: no answer comes, so no more are sent. */
     const standStill = async (admin: Subscriber): Promise<number> => {
       let [count, sinceMs] = [0, Date.now()];
@@ -512,7 +512,16 @@ interface LoadEvent {
   seq: number;
   duplicate?: true;
   by: string;
+  /** Counted by whoever made it. */
   n: number;
+}
+
+function readLoad(payload: string): LoadEvent {
+  const { packets, reason, ...rest } = JSON.parse(payload) as Omit<LoadEvent, "n"> & {
+    packets?: number;
+    reason?: string;
+  };
+  return { ...rest, n: packets ?? Number(reason) };
 }
 
 /** The face in a process of its own that adds events as fast as calls of a large office never do, until it is killed. */
@@ -530,7 +539,9 @@ class Loader {
       let n = 0;
       const timer = setInterval(() => {
         if (++n > ${most}) return clearInterval(timer);
-        face.publishEvent(n % 2 ? "call" : "pause", { by: "${name}", n });
+        const cause = { at: "", call: "${CALL.id}", source: "api", by: "${name}" };
+        if (n % 2) face.publishEvent("call", { ...cause, change: "erased", side: "answerer", packets: n });
+        else face.publishEvent("pause", { ...cause, state: "paused", reason: String(n) });
         console.log(n);
       }, 4);`;
     this.child = startChild(folder, url, { queueFolder, load });
