@@ -254,12 +254,20 @@ describe("OwnBroker", () => {
     expect((await shut.client({ ...wall, ...page }, shut.webSocketUrl)).answer).toBe(0);
   });
 
-  it("says whose port it is when it is taken", async () => {
+  it("says why it cannot listen: whose port it is, which file is no use", async () => {
     const { url } = await start({});
     const port = Number(url.split(":").at(-1));
     await expect(start({ port })).rejects.toMatchObject({
       code: "config-invalid",
       message: expect.stringMatching(/^mqtt\.broker\.port: \d+ on 127\.0\.0\.1 is taken.*mqtt\.url$/),
+    });
+    const noPem = new URL("../../../../package.json", import.meta.url).pathname;
+    await expect(start({ certFile: "/nonexistent.pem", keyFile: "/x" })).rejects.toMatchObject({
+      message: "mqtt.broker.certFile: /nonexistent.pem cannot be read (ENOENT)",
+    });
+    await expect(start({ certFile: noPem, keyFile: noPem })).rejects.toMatchObject({
+      code: "config-invalid",
+      message: expect.stringMatching(/^mqtt\.broker\.certFile .* do not make a TLS server/),
     });
     await expect(start({ host: "0.0.0.0" })).rejects.toMatchObject({ message: expect.stringMatching(/users/) });
   });
