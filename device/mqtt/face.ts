@@ -91,7 +91,7 @@ export class MqttFace {
     const { config, logger, clock = systemClock } = this.options;
     this.queue.open();
     const requests = [this.topics.requests];
-    this.own = new OwnBroker({ config, requests, logger, clock, listener: this.listener() });
+    this.own = new OwnBroker({ config, requests, notes: [], logger, clock, listener: this.listener() });
     this.connection = this.own;
     try {
       await this.own.open();

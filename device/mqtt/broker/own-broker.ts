@@ -17,7 +17,7 @@ import { Door } from "./door.js";
 import { Listeners } from "./listeners.js";
 import * as notices from "./notices.js";
 import { PacketGuard } from "./packet-guard.js";
-import { TopicRules } from "./topic-rules.js";
+import { matchesAny, TopicRules } from "./topic-rules.js";
 
 /** Twice the longest request, so that one that is too long is answered and not cut off. */
 const MAX_PACKET_BYTES = 32 * 1024;
@@ -36,6 +36,8 @@ export interface OwnBrokerOptions {
   config: Config["mqtt"];
   /** Filters of what the box takes as a command. */
   requests: readonly string[];
+  /** Filters of what the box is told besides, by anybody: "homeassistant/status". */
+  notes: readonly string[];
   logger: Logger;
   clock: Clock;
   listener: BrokerListener;
@@ -257,7 +259,8 @@ export class OwnBroker implements BrokerLink {
 
   private take(client: Client, packet: PublishPacket): void {
     const session = this.sessions.get(client);
-    if (!session || !this.isOpen || !this.rules.isRequest(packet.topic)) return;
+    const isWanted = this.rules.isRequest(packet.topic) || matchesAny(this.options.notes, packet.topic);
+    if (!session || !this.isOpen || !isWanted) return;
     const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
     this.options.listener.message({
       topic: packet.topic,

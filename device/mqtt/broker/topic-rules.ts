@@ -37,8 +37,12 @@ export class TopicRules {
 
   /** What a client asks the box is nobody else's to read. */
   isRequest(topic: string): boolean {
-    return this.requests.some((filter) => matches(filter, topic));
+    return matchesAny(this.requests, topic);
   }
+}
+
+export function matchesAny(filters: readonly string[], topic: string): boolean {
+  return filters.some((filter) => matches(filter, topic));
 }
 
 /** MQTT 3.1.1 §4.7.1: `+` is one level, `#` at the end is all further ones and the level above. */
