@@ -26,12 +26,13 @@ export const nodeFileOperations: FileOperations = {
   unlinkSync,
 };
 
-const GROUP_READS = 0o040;
+const GROUP_READS_AND_WRITES = 0o060;
 const GROUP_DOES_ALL = 0o070;
 
-/** Of an engine with a user of its own: the service, which is in its group, reads what it writes and takes it away. */
+/** Of an engine with a user of its own: the service, which is in its group, reads what it writes, takes calls out of it, removes it. */
 export const groupFileOperations: FileOperations = {
   ...nodeFileOperations,
   mkdirSync: (path, { mode }) => mkdirSync(path, { mode: mode | GROUP_DOES_ALL }),
-  openSync: (path, flags, mode) => openSync(path, flags, mode === undefined ? undefined : mode | GROUP_READS),
+  openSync: (path, flags, mode) =>
+    openSync(path, flags, mode === undefined ? undefined : mode | GROUP_READS_AND_WRITES),
 };
