@@ -30,6 +30,7 @@ export interface BoxWatchOptions {
   alarms: AlarmBook;
   logger: Logger;
   sealing(): HealthStatus["sealing"];
+  panel(): HealthStatus["panel"];
   showSpan(report: SpanReport): void;
   showHealth(status: HealthStatus): void;
   showInfo(info: BoxInfo): void;
@@ -44,6 +45,7 @@ export class BoxWatch {
   private syslog: SyslogSender | undefined;
   private heardAtMs = Number.NEGATIVE_INFINITY;
   private isWaiting = false;
+  private hasCaptured = false;
   private readonly startedAt = isoUs(systemClock.nowUs());
 
   constructor(options: BoxWatchOptions) {
@@ -62,6 +64,7 @@ export class BoxWatch {
       alarms,
       clockFacts: () => ({ state: this.clock.state, offsetMs: this.clock.offsetMs }),
       sealing,
+      panel: () => options.panel(),
       show: (status) => {
         options.showHealth(status);
         this.manager.show(statusLine(status));
@@ -71,6 +74,11 @@ export class BoxWatch {
 
   get clockState(): ClockState {
     return this.clock.state;
+  }
+
+  get engineState(): "starting" | "reporting" | "silent" {
+    if (this.isWaiting || !this.hasCaptured) return "starting";
+    return systemClock.monotonicMs() - this.heardAtMs < ENGINE_SILENT_MS ? "reporting" : "silent";
   }
 
   /** As it was said last. */
@@ -122,6 +130,7 @@ export class BoxWatch {
   capturing(interfaces: readonly string[]): void {
     const { config, device, version, showInfo } = this.options;
     this.span.capturing(interfaces);
+    this.hasCaptured = true;
     this.heardAtMs = systemClock.monotonicMs();
     this.manager.ready();
     showInfo({

@@ -31,6 +31,11 @@ export class CarriedCalls {
     this.pauseOfAll = pause;
   }
 
+  /** Of every call, those to come too. */
+  isAllPaused(nowUs: TimeUs): boolean {
+    return this.pauseOfAll !== undefined && this.pauseOfAll.endsUs > nowUs;
+  }
+
   ended({ id, sipCallIds }: { id: CallId; sipCallIds: readonly string[] }): void {
     this.calls.delete(id);
     this.disown(sipCallIds);

@@ -52,6 +52,10 @@ export class CarriedKeeper {
     this.writeSoon();
   }
 
+  isAllPaused(): boolean {
+    return this.calls.isAllPaused(systemClock.nowUs());
+  }
+
   ended(call: { id: CallId; sipCallIds: readonly string[] }): void {
     this.calls.ended(call);
     this.writeSoon();

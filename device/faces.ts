@@ -1,4 +1,4 @@
-// The faces of a running service as one part of it: the HTTP API and MQTT. Starts those that are configured, hands them what
+// The faces of a running service as one part of it: the HTTP API, MQTT and the front panel. Starts those that are configured, hands them what
 // the engine reports, stops them. What a face cannot start with is said once and does not keep the box from recording.
 import { join } from "node:path";
 import { ApiFace } from "./api/face.js";
@@ -13,11 +13,14 @@ import type { Config } from "./contract/config.js";
 import type { AuditedEvent, EngineCounters } from "./contract/engine-messages.js";
 import type { BoxInfo, HealthStatus } from "./contract/health.js";
 import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
+import type { PanelState } from "./contract/panel.js";
 import type { SelfTestReport } from "./contract/self-test.js";
 import type { SpanReport } from "./contract/span.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { formatMetrics } from "./health/metrics.js";
 import { MqttFace } from "./mqtt/face.js";
+import { PanelFace } from "./panel/face.js";
+import type { PanelSnapshot } from "./panel/snapshot.js";
 import { SpoolTrail } from "./store/file-change.js";
 import { SpoolDesk } from "./store/spool-desk.js";
 import { ensureFirstToken, TokenStore } from "./store/tokens.js";
@@ -31,6 +34,9 @@ export interface FacesOptions {
   dataFolder: string;
   /** The engine's newest; undefined while it has told none. */
   counters(): EngineCounters | undefined;
+  engine(): PanelSnapshot["engine"];
+  /** Every call is paused, those to come too. */
+  isAllPaused(): boolean;
   desk: CommandDesk;
   /** For commands about the box. */
   box: BoxCommandDesk;
@@ -43,6 +49,7 @@ export interface FacesOptions {
 export class Faces {
   private readonly options: FacesOptions;
   private readonly mqtt: MqttFace;
+  private readonly panel: PanelFace;
   private api: ApiFace | undefined;
   /** As it was shown last. */
   private readonly shown: { disk?: DiskStatus; span?: SpanStatus; health?: HealthStatus } = {};
@@ -55,6 +62,7 @@ export class Faces {
     const { config, device, desk, box, alarms, logger, dataFolder } = options;
     const queueFolder = join(dataFolder, "mqtt-queue");
     this.mqtt = new MqttFace({ config: config.mqtt, device, desk, box, logger, queueFolder, alarms });
+    this.panel = this.makePanel();
     alarms.listen({
       raised: (alarm) => this.mqtt.setAlarm(alarm.code, alarm),
       acknowledged: (alarm) => this.mqtt.setAlarm(alarm.code, alarm),
@@ -73,6 +81,7 @@ export class Faces {
 
   /** For a box that can say what is wrong, and do nothing else yet. */
   startMqtt(): Promise<void> {
+    this.panel.start();
     this.mqttStarted ??= this.attempt("MQTT", "mqtt-off", () => {
       const standing = new Map(this.options.alarms.standing.map((alarm) => [alarm.code, alarm]));
       for (const code of ALARM_CODES) this.mqtt.setAlarm(code, standing.get(code));
@@ -83,7 +92,7 @@ export class Faces {
 
   async stop(): Promise<void> {
     await Promise.allSettled([this.started, this.mqttStarted]);
-    await Promise.all([this.mqtt.stop(), this.api?.stop()]);
+    await Promise.all([this.mqtt.stop(), this.api?.stop(), this.panel.stop()]);
   }
 
   /** What happened to a call in progress. */
@@ -94,11 +103,13 @@ export class Faces {
   /** Calls in progress, how many. */
   showCalls(active: number): void {
     this.mqtt.setState("calls", { active });
+    this.panel.showCalls(active);
   }
 
   showDisk(status: DiskStatus): void {
     this.shown.disk = status;
     this.mqtt.setState("disk", status);
+    this.panel.showDisk(status);
   }
 
   /** Where both chains end; `taken` once the broker has it. */
@@ -115,6 +126,7 @@ export class Faces {
     };
     this.shown.span = status;
     this.mqtt.setState("span", status);
+    this.panel.showSpan(status);
   }
 
   showHealth(status: HealthStatus): void {
@@ -132,6 +144,28 @@ export class Faces {
     this.mqtt.setState("info", info);
   }
 
+  get panelState(): PanelState {
+    return this.panel.state;
+  }
+
+  private makePanel(): PanelFace {
+    const { config, device, version, desk, box, alarms, logger, engine, isAllPaused } = this.options;
+    const { timeZone } = config.consent;
+    return new PanelFace({
+      config: config.panel,
+      timeZone,
+      device,
+      version,
+      api: apiPlace(config.api),
+      desk,
+      box,
+      alarms,
+      logger,
+      engine,
+      isAllPaused,
+    });
+  }
+
   private async startApi(): Promise<void> {
     const { config, dataFolder, desk, logger, showFirstToken } = this.options;
     if (!config.api.enabled) return;
@@ -143,7 +177,10 @@ export class Faces {
       onFault: (message) => logger.error(message),
     });
     const secret = ensureFirstToken(tokens);
-    if (secret !== undefined) showFirstToken(secret);
+    if (secret !== undefined) {
+      showFirstToken(secret);
+      this.panel.offerSecret(secret);
+    }
     this.api = new ApiFace({ config: config.api, desk, tokens, metrics: () => this.metrics(), logger });
     const { address } = await this.api.start();
     logger.info("the API listens", { address });
@@ -152,7 +189,7 @@ export class Faces {
   private metrics(): string {
     const { version, counters } = this.options;
     const engine = counters();
-    const service = { ...this.mqtt.counters(), ...this.api?.counters() };
+    const service = { ...this.mqtt.counters(), ...this.api?.counters(), ...this.panel.counters() };
     return formatMetrics({
       version,
       ...this.shown,
@@ -172,4 +209,11 @@ export class Faces {
       this.options.logger.error(`${name} is off: ${error.message}`, { code: error.code });
     }
   }
+}
+
+/** Where the API is reached, as the panel says it. */
+function apiPlace({ enabled, host, port, certFile }: Config["api"]): string {
+  if (!enabled) return "off";
+  if (host === "localhost" || host === "::1" || host.startsWith("127.")) return `this box, port ${port}`;
+  return `${certFile === "" ? "http" : "https"} port ${port}`;
 }

@@ -22,6 +22,7 @@ export interface HealthKeeperOptions {
   clock?: Clock;
   clockFacts(): { state: ClockState; offsetMs: number | null };
   sealing(): HealthStatus["sealing"];
+  panel(): HealthStatus["panel"];
   show(status: HealthStatus): void;
 }
 
@@ -81,7 +82,7 @@ export class HealthKeeper {
   look(): HealthStatus {
     clearImmediate(this.soon);
     this.soon = undefined;
-    const { alarms, clockFacts, sealing, show } = this.options;
+    const { alarms, clockFacts, sealing, panel, show } = this.options;
     const { user, system } = process.cpuUsage();
     const { state, offsetMs } = clockFacts();
     const status = this.report.make({
@@ -95,6 +96,7 @@ export class HealthKeeper {
       clockOffsetMs: offsetMs,
       sealing: sealing(),
       serviceLoopDelayMs: Math.max(0, this.loop.max / NS_PER_MS - LOOP_RESOLUTION_MS),
+      panel: panel(),
       alarms: alarms.standing.map(({ code }) => code),
     });
     this.loop.reset();

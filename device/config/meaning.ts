@@ -8,6 +8,7 @@ import { findEncryptionFaults } from "./encryption-meaning.js";
 import { findIntegrityFaults } from "./integrity-meaning.js";
 import { findKeyFaults } from "./keys-meaning.js";
 import { findMqttFaults } from "./mqtt-meaning.js";
+import { findPanelFaults } from "./panel-meaning.js";
 import { findRetentionFaults } from "./retention-meaning.js";
 import { findRuleFaults } from "./rule-meaning.js";
 
@@ -29,6 +30,7 @@ export function findMeaningFaults(config: Config): MeaningFault[] {
     ...findIntegrityFaults(config),
     ...findKeyFaults(config),
     ...findMqttFaults(config),
+    ...findPanelFaults(config),
     ...findBrokerFaults(config),
     ...findRuleFaults(config),
     ...findRetentionFaults(config),

@@ -216,6 +216,13 @@ export const ALARMS = {
     remedy: "Bring the broker back, or raise mqtt.queueMegabytes; the gap in `seq` says which events were lost.",
     clears: "none was lost for an hour",
   },
+  "panel-lost": {
+    severity: "warning",
+    title: "Front panel lost",
+    meaning: "the configured front panel is not on its port, or something else is; recording goes on",
+    remedy: "Check the panel's cable, and panel.port and panel.model.",
+    clears: "the panel answers",
+  },
   "clock-unsynchronized": {
     severity: "warning",
     title: "Clock not synchronised",

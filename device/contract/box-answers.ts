@@ -7,6 +7,7 @@ import type { BoxVerb } from "./box-commands.js";
 import { CONSENT_STATES, NO_AUDIO_REASONS, PARTY_ROLES, POLICIES } from "./call-record.js";
 import { COMPLETENESS_SCHEMA, type CompletenessReport, MISSING_KINDS, type MissingReason } from "./completeness.js";
 import { HEALTH_SCHEMA, type HealthStatus } from "./health.js";
+import { PANEL_STATES } from "./panel.js";
 import { SELF_TEST_STEPS, type SelfTestReport, type SelfTestStep } from "./self-test.js";
 import {
   SPAN_CHECK_IDS,
@@ -99,6 +100,7 @@ export const healthAnswerSchema = z.object({
     interfaceDrops: count,
   }),
   eventLoopDelayMs: z.object({ service: z.number(), engine: z.number() }),
+  panel: z.enum(PANEL_STATES).describe("the front panel; off = none is configured"),
   alarms: z.array(z.string()).describe("codes of those that stand"),
 }) satisfies z.ZodType<HealthStatus>;
 

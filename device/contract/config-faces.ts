@@ -1,8 +1,9 @@
-// The configuration of what the box says and is told: log, HTTP API, MQTT.
+// The configuration of what the box says and is told: log, HTTP API, MQTT, front panel.
 import { z } from "zod";
 import { brokerSection } from "./config-broker.js";
 import { digits, fieldMeta, integer, section } from "./config-fields.js";
 import { DEFAULT_VERBS, REQUEST_VERBS } from "./mqtt.js";
+import { PANEL_KEYS, PANEL_MODEL_NAMES } from "./panel.js";
 
 /** Host, port and, for WebSocket, path. A name or password would show wherever the URL does. */
 const BROKER_URL =
@@ -129,5 +130,32 @@ export const facesSections = {
       broker: brokerSection,
     },
     "MQTT",
+  ),
+  panel: section(
+    {
+      port: z
+        .string()
+        .max(256)
+        .regex(/^(?:\/[^\x00-\x1f]+)?$/)
+        .default("")
+        .describe("serial port of the front panel, as in /dev/serial/by-id/usb-...; empty = no panel"),
+      model: z.enum(PANEL_MODEL_NAMES).default("cfa635").describe("Crystalfontz module that it is"),
+      baudRate: integer(0, 115200, 0, "19200 or 115200; 0 = as the model is delivered", "Bd"),
+      brightness: integer(0, 100, 100, "of the backlight", "%"),
+      contrast: integer(0, 255, 0, "as the module takes it; 0 = as it is stored there"),
+      pauseKeys: z
+        .array(z.enum(PANEL_KEYS))
+        .max(3)
+        .default([])
+        .describe("keys that pause all recording when they are held together for a second; empty = none do"),
+      watchdogS: integer(
+        0,
+        255,
+        0,
+        "time without a healthy capture process after which the panel resets the box, if it is wired to; 0 = off",
+        "s",
+      ),
+    },
+    "The front panel",
   ),
 };

@@ -39,6 +39,7 @@ export const configSchema = z.strictObject({
   syslog: facesSections.syslog,
   api: facesSections.api,
   mqtt: facesSections.mqtt,
+  panel: facesSections.panel,
 });
 export type Config = z.output<typeof configSchema>;
 

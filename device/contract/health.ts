@@ -1,6 +1,8 @@
 // How the box is: what is retained over MQTT as `health` and served as metrics. Figures about the box and its work; nothing about
 // anybody's calls but how many there are.
 
+import type { PanelState } from "./panel.js";
+
 export const HEALTH_SCHEMA = "sidetone.health/1";
 
 export interface HealthStatus {
@@ -28,6 +30,8 @@ export interface HealthStatus {
   };
   /** Longest time that the process's event loop was busy since the last report, ms. */
   eventLoopDelayMs: { service: number; engine: number };
+  /** The front panel. */
+  panel: PanelState;
   /** Codes of the alarms that stand. */
   alarms: string[];
 }

@@ -152,6 +152,7 @@ const HEALTH = {
   activeCalls: 3,
   capture: { packetsPerSecond: 300, kernelDrops: 0, interfaceDrops: 0 },
   eventLoopDelayMs: { service: 12, engine: 9 },
+  panel: "off",
   alarms: [],
 };
 

@@ -137,6 +137,7 @@ const RETAINED: { [Name in keyof RetainedStates]: Retained<Name> } = {
       activeCalls: 3,
       capture: { packetsPerSecond: 300, kernelDrops: 0, interfaceDrops: 0 },
       eventLoopDelayMs: { service: 12, engine: 9 },
+      panel: "ok",
       alarms: ["no-agents"],
     },
   },

@@ -11,4 +11,5 @@ export type PanelKey = (typeof PANEL_KEYS)[number];
  * `off`: none is configured. `absent`: the port is not there. `failing`: the port is there, and what answers on it is not the
  * configured panel, or nothing does. `ok`: it answers.
  */
-export type PanelState = "off" | "absent" | "failing" | "ok";
+export const PANEL_STATES = ["off", "absent", "failing", "ok"] as const;
+export type PanelState = (typeof PANEL_STATES)[number];

@@ -4,6 +4,7 @@ import { type Clock, isoUs } from "../base/clock.js";
 import type { EngineCounters } from "../contract/engine-messages.js";
 import { HEALTH_SCHEMA, type HealthStatus } from "../contract/health.js";
 import type { ClockState } from "../contract/manifest.js";
+import type { PanelState } from "../contract/panel.js";
 import type { CpuTimes } from "./vitals.js";
 
 const MEGABYTE = 1024 * 1024;
@@ -19,6 +20,7 @@ export interface HealthFacts {
   clockOffsetMs: number | null;
   sealing: HealthStatus["sealing"];
   serviceLoopDelayMs: number;
+  panel: PanelState;
   alarms: readonly string[];
 }
 
@@ -88,6 +90,7 @@ export class HealthReport {
         service: tenths(facts.serviceLoopDelayMs),
         engine: tenths(counters?.loopDelayMs ?? 0),
       },
+      panel: facts.panel,
       alarms: [...facts.alarms],
     };
   }

@@ -157,6 +157,8 @@ export class PanelSession {
   private setUp(): CommandPacket[] {
     const { model, brightness, contrast } = this.options;
     return [
+      // Whoever armed it before may have been killed since, and need not be healthy yet.
+      command(COMMAND.watchdog, 0),
       command(COMMAND.clear),
       command(COMMAND.cursorStyle, 0),
       ...(contrast > 0 ? [command(COMMAND.contrast, contrast)] : []),

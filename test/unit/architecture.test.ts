@@ -92,6 +92,11 @@ describe("architecture", () => {
     expect(importers("ws")).toEqual(["device/mqtt/broker/listeners.ts"]);
   });
 
+  it("has one importer of serialport", () => {
+    const importers = all.filter(({ to }) => to === "serialport").map(({ from }) => from);
+    expect(importers).toEqual(["device/panel/port.ts"]);
+  });
+
   it("lets nobody but the composition root give a leg's packets a way to the journal", () => {
     const importers = all.filter(({ to }) => to === "device/journal/writer.ts").map(({ from }) => from);
     expect([...new Set(importers)].filter((file) => !file.startsWith("device/journal/"))).toEqual([

@@ -27,6 +27,7 @@ export const HEALTH: HealthStatus = {
   clock: { synchronised: "unknown", offsetMs: null },
   sealing: { waiting: 0, running: 0, refused: 0 },
   activeCalls: 0,
+  panel: "off",
   capture: { packetsPerSecond: 0, kernelDrops: 0, interfaceDrops: 0 },
   eventLoopDelayMs: { service: 0, engine: 0 },
   alarms: [],
