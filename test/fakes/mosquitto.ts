@@ -12,7 +12,7 @@ const find = (command: string) => FOLDERS.map((folder) => join(folder, command))
 
 /** Why these tests cannot run here, or undefined. */
 export function mosquittoObstacle(): string | undefined {
-  const missing = ["mosquitto", "mosquitto_pub", "mosquitto_sub", "mosquitto_passwd", "openssl"].filter(
+  const missing = ["mosquitto", "mosquitto_pub", "mosquitto_rr", "mosquitto_sub", "mosquitto_passwd", "openssl"].filter(
     (command) => find(command) === undefined,
   );
   return missing.length === 0 ? undefined : `${missing.join(", ")} not installed`;
@@ -39,6 +39,7 @@ export interface BrokerOptions {
 }
 
 let brokers = 0;
+let subscribers = 0;
 
 export class Mosquitto {
   readonly port: number;
@@ -104,6 +105,23 @@ export class Mosquitto {
     if (run.status !== 0) throw new Error(`mosquitto_pub ended with ${run.status}: ${run.stderr}`);
   }
 
+  /** Asks as an admin's script does (mosquitto_rr): MQTT 5 response topic, correlation data, and who is asking. */
+  async ask<T = Record<string, unknown>>(topic: string, body: object, client = "admin"): Promise<T> {
+    const connection = ["-h", "127.0.0.1", "-p", String(this.port), "-V", "5", "-q", "1", "-W", "20"];
+    const who = ["-D", "publish", "user-property", "client", client];
+    const answers = `answers/${process.pid}/${++subscribers}`;
+    const [command, ...rest] = [...this.launcher, find("mosquitto_rr")!, ...connection, "-t", topic, "-e", answers];
+    const child = spawn(command!, [...rest, ...who, "-m", JSON.stringify(body)], { stdio: ["ignore", "pipe", "pipe"] });
+    let text = "";
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+    await new Promise((resolve) => child.on("close", resolve));
+    if (child.exitCode !== 0) throw new Error(`mosquitto_rr ended with ${child.exitCode}: ${text}`);
+    return JSON.parse(text) as T;
+  }
+
   async subscribe(topic: string, ...args: string[]): Promise<Subscriber> {
     const subscriber = new Subscriber(this.port, topic, args, this.launcher);
     await waitUntil(
@@ -120,8 +138,6 @@ export interface Received {
   correlationData: string;
   payload: string;
 }
-
-let subscribers = 0;
 
 /** mosquitto_sub, and what it has received. */
 export class Subscriber {

@@ -1,19 +1,24 @@
 // The MQTT face at a real broker (Mosquitto), seen and commanded by Mosquitto's own clients.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { LogFields, Logger } from "../../device/base/logger.js";
+import type { AuditEntry } from "../../device/contract/audit.js";
 import type { ActiveCall, CallCommand, CommandDesk, CommandResult } from "../../device/contract/commands.js";
 import { type Config, configSchema } from "../../device/contract/config.js";
 import type { AuditedEvent } from "../../device/contract/engine-messages.js";
+import { REQUEST_VERBS } from "../../device/contract/mqtt.js";
 import { MqttFace } from "../../device/mqtt/face.js";
 import { MAX_ON_THE_WAY } from "../../device/mqtt/outbox.js";
 import { NoBox } from "../fakes/box-desk.js";
+import { type GeneratedCall, generateCalls, storeCall } from "../fakes/indexed-calls.js";
 import { freePort, Mosquitto, makeCertificates, mosquittoObstacle, type Subscriber } from "../fakes/mosquitto.js";
 import { waitUntil } from "../fakes/office-program.js";
-import { makeFolder, PROJECT_ROOT, removeFolder } from "../fakes/program.js";
+import { makeFolder, PROJECT_ROOT, RunningProgram, removeFolder } from "../fakes/program.js";
 import { TcpGate } from "../fakes/tcp-gate.js";
+import { readAudit } from "../unit/store/audit-kit.js";
+import { liveTestObstacle } from "./veth-pair.js";
 
 const obstacle = mosquittoObstacle();
 if (obstacle) console.log(`skipped: MQTT with a real broker: ${obstacle}`);
@@ -507,6 +512,140 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
     }
   });
 });
+
+const boxObstacle = obstacle ?? liveTestObstacle();
+if (boxObstacle) console.log(`skipped: commands about the box: ${boxObstacle}`);
+
+describe.skipIf(boxObstacle !== undefined)("commands about the box", () => {
+  let folder: string;
+  let broker: Mosquitto;
+  let admin: Subscriber;
+  let service: RunningProgram | undefined;
+  let calls: GeneratedCall[];
+  const file = () => join(folder, "sidetone.yaml");
+  beforeAll(async () => {
+    folder = makeFolder();
+    calls = [...generateCalls({ seed: 7, count: 20, firstUs: Date.now() * 1000 - 3600e6, spanUs: 3000e6 })];
+    for (const call of calls) storeCall(join(folder, "data"), call);
+    broker = await Mosquitto.start(folder);
+    admin = await broker.subscribe("sidetone/box/#");
+    const verbs = REQUEST_VERBS.map((verb) => `"${verb}"`).join(", ");
+    writeFileSync(file(), configText(`[${verbs}]`, broker.port));
+    service = new RunningProgram(["--interface", "lo", "--data", join(folder, "data"), "--config", file(), "--json"]);
+    await admin.next("sidetone/box/info");
+  });
+  afterAll(async () => {
+    await service?.stop("SIGKILL");
+    await admin?.stop();
+    await broker?.stop();
+    removeFolder(folder);
+  });
+
+  // biome-ignore lint/suspicious/noExplicitAny: each verb answers something else
+  const ask = (verb: string, body: object = {}) => broker.ask<any>(`sidetone/box/request/${verb}`, body);
+  const audit = (kind: AuditEntry["kind"]) => readAudit(join(folder, "data")).filter((entry) => entry.kind === kind);
+
+  it("are carried out by the running box, entered with who gave them, and outlive a restart that one of them asks for", async () => {
+    broker.publish("sidetone/box/request/self-test", '{"transaction":"self"}');
+    const pid = service!.child.pid;
+    const { id } = calls.find(({ manifest }) => manifest)!.line;
+
+    expect(await ask("tag", { call: { id }, add: ["vip"], transaction: 1 })).toEqual({
+      status: "ok",
+      data: { call: id, tags: ["vip"] },
+      transaction: 1,
+    });
+    const found = await ask("recordings", { tag: "vip" });
+    expect(found.data.recordings).toMatchObject([{ id, tags: ["vip"], outcome: "recorded" }]);
+    expect(found.data.recordings[0].parties.map((party: { number: string }) => party.number)).toEqual([
+      expect.stringMatching(/^\d\d$/),
+      expect.stringMatching(/^•••\d{3}$/),
+    ]);
+    expect((await ask("recordings", { limit: 3 })).data).toMatchObject({ next: expect.stringMatching(/./) });
+    expect((await ask("health")).data).toMatchObject({ schema: "sidetone.health/1", alarms: ["no-agents"] });
+    expect((await ask("span")).data.checks.map((check: { id: string }) => check.id)).toContain("sip-directions");
+    expect((await ask("completeness")).data.total.seen).toBe(20);
+    expect(await ask("recordings", { limit: 0 })).toMatchObject({ error: { code: "invalid", field: "limit" } });
+
+    const acknowledged = { by: "mqtt client admin" };
+    expect((await ask("alarms", { action: "acknowledge", code: "no-agents" })).data.standing).toMatchObject([
+      { code: "no-agents", acknowledged },
+    ]);
+    expect(await lastOf("alarm/no-agents", ({ acknowledged: by }) => by !== undefined)).toMatchObject({ acknowledged });
+
+    const shown = await ask("configuration", { action: "get", section: "mqtt" });
+    expect(shown.data.settings["mqtt.password"].value).toBe("•set•");
+    const values = { "health.intervalS": 30, "mqtt.password": "s3cret-2" };
+    expect((await ask("configuration", { action: "set", values })).data.changed).toEqual(Object.keys(values));
+    expect(await ask("configuration", { action: "set", values: { "consent.policy": "both-parties" } })).toMatchObject({
+      error: { code: "not-settable", field: "values.consent.policy" },
+    });
+    expect(readFileSync(file(), "utf8")).toBe(
+      configText(shown.data.settings["mqtt.allow"].value, broker.port)
+        .replace("s3cret-1", "s3cret-2")
+        .replace("intervalS: 60", "intervalS: 30"),
+    );
+
+    const selfTest = await admin.next<{ data: { result: string } }>("sidetone/box/response/self-test");
+    expect(selfTest).toMatchObject({ status: "ok", transaction: "self", data: { result: "pass" } });
+
+    // A configuration that is wrong does not end the service.
+    const right = readFileSync(file(), "utf8");
+    writeFileSync(file(), `${right}call: { tailMs: -1 }\n`);
+    expect(await ask("restart")).toMatchObject({ error: { code: "configuration-invalid", field: "call.tailMs" } });
+    writeFileSync(file(), right);
+    expect(await ask("restart", { when: "now", reason: "new settings" })).toMatchObject({
+      data: { when: "now", calls: 0, withinS: 1 },
+    });
+    await waitUntil("the box to be back", () => states().length >= 3 || undefined);
+    expect(states()).toEqual(['{"state":"online"}', '{"state":"offline","clean":true}', '{"state":"online"}']);
+    await waitUntil("the box to answer", async () => (await ask("calls")).status === "ok" || undefined);
+    expect(service!.child.pid).toBe(pid);
+    expect(service!.child.exitCode).toBeNull();
+    expect((await ask("configuration", { action: "get", section: "health" })).data).toMatchObject({
+      settings: { "health.intervalS": { value: 30, source: "file" } },
+      pending: [],
+    });
+    // Found again at once: whoever has seen it need not see it twice.
+    expect((await ask("alarms")).data.standing).toMatchObject([{ code: "no-agents", acknowledged }]);
+
+    for (const kind of ["tagged", "acknowledged", "configured"] as const)
+      expect(audit(kind).map(({ actor }) => actor)).toEqual(["mqtt client admin"]);
+    expect(audit("restart").map(({ actor }) => actor)).toEqual(["mqtt client admin", "service"]);
+    expect(audit("started")).toHaveLength(2);
+    expect(await service!.stop()).toBe(0);
+    // What an admin sends is his own to keep secret; the box says it nowhere.
+    const said = admin.received.filter(({ topic }) => !topic.startsWith("sidetone/box/request/"));
+    const everything = [service!.stderr, service!.stdout, ...said.map(({ payload }) => payload)];
+    expect(everything.concat(JSON.stringify(readAudit(join(folder, "data")))).join("\n")).not.toContain("s3cret");
+  });
+
+  const states = () => admin.on("sidetone/box/state").map(({ payload }) => payload);
+  const lastOf = (topic: string, is: (payload: Record<string, unknown>) => boolean) =>
+    waitUntil(topic, () => {
+      const all = admin.on(`sidetone/box/${topic}`).map(({ payload }) => JSON.parse(payload || "{}"));
+      return all.findLast(is);
+    });
+});
+
+/** As somebody wrote it by hand. */
+function configText(allow: string | string[], port: number): string {
+  const verbs = typeof allow === "string" ? allow.replaceAll('"', "").slice(1, -1) : allow.join(", ");
+  return `# The box in the cellar.
+device:
+  id: box
+api:
+  enabled: false
+health:
+  intervalS: 60 # once a minute
+mqtt:
+  url: mqtt://127.0.0.1:${port}
+  # Whoever has it may command.
+  username: box
+  password: s3cret-1
+  allow: [ ${verbs} ]
+`;
+}
 
 interface LoadEvent {
   seq: number;
