@@ -34,7 +34,7 @@ const CALL_MS = 2500;
 /** Where the units see it, whoever's Node runs the tests. */
 const NODE = "/opt/sidetone-node";
 
-describe.skipIf(obstacle !== undefined)("an installed box", () => {
+describe.skipIf(obstacle !== undefined)("an installed box", { timeout: 90_000 }, () => {
   let box: InstalledBox;
   /** Of every file of the recordings, as they were when the first call was recorded. */
   let recorded: string;
