@@ -106,8 +106,10 @@ export class HostileCommands {
   }
 
   #tag(): [string, Record<string, unknown>] {
-    const some = (): string[] => Array.from({ length: this.#below(4) }, () => this.#pick(this.#pools.tags));
-    return ["tag", { call: { id: this.#pick(this.#pools.calls) }, add: some(), remove: some() }];
+    // More are put on than taken off: calls come to have as many as they may.
+    const some = (most: number): string[] =>
+      Array.from({ length: this.#below(most) }, () => this.#pick(this.#pools.tags));
+    return ["tag", { call: { id: this.#pick(this.#pools.calls) }, add: some(8), remove: some(3) }];
   }
 
   #recordings(): [string, Record<string, unknown>] {
@@ -162,7 +164,10 @@ export class HostileCommands {
       () => Buffer.from(text),
       () => Buffer.from(text),
       () => Buffer.from(text.replace(/\{"/, '{"__proto__":{"call":"all"},"')),
-      () => Buffer.from(text.replaceAll(':{"', ':{"__proto__":{"polluted":1},"')),
+      ...Array.from(
+        { length: Object.hasOwn(body, "values") ? 5 : 1 },
+        () => () => Buffer.from(JSON.stringify(whole).replaceAll(':{"', ':{"__proto__":{"polluted":1},"')),
+      ),
       () => Buffer.from(text).subarray(0, this.#below(text.length + 1)),
       () => Buffer.from(`{"values":{"consent.rules":${"[".repeat(7000)}${"]".repeat(7000)}},"action":"set"}`),
       () => Buffer.from(`{"reason":"${"x".repeat(this.#below(20_000))}"}`),

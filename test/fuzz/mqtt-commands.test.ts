@@ -156,8 +156,7 @@ function leaves(value: unknown, path = ""): string[] {
 }
 
 const SETTING_VALUES: readonly (readonly [string, unknown])[] = [
-  ["call.tailMs", 300],
-  ["call.tailMs", 500],
+  ...Array.from({ length: 12 }, (_, place) => ["call.tailMs", place * 100] as const),
   ["call.tailMs", 0],
   ["call.idleTimeoutMs", 60_000],
   ["call.idleTimeoutMs", null],
@@ -196,7 +195,7 @@ it("ten thousand commands change what they may, and nothing else", { timeout: 60
   const ids = box.calls.map(({ line }) => line.id as string);
   const hostile = new HostileCommands(20261128, {
     calls: [...ids.slice(0, 12), "01J00000000000000000000000", "01j"],
-    tags: [...Array.from({ length: 40 }, (_, place) => `t${place}`), "A", "123456"],
+    tags: [...Array.from({ length: 60 }, (_, place) => `t${place}`), "A", "123456"],
     alarms: [...ALARMS, "disk-full", "__proto__"],
     settings: SETTING_VALUES,
     agents: ["21", "22", "021"],

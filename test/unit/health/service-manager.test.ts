@@ -65,6 +65,19 @@ describe("the service manager", () => {
     made.stopping();
   });
 
+  it("takes a service that begins anew for one that reloads, and its watchdog is fed meanwhile", async () => {
+    let isHealthy = true;
+    const { made, said } = manager({ NOTIFY_SOCKET: "/run/x", WATCHDOG_USEC: "40000" }, () => isHealthy);
+    made.ready();
+    made.restarting();
+    isHealthy = false;
+    await pass(100);
+    const words = said.slice(1).map(([, ...rest]) => rest);
+    expect(words[0]).toEqual(["RELOADING=1", expect.stringMatching(/^MONOTONIC_USEC=\d+$/), "STATUS=starting anew"]);
+    expect(words.slice(1).length).toBeGreaterThanOrEqual(2);
+    expect(new Set(words.slice(1).map(String))).toEqual(new Set(["WATCHDOG=1"]));
+  });
+
   it.each([
     [{ WATCHDOG_USEC: "30000000" }, 30_000],
     [{ WATCHDOG_USEC: "30000000", WATCHDOG_PID: "42" }, 30_000],
