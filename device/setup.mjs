@@ -17,6 +17,7 @@ const MINIMUM_NODE_MAJOR = 20;
 const TASKS = {
   start: { builds: true, tests: false, entry: "dist/device/main.js", arguments: [], inUserFolder: true },
   demo: { builds: true, tests: false, entry: "dist/host/demo.js", arguments: [], inUserFolder: true },
+  panel: { builds: true, tests: false, entry: "dist/host/panel.js", arguments: [], inUserFolder: true },
   bench: { builds: true, tests: false, entry: "dist/test/bench/run.js", arguments: [], inUserFolder: true },
   test: { builds: true, tests: true, entry: "node_modules/vitest/vitest.mjs", arguments: ["run"], inUserFolder: false },
   build: { builds: true, tests: false, entry: "" },

@@ -30,6 +30,8 @@ export const TEST_TOOLS = [
   { command: "openssl", package: "openssl" },
   { command: "curl", package: "curl" },
   { command: "age", package: "age" },
+  { command: "socat", package: "socat" },
+  { command: "LCDd", package: "lcdproc" },
   { command: "nft", package: "nftables" },
   { command: "systemd-analyze", package: "systemd" },
 ];

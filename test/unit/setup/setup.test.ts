@@ -307,7 +307,7 @@ describe("the program behind it", () => {
   it("says in one line how it is used", () => {
     const result = spawnSync(process.execPath, [join(repository, "device/setup.mjs"), "strat"], { encoding: "utf8" });
     expect(result.stderr).toBe(
-      "setup: usage: node device/setup.mjs start|demo|bench|test|build|prepare [-- arguments]\n",
+      "setup: usage: node device/setup.mjs start|demo|panel|bench|test|build|prepare [-- arguments]\n",
     );
     expect(result.status).toBe(2);
   });
