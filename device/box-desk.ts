@@ -161,10 +161,11 @@ export class BoxDesk implements BoxCommandDesk {
   private alarms(body: Body<"alarms">, by: string): BoxAnswers["alarms"] {
     const { alarms } = this.parts;
     if (body.action === "acknowledge") {
+      const { audit } = this.store;
       const alarm = alarms.acknowledge(body.code, by);
       if (alarm === undefined) throw new Refused("alarm-not-standing", `the alarm ${body.code} does not stand`);
       const { code, since } = alarm;
-      this.parts.store()?.audit.append({ kind: "acknowledged", actor: by, detail: { code, since } });
+      audit.append({ kind: "acknowledged", actor: by, detail: { code, since } });
     }
     return { standing: alarms.standing, past: alarms.past.slice(-MAX_PAST_ALARMS) };
   }

@@ -278,7 +278,7 @@ const boxRequests = {
     summary: "lists alarms, or acknowledges one: it stands until its cause is gone, with who has seen it",
     request: z.discriminatedUnion("action", [listAlarmsSchema.omit(verb), acknowledgeAlarmSchema.omit(verb)]),
     data: BOX_ANSWER_SCHEMAS.alarms,
-    errors: ["alarm-not-standing"],
+    errors: ["alarm-not-standing", "unavailable"],
     example: {
       request: { action: "acknowledge", code: "no-agents" },
       data: { standing: [NO_AGENTS], past: [] },

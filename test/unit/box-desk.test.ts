@@ -208,6 +208,7 @@ describe("restart", () => {
 });
 
 it("answers what it cannot do yet", async () => {
+  box.alarms.raise("no-agents");
   const { desk } = box;
   Object.assign((desk as unknown as { parts: object }).parts, { store: () => undefined, health: () => undefined });
   for (const body of [
@@ -215,7 +216,10 @@ it("answers what it cannot do yet", async () => {
     { verb: "recordings" },
     { verb: "tag", call: { id: recorded()[0]!.id }, add: ["a"] },
     { verb: "restart" },
+    { verb: "alarms", action: "acknowledge", code: "no-agents" },
   ])
     expect(await ask(body)).toMatchObject({ ok: false, error: "unavailable" });
+  // Nobody would know who did it.
+  expect(box.alarms.standing[0]?.acknowledged).toBeUndefined();
   expect(existsSync(box.folder)).toBe(true);
 });
