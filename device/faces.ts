@@ -34,7 +34,7 @@ export interface FacesOptions {
   dataFolder: string;
   /** The engine's newest; undefined while it has told none. */
   counters(): EngineCounters | undefined;
-  engine(): PanelSnapshot["engine"];
+  engine(): Exclude<PanelSnapshot["engine"], "stopping">;
   /** Every call is paused, those to come too. */
   isAllPaused(): boolean;
   desk: CommandDesk;
@@ -88,6 +88,11 @@ export class Faces {
       return this.mqtt.start();
     });
     return this.mqttStarted;
+  }
+
+  /** The service was asked to end; what is left is stored first. */
+  stopping(): void {
+    this.panel.stopping();
   }
 
   async stop(): Promise<void> {

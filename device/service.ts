@@ -262,6 +262,7 @@ export class Service {
     }
     this.isStopping = true;
     this.waiting.abort();
+    this.faces?.stopping();
     void this.selfTest?.stop();
     this.keeper?.giveUp();
     const wasRunning = this.engine.isRunning;
@@ -529,6 +530,7 @@ export class Service {
         break;
       case "fatal":
         this.isStopping = true;
+        this.faces?.stopping();
         this.noteFault(message.code, message.message);
         break;
       default:

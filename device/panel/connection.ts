@@ -59,6 +59,11 @@ export class PanelConnection {
     if (this.session !== undefined) this.carry(this.session.show(frame, this.nowMs));
   }
 
+  /** No watchdog from now on. */
+  disarm(): void {
+    if (this.session !== undefined) this.carry(this.session.disarm(this.nowMs));
+  }
+
   /** Leaves `frame` on the panel, if one is there that takes it. */
   async stop(frame: PanelFrame): Promise<void> {
     this.isStopping = true;

@@ -46,7 +46,7 @@ export interface PanelFaceOptions {
   box: BoxCommandDesk;
   alarms: AlarmDesk & { readonly standing: readonly StandingAlarm[] };
   logger: Logger;
-  engine(): PanelSnapshot["engine"];
+  engine(): Exclude<PanelSnapshot["engine"], "stopping">;
   /** Every call is paused, those to come too. */
   isAllPaused(): boolean;
   clock?: Clock;
@@ -63,6 +63,7 @@ export class PanelFace {
   private readonly chord: Chord;
   private connection: PanelConnection | undefined;
   private panelState: PanelState = "off";
+  private isStopping = false;
   private place: Place = HOME;
   private usedAtMs = 0;
   private readonly facts: Partial<Pick<PanelSnapshot, "disk" | "span">> = {};
@@ -97,7 +98,13 @@ export class PanelFace {
     this.connection = new PanelConnection({
       path: config.port,
       baudRate: baudRate === 0 ? this.model.baudRate : baudRate,
-      session: { model: this.model, brightness, contrast, watchdogS, isHealthy: () => engine() === "reporting" },
+      session: {
+        model: this.model,
+        brightness,
+        contrast,
+        watchdogS,
+        isHealthy: () => !this.isStopping && engine() === "reporting",
+      },
       openPort: this.options.openPort ?? openSerialPort,
       clock: this.clock,
       logger,
@@ -112,7 +119,15 @@ export class PanelFace {
     this.draw();
   }
 
+  /** The service ends, and may take a while to store what is left: the box is not to be reset for it. */
+  stopping(): void {
+    this.isStopping = true;
+    this.connection?.disarm();
+    this.draw();
+  }
+
   async stop(): Promise<void> {
+    this.isStopping = true;
     for (const timer of [this.lookTimer, this.chordTimer, this.lostTimer]) clearTimeout(timer);
     this.secret = undefined;
     await this.connection?.stop(this.frameOf(["Sidetone is stopped", "Nothing is recorded"], []));
@@ -244,7 +259,7 @@ export class PanelFace {
       device,
       version,
       ...localTime(this.clock.nowUs(), timeZone),
-      engine: engine(),
+      engine: this.isStopping ? "stopping" : engine(),
       isPaused: isAllPaused(),
       activeCalls,
       disk: this.facts.disk,

@@ -12,7 +12,7 @@ export type LedName = (typeof LEDS)[number];
 export const LED_MEANINGS: Readonly<Record<LedName, Readonly<Record<Exclude<LedColour, "off">, string>>>> = {
   health: {
     green: "the service runs and its capture process reports",
-    amber: "the service is starting, or waits for the disk",
+    amber: "the service is starting, waits for the disk, or is about to end",
     red: "the capture process does not report",
   },
   capture: {
@@ -50,9 +50,10 @@ const STOPS_RECORDING: readonly AlarmCode[] = [
   "engine-lost",
 ];
 
-export type RecordingState = "starting" | "on" | "paused" | "off";
+export type RecordingState = "starting" | "on" | "paused" | "off" | "stopping";
 
 export function recordingState({ engine, alarms, isPaused }: PanelSnapshot): RecordingState {
+  if (engine === "stopping") return "stopping";
   if (engine === "silent" || alarms.some(({ code }) => STOPS_RECORDING.includes(code))) return "off";
   if (engine === "starting") return "starting";
   return isPaused ? "paused" : "on";
@@ -64,7 +65,7 @@ export function ledsOf(snapshot: PanelSnapshot): LedColour[] {
 
 function healthLed({ engine }: PanelSnapshot): LedColour {
   if (engine === "silent") return "red";
-  return engine === "starting" ? "amber" : "green";
+  return engine === "reporting" ? "green" : "amber";
 }
 
 function captureLed({ span, engine }: PanelSnapshot): LedColour {
@@ -74,7 +75,7 @@ function captureLed({ span, engine }: PanelSnapshot): LedColour {
 
 function recordingLed(snapshot: PanelSnapshot): LedColour {
   const state = recordingState(snapshot);
-  if (state === "off") return "red";
+  if (state === "off" || state === "stopping") return "red";
   return state === "on" && !snapshot.alarms.some(({ code }) => code === "no-agents") ? "green" : "amber";
 }
 

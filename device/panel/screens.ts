@@ -43,6 +43,7 @@ const STATE_TEXT: Record<RecordingState, string> = {
   on: "RECORDING ON",
   paused: "PAUSED",
   off: "NOT RECORDING",
+  stopping: "STOPPING",
 };
 const CONSENT_TEXT: Record<ConsentState, string> = {
   granted: "granted",

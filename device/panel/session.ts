@@ -79,10 +79,15 @@ export class PanelSession {
   }
 
   /** The service goes, on purpose: the watchdog must not reset the box for it. */
-  leave(frame: PanelFrame, nowMs: number): SessionOutput[] {
+  disarm(nowMs: number): SessionOutput[] {
     this.isLeaving = true;
     if (this.isArmed) this.waiting.unshift(command(COMMAND.watchdog, 0));
-    return this.show(frame, nowMs);
+    return this.sendNext(nowMs);
+  }
+
+  /** The last that is shown. */
+  leave(frame: PanelFrame, nowMs: number): SessionOutput[] {
+    return [...this.disarm(nowMs), ...this.show(frame, nowMs)];
   }
 
   receive(bytes: Uint8Array, nowMs: number): SessionOutput[] {

@@ -22,7 +22,7 @@ export interface PanelSnapshot {
   /** As it is shown: local, "2026-11-28" and "12:04". */
   date: string;
   time: string;
-  engine: "starting" | "reporting" | "silent";
+  engine: "starting" | "reporting" | "silent" | "stopping";
   /** Of every call. */
   isPaused: boolean;
   activeCalls: number;

@@ -322,6 +322,14 @@ describe("the panel face", () => {
     await box.stop();
     expect(box.module!.watchdogTimeoutMs).toBeUndefined();
 
+    // What is left is stored for minutes: the box is not reset for it.
+    const busy = await boxWithPanel({ watchdogS: 30 });
+    busy.face.stopping();
+    busy.engine = "silent";
+    await busy.pass(300_000);
+    expect([busy.module!.hostFate, busy.rows[0]]).toEqual(["", "STOPPING 13:11     >"]);
+    await busy.stop();
+
     const hung = await boxWithPanel({ watchdogS: 30 });
     hung.engine = "silent";
     await hung.pass(31_000);

@@ -68,6 +68,7 @@ describe("the screens", () => {
     ]);
     expect(rows(HOME, snapshot(), SMALL)).toEqual(["RECORDING ON   >", "3 calls"]);
     expect(rows(HOME, snapshot({ isPaused: true }))[0]).toBe("PAUSED 12:04       >");
+    expect(rows(HOME, snapshot({ engine: "stopping" }))[0]).toBe("STOPPING 12:04     >");
     expect(rows(HOME, snapshot({ engine: "silent" }))[0]).toBe("NOT RECORDING      >");
     expect(rows(HOME, snapshot({ engine: "starting", disk: undefined }))).toEqual([
       "STARTING 12:04     >",
@@ -311,6 +312,7 @@ describe("the LEDs", () => {
     expect(ledsOf(snapshot())).toEqual(["green", "green", "green", "green"]);
     expect(ledsOf(snapshot({ engine: "starting", span: undefined }))).toEqual(["amber", "amber", "amber", "green"]);
     expect(ledsOf(snapshot({ engine: "silent" }))).toEqual(["red", "red", "red", "green"]);
+    expect(ledsOf(snapshot({ engine: "stopping" }))).toEqual(["amber", "green", "red", "green"]);
     expect(ledsOf(snapshot({ isPaused: true }))).toEqual(["green", "green", "amber", "green"]);
     const critical = alarm("disk-full", "critical", "Disk full");
     expect(ledsOf(snapshot({ alarms: [critical] }))).toEqual(["green", "green", "red", "red"]);
