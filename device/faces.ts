@@ -61,7 +61,17 @@ export class Faces {
     this.options = options;
     const { config, device, desk, box, alarms, logger, dataFolder } = options;
     const queueFolder = join(dataFolder, "mqtt-queue");
-    this.mqtt = new MqttFace({ config: config.mqtt, device, desk, box, logger, queueFolder, alarms });
+    const announcedFile = join(dataFolder, "mqtt-announced.json");
+    this.mqtt = new MqttFace({
+      config: config.mqtt,
+      device,
+      desk,
+      box,
+      logger,
+      queueFolder,
+      announcedFile,
+      alarms,
+    });
     this.panel = this.makePanel();
     alarms.listen({
       raised: (alarm) => this.mqtt.setAlarm(alarm.code, alarm),

@@ -1,12 +1,24 @@
 // What the schema cannot say about `mqtt`: settings that contradict each other or would silently have no effect.
 import type { Config } from "../contract/config.js";
+import { MQTT_ROOT } from "../contract/mqtt.js";
 import type { MeaningFault } from "./meaning.js";
 
 const MAX_PORT = 65535;
 
 export function findMqttFaults({ mqtt }: { mqtt: Config["mqtt"] }): MeaningFault[] {
-  if (mqtt.url === "") return [];
-  return [...portFaults(mqtt), ...tlsFaults(mqtt), ...nameFaults(mqtt)];
+  if (mqtt.url === "") return homesFaults(mqtt);
+  return [...portFaults(mqtt), ...tlsFaults(mqtt), ...nameFaults(mqtt), ...homesFaults(mqtt)];
+}
+
+/** Below `sidetone/` are the boxes' own topics, whose meaning is fixed. */
+function homesFaults({ homeAssistant, homie }: Config["mqtt"]): MeaningFault[] {
+  const topics = [
+    { path: ["mqtt", "homeAssistant", "prefix"], topic: homeAssistant.prefix },
+    { path: ["mqtt", "homeAssistant", "birthTopic"], topic: homeAssistant.birthTopic },
+    { path: ["mqtt", "homie", "domain"], topic: homie.domain },
+  ];
+  const own = topics.filter(({ topic }) => topic.split("/", 1)[0] === MQTT_ROOT);
+  return own.map(({ path }) => ({ path, text: `cannot begin with ${MQTT_ROOT}: those are the boxes' own topics` }));
 }
 
 function portFaults({ url }: Config["mqtt"]): MeaningFault[] {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { brokerSection } from "./config-broker.js";
 import { digits, fieldMeta, integer, section } from "./config-fields.js";
+import { homeAssistantSection, homieSection } from "./config-homes.js";
 import { DEFAULT_VERBS, REQUEST_VERBS } from "./mqtt.js";
 import { PANEL_KEYS, PANEL_MODEL_NAMES } from "./panel.js";
 
@@ -128,6 +129,8 @@ export const facesSections = {
           "settings that the command configuration may change: those that do not decide what is recorded, who gets at it and what is proved, or all but mqtt.allow, mqtt.broker.users and this one",
         ),
       broker: brokerSection,
+      homeAssistant: homeAssistantSection,
+      homie: homieSection,
     },
     "MQTT",
   ),

@@ -57,7 +57,7 @@ export function retryAfterMs(attempt: number, random: number): number {
 export class BrokerConnection implements BrokerLink {
   readonly counters = { connects: 0, publishRefused: 0 };
   private readonly settings: IClientOptions;
-  private readonly subscription: string;
+  private readonly subscriptions: readonly string[];
   private readonly troubles: TroubleLog;
   private readonly listener: BrokerListener;
   private client: MqttClient | undefined;
@@ -72,9 +72,14 @@ export class BrokerConnection implements BrokerLink {
   /** The library's ids of what the broker has not acknowledged. */
   private readonly onTheWay = new Set<number>();
 
-  constructor(settings: IClientOptions, subscription: string, troubles: TroubleLog, listener: BrokerListener) {
+  constructor(
+    settings: IClientOptions,
+    subscriptions: readonly string[],
+    troubles: TroubleLog,
+    listener: BrokerListener,
+  ) {
     this.settings = settings;
-    this.subscription = subscription;
+    this.subscriptions = subscriptions;
     this.troubles = troubles;
     this.listener = listener;
   }
@@ -156,9 +161,9 @@ export class BrokerConnection implements BrokerLink {
       this.scheduleRetry(client);
     }, STEADY_MS).unref();
     // MQTT 5: retained as published, so that a request that somebody retains is known as such at once; nothing of our own.
-    client.subscribe(this.subscription, { qos: 1, rap: true, nl: true, rh: 0 }, (error, _, answer) => {
+    client.subscribe([...this.subscriptions], { qos: 1, rap: true, nl: true, rh: 0 }, (error, _, answer) => {
       if (!client.connected || this.isClosed) return;
-      if (error && answer) this.troubles.say(SUBSCRIPTION_REFUSED, { topic: this.subscription });
+      if (error && answer) this.troubles.say(SUBSCRIPTION_REFUSED, { topic: this.subscriptions.join(" ") });
       this.listener.connected(packet.properties?.receiveMaximum);
     });
   }

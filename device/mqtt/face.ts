@@ -14,8 +14,11 @@ import { brokerSettings, sendsPlainPassword } from "./broker-settings.js";
 import { BrokerConnection, type BrokerLink, type BrokerListener } from "./connection.js";
 import { eventOf } from "./event.js";
 import { EventQueue } from "./event-queue.js";
+import { type HomeLine, Homes } from "./homes/homes.js";
+import { HomieLink } from "./homes/homie-link.js";
 import { LossAlarm } from "./loss-alarm.js";
 import { Outbox } from "./outbox.js";
+import type { IncomingMessage } from "./request.js";
 import { Requests } from "./requests.js";
 import { retainedAlarm } from "./shown-answers.js";
 import { Topics } from "./topics.js";
@@ -34,6 +37,8 @@ export interface MqttFaceOptions {
   clock?: Clock;
   /** Where events wait for the broker; without it they do so in memory. */
   queueFolder?: string;
+  /** Where it is kept what home automation was told, so that it can be taken back. */
+  announcedFile?: string;
   /** Told that events were lost, or that the broker is away. */
   alarms?: AlarmDesk;
 }
@@ -46,6 +51,9 @@ export class MqttFace {
   private readonly outbox: Outbox;
   private readonly requests: Requests;
   private readonly absence: AbsenceAlarm;
+  private readonly homes: Homes;
+  /** Where the broker is elsewhere. */
+  private readonly homie: HomieLink | undefined;
   private connection: BrokerLink | undefined;
   private own: OwnBroker | undefined;
   /** Its own broker could not be started. */
@@ -62,6 +70,8 @@ export class MqttFace {
     this.outbox = new Outbox((message, done) => this.connection!.publish(message, done), this.queue);
     const send = this.outbox.addResponse.bind(this.outbox);
     this.requests = new Requests({ config, topics: this.topics, desk, box, clock, logger, send });
+    this.homie = config.homie.enabled && config.url !== "" ? new HomieLink() : undefined;
+    this.homes = this.makeHomes(clock);
   }
 
   /**
@@ -71,6 +81,7 @@ export class MqttFace {
   async start(): Promise<void> {
     if (!this.isOn) return;
     this.setBoxState({ state: "online" });
+    this.homes.start();
     if (this.options.config.url === "") await this.startOwn();
     else await this.connect();
   }
@@ -82,16 +93,24 @@ export class MqttFace {
     if (sendsPlainPassword(config))
       logger.warn("MQTT: the password goes to the broker in plain text: begin mqtt.url with mqtts:// or wss://");
     const troubles = new TroubleLog(logger, clock, config.url);
-    this.connection = new BrokerConnection(settings, this.topics.requests, troubles, this.listener());
+    const subscriptions = [this.topics.requests, ...this.homes.notes];
+    this.connection = new BrokerConnection(settings, subscriptions, troubles, this.listener());
     this.absence.begin();
-    await this.connection.open();
+    const { lastWill, presses } = this.homes;
+    const message = (received: IncomingMessage): void => this.take(received);
+    const second = new TroubleLog(logger, clock, `${config.url} (Homie)`);
+    await Promise.all([
+      this.connection.open(),
+      this.homie?.open({ settings, lastWill, presses, troubles: second, message }),
+    ]);
   }
 
   private async startOwn(): Promise<void> {
     const { config, logger, clock = systemClock } = this.options;
     this.queue.open();
-    const requests = [this.topics.requests];
-    this.own = new OwnBroker({ config, requests, notes: [], logger, clock, listener: this.listener() });
+    const requests = [this.topics.requests, ...this.homes.presses];
+    const { notes } = this.homes;
+    this.own = new OwnBroker({ config, requests, notes, logger, clock, listener: this.listener() });
     this.connection = this.own;
     try {
       await this.own.open();
@@ -111,10 +130,12 @@ export class MqttFace {
         if (!this.isStopping) this.absence.begin();
         this.outbox.shut();
       },
-      message: (message) => {
-        if (!this.isStopping) this.requests.take(message);
-      },
+      message: (message) => this.take(message),
     };
+  }
+
+  private take(message: IncomingMessage): void {
+    if (!this.isStopping && !this.homes.take(message)) this.requests.take(message);
   }
 
   /** Takes no more requests, answers those under way, says that the box is gone on purpose. Within a few seconds. */
@@ -124,9 +145,12 @@ export class MqttFace {
     if (this.connection?.isConnected) {
       await inTime(this.requests.idle().then(() => this.outbox.idle()));
       this.setBoxState({ state: "offline", clean: true });
+      this.homes.stop();
       await inTime(this.outbox.idle());
+      if (this.homie?.isConnected) await inTime(this.homie.idle());
     }
     this.outbox.shut();
+    await this.homie?.close();
     await this.connection?.close();
     await this.queue.close();
     this.losses.stop();
@@ -135,13 +159,16 @@ export class MqttFace {
 
   /** Retained; the newest of each name stands, and is published again after each connect. `taken`: the broker has it. */
   setState<Name extends keyof RetainedStates>(name: Name, state: RetainedStates[Name], taken?: () => void): void {
-    if (this.isOn) this.outbox.setState(this.topics.retained(name), JSON.stringify(state), taken);
+    if (!this.isOn) return;
+    this.outbox.setState(this.topics.retained(name), JSON.stringify(state), taken);
+    this.homes.note(name, state);
   }
 
   /** Retained while it stands; undefined empties it, at the broker too, which may have it from an earlier run. */
   setAlarm(code: AlarmCode, alarm: StandingAlarm | undefined): void {
     if (!this.isOn) return;
     this.outbox.setState(this.topics.alarm(code), alarm === undefined ? "" : JSON.stringify(retainedAlarm(alarm)));
+    this.homes.noteAlarm(code, alarm !== undefined);
   }
 
   /** Never retained. What the broker has not acknowledged waits on the disk, in order, over restarts. */
@@ -178,6 +205,8 @@ export class MqttFace {
       "mqtt.queue-write-faults": faults.writeFaults,
       "mqtt.queue-damaged": faults.damagedLines,
       "mqtt.responses-dropped": responsesDropped,
+      "mqtt.homie-presses": this.homes.counters.presses,
+      "mqtt.homie-ignored": this.homes.counters.ignored,
       ...Object.fromEntries(Object.entries(this.own?.figures() ?? {}).map(([name, value]) => [`mqtt.${name}`, value])),
     };
   }
@@ -185,6 +214,26 @@ export class MqttFace {
   private get isOn(): boolean {
     const { url, broker } = this.options.config;
     return (url !== "" || broker.enabled) && !this.isBrokerless && !this.isStopping;
+  }
+
+  private makeHomes(clock: Clock): Homes {
+    const { config, device, announcedFile, logger } = this.options;
+    const line: HomeLine = {
+      setState: (topic, payload, taken) => this.outbox.setState(topic, payload, taken),
+      send: (message) => this.outbox.addResponse(message),
+      again: () => this.outbox.again(),
+    };
+    return new Homes({
+      config,
+      device,
+      topics: this.topics,
+      line,
+      homieLine: this.homie?.line ?? line,
+      request: (message) => this.requests.take(message),
+      descriptionVersion: Math.floor(clock.nowUs() / 1e6),
+      announcedFile,
+      logger,
+    });
   }
 
   private makeQueue(): EventQueue {

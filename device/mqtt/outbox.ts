@@ -74,11 +74,18 @@ export class Outbox {
     this.responsesOnTheWay.clear();
   }
 
-  /** The same state again is not sent again. */
+  /** The same state again is not sent again; after a connect they go out in the order in which they were set last. */
   setState(topic: string, payload: string, taken?: () => void): void {
     const before = this.states.get(topic);
     if (before?.payload === payload) return;
+    this.states.delete(topic);
     this.states.set(topic, { payload, isDue: true, taken });
+    this.drain();
+  }
+
+  /** Every state goes out again, to whoever has only now come. */
+  again(): void {
+    for (const state of this.states.values()) state.isDue = true;
     this.drain();
   }
 

@@ -1,7 +1,7 @@
 // The topic names of one box, `sidetone/<device>/…`, and which topics a response may go to. Names from outside (the
 // device's, a requester's) are made harmless or refused here; MQTT 5 §4.7 says what a topic name may hold.
 import type { AlarmCode } from "../contract/alarms.js";
-import { MQTT_ROOT, type MqttEventKind, type RetainedStates } from "../contract/mqtt.js";
+import { MQTT_ROOT, type MqttEventKind, type RequestVerb, type RetainedStates } from "../contract/mqtt.js";
 
 const MAX_LEVEL_CHARACTERS = 64;
 const MAX_RESPONSE_TOPIC_CHARACTERS = 512;
@@ -34,6 +34,10 @@ export class Topics {
 
   event(kind: MqttEventKind): string {
     return `${this.base}/event/${kind}`;
+  }
+
+  request(verb: RequestVerb): string {
+    return `${this.base}/request/${verb}`;
   }
 
   response(verb: string): string {

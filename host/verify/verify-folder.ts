@@ -37,7 +37,7 @@ export interface FolderVerdict {
 
 /** What may lie in a data folder; of what is not named here nothing is the box's. */
 const OWN_FILES =
-  /^(?:lock|chain\.json|carried\.json|alarms\.json|disk\.json|reserve\.bin|audit\/(?:\d{4}-\d\d\.jsonl|head\.json|configuration\.json|watched\.json)|calls\/\d{4}-\d\d-\d\d\.jsonl|keys\/(?:device\.key|device\.pub|tokens\.json|lock)|registers\/(?:consent\.jsonl|agents\.jsonl|lock)|retention\/(?:holds\.json|terms\.jsonl|deleting\.json|clock\.json|erasures\.json)|mqtt-queue\/\d{16}\.log(?:\.\d+\.partial)?|(?:index|journal|locked-journals|spool|self-test|backups|recordings\/\.partial)\/.+|stamps\/\d{8}T\d{6}Z-\d{1,16}\.(?:json|tsr)(?:(?:\.\d+)?\.partial)*|(?:[a-z]+\/)?[A-Za-z.-]+(?:\.\d+)?\.partial)$/;
+  /^(?:lock|chain\.json|carried\.json|alarms\.json|disk\.json|mqtt-announced\.json|reserve\.bin|audit\/(?:\d{4}-\d\d\.jsonl|head\.json|configuration\.json|watched\.json)|calls\/\d{4}-\d\d-\d\d\.jsonl|keys\/(?:device\.key|device\.pub|tokens\.json|lock)|registers\/(?:consent\.jsonl|agents\.jsonl|lock)|retention\/(?:holds\.json|terms\.jsonl|deleting\.json|clock\.json|erasures\.json)|mqtt-queue\/\d{16}\.log(?:\.\d+\.partial)?|(?:index|journal|locked-journals|spool|self-test|backups|recordings\/\.partial)\/.+|stamps\/\d{8}T\d{6}Z-\d{1,16}\.(?:json|tsr)(?:(?:\.\d+)?\.partial)*|(?:[a-z]+\/)?[A-Za-z.-]+(?:\.\d+)?\.partial)$/;
 /** Nothing vouches for them, and nothing rests on them. */
 const UNSIGNED: readonly [RegExp, string][] = [
   [/^journal\//, "journal/: calls that are not stored yet are not signed"],
@@ -49,6 +49,7 @@ const UNSIGNED: readonly [RegExp, string][] = [
   [/^stamps\/.+\.partial$/, "stamps/*.partial: a time stamp on its way into the audit chain"],
   [/^reserve\.bin$/, "reserve.bin: room that is given up when the disk is full"],
   [/^audit\/watched\.json$/, "audit/watched.json: a difference is entered as a change made by hand"],
+  [/^mqtt-announced\.json$/, "mqtt-announced.json: where the box has announced itself to home automation"],
   [/^disk\.json$/, "disk.json: how fast the disk filled up, which is measured anew"],
   [/^alarms\.json$/, "alarms.json: the box looks at every condition anew"],
   [/^recordings\/\.partial\//, "recordings/.partial/: what is being written, or was left by a crash"],

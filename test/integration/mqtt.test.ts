@@ -9,7 +9,7 @@ import type { ActiveCall, CallCommand, CommandDesk, CommandResult } from "../../
 import { type Config, configSchema } from "../../device/contract/config.js";
 import type { AuditedEvent } from "../../device/contract/engine-messages.js";
 import { REQUEST_VERBS } from "../../device/contract/mqtt.js";
-import { MqttFace } from "../../device/mqtt/face.js";
+import { MqttFace, type MqttFaceOptions } from "../../device/mqtt/face.js";
 import { MAX_ON_THE_WAY } from "../../device/mqtt/outbox.js";
 import { NoBox } from "../fakes/box-desk.js";
 import { type GeneratedCall, generateCalls, storeCall } from "../fakes/indexed-calls.js";
@@ -82,18 +82,22 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
 
   const startBroker = async (options: Parameters<typeof Mosquitto.start>[1] = {}) =>
     keep(await Mosquitto.start(folder, options));
-  async function startFace(own: Partial<Config["mqtt"]>, device = "box") {
+  async function startFace(own: Partial<Config["mqtt"]>, device = "box", more: Partial<MqttFaceOptions> = {}) {
     const desk = new Desk();
     const log = new Lines();
-    const face = keep(new MqttFace({ config: settings(own), device, desk, box: new NoBox(), logger: log }));
+    const face = keep(new MqttFace({ config: settings(own), device, desk, box: new NoBox(), logger: log, ...more }));
     await face.start();
     return { face, desk, log };
   }
   /** A broker, an admin who sees everything, and a face that is online. */
-  async function startAll(own: Partial<Config["mqtt"]> = {}, options: Parameters<typeof Mosquitto.start>[1] = {}) {
+  async function startAll(
+    own: Partial<Config["mqtt"]> = {},
+    options: Parameters<typeof Mosquitto.start>[1] = {},
+    more: Partial<MqttFaceOptions> = {},
+  ) {
     const broker = await startBroker(options);
     const admin = keep(await broker.subscribe("#"));
-    const parts = await startFace({ url: `mqtt://127.0.0.1:${broker.port}`, ...own });
+    const parts = await startFace({ url: `mqtt://127.0.0.1:${broker.port}`, ...own }, "box", more);
     await admin.next("sidetone/box/state");
     return { broker, admin, ...parts };
   }
@@ -382,6 +386,58 @@ describe.skipIf(obstacle !== undefined)("MQTT", () => {
     const isNear = (seq: number, last: number) => seq > last - MAX_ON_THE_WAY && seq <= last + 2 * MAX_ON_THE_WAY;
     expect(marked.filter((seq) => !isNear(seq, lastBefore) && !isNear(seq, lastHeld))).toEqual([]);
   }, 30_000);
+
+  it("shows itself to Home Assistant and as a Homie device, takes their presses, and takes itself back", async () => {
+    const announcedFile = join(folder, "announced.json");
+    const homes: Partial<Config["mqtt"]> = {
+      homeAssistant: { enabled: true, prefix: "homeassistant", birthTopic: "homeassistant/status" },
+      homie: { enabled: true, domain: "homie" },
+    };
+    const { broker, admin, face, desk } = await startAll(homes, {}, { announcedFile });
+    const config = "homeassistant/device/sidetone-box/config";
+    const homie = "homie/5/sidetone-box";
+    const { cmps } = await admin.next<{ cmps: Record<string, Record<string, string>> }>(config);
+    face.setState("calls", { active: 3 });
+    await waitUntil("Homie's value", () => admin.on(`${homie}/recorder/calls`)[0]?.payload === "3" || undefined);
+    expect(admin.on(`${homie}/$state`).map(({ payload }) => payload)).toEqual(["init"]);
+
+    const pause = cmps["pause-all"]!;
+    broker.publish(pause["command_topic"]!, pause["payload_press"]!);
+    expect(await admin.next("sidetone/box/response/pause")).toMatchObject({ status: "ok" });
+    broker.publish(`${homie}/commands/resume-all/set`, "press");
+    expect(await admin.next("sidetone/box/response/resume")).toMatchObject({ status: "ok" });
+    await waitUntil(
+      "the press itself",
+      () => admin.on(`${homie}/commands/resume-all`)[0]?.payload === "press" || undefined,
+    );
+    expect(desk.commands.map(({ body, source, by }) => [body.verb, source, by])).toEqual([
+      ["pause", "mqtt", "mqtt"],
+      ["resume", "mqtt", "mqtt"],
+    ]);
+
+    broker.publish("homeassistant/status", "online");
+    await admin.next(config, 1);
+    await admin.next("sidetone/box/calls", 1);
+
+    // Cut off: the broker says for the box that it is lost; on purpose it says so itself.
+    await face.stop();
+    await waitUntil("goodbye", () => admin.on(`${homie}/$state`).at(-1)?.payload === "disconnected" || undefined);
+    const url = `mqtt://127.0.0.1:${broker.port}`;
+    const child = startChild(folder, url, { own: homes });
+    keep({ stop: async () => void child.kill("SIGKILL") });
+    await waitUntil("Homie again", () => admin.on(`${homie}/$state`).at(-1)?.payload === "init" || undefined);
+    child.kill("SIGKILL");
+    await waitUntil("the last will", () => admin.on(`${homie}/$state`).at(-1)?.payload === "lost" || undefined);
+
+    await startFace({ url }, "box", { announcedFile });
+    await waitUntil("both taken back", () => {
+      const last = [config, `${homie}/$state`, `${homie}/$description`].map((topic) => admin.on(topic).at(-1)!.payload);
+      return last.every((payload) => payload === "") || undefined;
+    });
+    const late = keep(await broker.subscribe("#"));
+    await late.next("sidetone/box/state");
+    expect(late.received.filter(({ topic }) => !topic.startsWith("sidetone/"))).toEqual([]);
+  });
 
   it("answers a desk that fails, and goes on", async () => {
     const { broker, admin, desk } = await startAll();
@@ -698,13 +754,13 @@ class Loader {
 }
 
 /** A process of its own that runs the face until it is killed. `load`: what it does besides. */
-function startChild(parent: string, url: string, { queueFolder = "", load = "" } = {}): ChildProcess {
+function startChild(parent: string, url: string, { queueFolder = "", load = "", own = {} } = {}): ChildProcess {
   const built = buildFace(parent);
   const script = `
     const { MqttFace } = await import(${JSON.stringify(join(built, "device/mqtt/face.js"))});
     const quiet = () => {};
     const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet };
-    const config = ${JSON.stringify(settings({ url }))};
+    const config = ${JSON.stringify(settings({ url, ...own }))};
     const queueFolder = ${JSON.stringify(queueFolder)} || undefined;
     const face = new MqttFace({ config, device: "box", desk: {}, box: {}, logger, queueFolder });
     await face.start();

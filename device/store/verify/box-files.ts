@@ -15,7 +15,7 @@ const MAX_SMALL_BYTES = 16 << 20;
 
 /** What may stand at the top of a data folder, and in the folders that have a fixed content; "*" = not looked at by name. */
 const CONTENT: Readonly<Record<string, RegExp>> = {
-  "": /^(?:recordings|calls|audit|keys|registers|retention|stamps|journal|locked-journals|mqtt-queue|spool|self-test|backups|lock|chain\.json|carried\.json|alarms\.json|disk\.json|reserve\.bin|index|[A-Za-z.-]+(?:\.\d+)?\.partial)$/,
+  "": /^(?:recordings|calls|audit|keys|registers|retention|stamps|journal|locked-journals|mqtt-queue|spool|self-test|backups|lock|chain\.json|carried\.json|alarms\.json|disk\.json|mqtt-announced\.json|reserve\.bin|index|[A-Za-z.-]+(?:\.\d+)?\.partial)$/,
   audit: /^(?:\d{4}-\d\d\.jsonl|head\.json|configuration\.json|watched\.json|[a-z.]+(?:\.\d+)?\.partial)$/,
   calls: /^(?:\d{4}-\d\d-\d\d\.jsonl|\d{4}-\d\d-\d\d\.jsonl(?:\.\d+)?\.partial)$/,
   keys: /^(?:device\.key|device\.pub|tokens\.json|tokens\.json\.next|lock|[a-z.]+(?:\.\d+)?\.partial)$/,
@@ -33,6 +33,7 @@ const UNCHECKED: Readonly<Record<string, string>> = {
   "self-test": "the self-test's own call, while one is made",
   "audit/watched.json": "what registers and tokens were when they were looked at last: the audit chain has it as well",
   "alarms.json": "alarms over a restart: every condition is looked at anew",
+  "mqtt-announced.json": "where the box has announced itself to home automation",
   "disk.json": "how fast the disk filled up to now: it is measured anew",
   "reserve.bin": "space kept for calls in progress",
   index: "made of the manifests and the call log, and made anew from them",

@@ -57,16 +57,18 @@ describe("Outbox", () => {
     expect(broker.taken).toEqual([]);
     outbox.open();
     expect(broker.taken).toEqual([
-      { topic: "a", payload: "2", isRetained: true },
       { topic: "b", payload: "1", isRetained: true },
+      { topic: "a", payload: "2", isRetained: true },
     ]);
     outbox.setState("a", "2");
     outbox.setState("b", "3");
-    expect(broker.payloads).toEqual(["2", "1", "3"]);
+    expect(broker.payloads).toEqual(["1", "2", "3"]);
     outbox.shut();
     outbox.setState("b", "4");
     outbox.open();
-    expect(broker.payloads).toEqual(["2", "1", "3", "2", "4"]);
+    expect(broker.payloads).toEqual(["1", "2", "3", "2", "4"]);
+    outbox.again();
+    expect(broker.payloads.slice(5)).toEqual(["2", "4"]);
   });
 
   it("says of a state that the broker has it, when it has, and not of one that it refused or that another replaced", () => {
