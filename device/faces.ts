@@ -173,6 +173,7 @@ export class Faces {
       version,
       api: apiPlace(config.api),
       desk,
+      resetTokens: () => this.tokenStore("front panel").resetAll("reset at the front panel"),
       box,
       alarms,
       logger,
@@ -181,16 +182,20 @@ export class Faces {
     });
   }
 
-  private async startApi(): Promise<void> {
-    const { config, dataFolder, desk, logger, showFirstToken } = this.options;
-    if (!config.api.enabled) return;
-    const trail = new SpoolTrail(new SpoolDesk(dataFolder), "service");
-    const tokens = new TokenStore({
+  private tokenStore(actor: string): TokenStore {
+    const { dataFolder, logger } = this.options;
+    return new TokenStore({
       dataFolder,
       clock: systemClock,
-      trail,
+      trail: new SpoolTrail(new SpoolDesk(dataFolder), actor),
       onFault: (message) => logger.error(message),
     });
+  }
+
+  private async startApi(): Promise<void> {
+    const { config, desk, logger, showFirstToken } = this.options;
+    if (!config.api.enabled) return;
+    const tokens = this.tokenStore("service");
     const secret = ensureFirstToken(tokens);
     if (secret !== undefined) {
       showFirstToken(secret);

@@ -151,6 +151,12 @@ export const facesSections = {
         .max(3)
         .default([])
         .describe("keys that pause all recording when they are held together for a second; empty = none do"),
+      allowReset: z
+        .boolean()
+        .default(false)
+        .describe(
+          "whoever stands at the panel may revoke every token of the API and is shown a new one with all rights",
+        ),
       watchdogS: integer(
         0,
         255,

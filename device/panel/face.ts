@@ -2,6 +2,7 @@
 // Whatever is on its port, or is not, nobody else notices but the health topic and an alarm.
 import { networkInterfaces } from "node:os";
 import { type Clock, systemClock } from "../base/clock.js";
+import { SidetoneError } from "../base/errors.js";
 import type { Logger } from "../base/logger.js";
 import type { AlarmDesk, StandingAlarm } from "../contract/alarms.js";
 import type { BoxCommandDesk } from "../contract/box-commands.js";
@@ -42,6 +43,8 @@ export interface PanelFaceOptions {
   /** As the addresses' screen shows it. */
   api: string;
   desk: CommandDesk;
+  /** Every token of the API is revoked; the secret of a new one. Throws SidetoneError. */
+  resetTokens(): string;
   /** Alarms are acknowledged there. */
   box: BoxCommandDesk;
   alarms: AlarmDesk & { readonly standing: readonly StandingAlarm[] };
@@ -189,6 +192,7 @@ export class PanelFace {
     if (place.screen === "calls" && before.screen !== "calls") void this.askCalls(nowMs);
     if (wish === "acknowledge") void this.acknowledge();
     if (wish === "show-secret") this.showSecret();
+    if (wish === "reset-access") this.resetAccess();
     if (wish === "resume-all") void this.command("resume");
     this.draw();
   }
@@ -247,6 +251,20 @@ export class PanelFace {
     this.options.logger.info("the API's first token was shown at the front panel");
   }
 
+  private resetAccess(): void {
+    const { resetTokens, logger } = this.options;
+    try {
+      this.place = withDialog(HOME, { kind: "secret", secret: resetTokens() });
+      // Whatever waited to be shown is not good any more.
+      this.secret = undefined;
+      logger.warn("every API token was revoked at the front panel, and a new one was shown there");
+    } catch (error) {
+      if (!(error instanceof SidetoneError)) throw error;
+      logger.error(`the API's tokens could not be reset: ${error.message}`, { code: error.code });
+      this.place = withDialog(HOME, { kind: "notice", text: "Not done: see the box's log" });
+    }
+  }
+
   /** One that is about the panel itself is of no use on it. */
   private alarms(): StandingAlarm[] {
     return this.options.alarms.standing.filter(({ code }) => code !== "panel-lost");
@@ -268,6 +286,7 @@ export class PanelFace {
       addresses: this.place.screen === "addresses" ? readAddresses() : [],
       api,
       calls,
+      canReset: this.options.config.allowReset,
       hasSecret: this.secret !== undefined,
     };
   }

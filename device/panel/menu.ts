@@ -4,7 +4,7 @@ import { type Dialog, lastTop, type PanelSize, type Place, pageOf, screensOf } f
 import type { PanelSnapshot } from "./snapshot.js";
 
 /** What a key asks of the box. */
-export type Wish = "resume-all" | "acknowledge" | "show-secret";
+export type Wish = "resume-all" | "acknowledge" | "show-secret" | "reset-access";
 
 export interface Step {
   place: Place;
@@ -34,10 +34,18 @@ export function withDialog(place: Place, dialog: Dialog | undefined): Place {
 }
 
 function answerDialog(place: Place, dialog: Dialog, key: PanelKey, snapshot: PanelSnapshot, size: PanelSize): Step {
+  if (dialog.kind === "reset") return answerReset(place, dialog.isSure, key);
   if (key === "up" || key === "down") return { place: scrollLines(place, key === "down" ? 1 : -1, snapshot, size) };
   if (dialog.kind === "resume" && key !== "enter" && key !== "exit") return { place };
   const closed = dialog.kind === "secret" ? HOME : withDialog(place, undefined);
   return { place: closed, ...(dialog.kind === "resume" && key === "enter" && { wish: "resume-all" as const }) };
+}
+
+/** Enter, then up; whatever else is pressed leaves everything as it is. */
+function answerReset(place: Place, isSure: boolean, key: PanelKey): Step {
+  if (!isSure && key === "enter") return { place: withDialog(place, { kind: "reset", isSure: true }) };
+  const closed = withDialog(place, undefined);
+  return isSure && key === "up" ? { place: closed, wish: "reset-access" } : { place: closed };
 }
 
 function turn(place: Place, by: 1 | -1, snapshot: PanelSnapshot): Place {
@@ -65,6 +73,7 @@ function scrollLines(place: Place, by: 1 | -1, snapshot: PanelSnapshot, size: Pa
 function enter(place: Place, snapshot: PanelSnapshot): Step {
   if (place.screen === "alarms" && snapshot.alarms.length > 0) return { place, wish: "acknowledge" };
   if (place.screen === "token" && snapshot.hasSecret) return { place, wish: "show-secret" };
+  if (place.screen === "reset") return { place: withDialog(place, { kind: "reset", isSure: false }) };
   if (place.screen === "status" && snapshot.isPaused) return { place: withDialog(place, { kind: "resume" }) };
   return { place };
 }

@@ -13,12 +13,14 @@ export interface PanelSize {
   hasFourKeys: boolean;
 }
 
-export const SCREENS = ["status", "addresses", "mirror", "calls", "alarms", "token"] as const;
+export const SCREENS = ["status", "addresses", "mirror", "calls", "alarms", "token", "reset"] as const;
 export type ScreenName = (typeof SCREENS)[number];
 
 /** What is asked, or said, over whatever screen there is. */
 export type Dialog =
   | { kind: "resume" }
+  /** Asked twice, by two different keys. */
+  | { kind: "reset"; isSure: boolean }
   | { kind: "notice"; text: string }
   /** Gone for good once it is left. */
   | { kind: "secret"; secret: string };
@@ -54,8 +56,9 @@ const CONSENT_TEXT: Record<ConsentState, string> = {
 };
 
 /** The screens there are at the moment, in order. */
-export function screensOf({ hasSecret }: PanelSnapshot): ScreenName[] {
-  return SCREENS.filter((screen) => screen !== "token" || hasSecret);
+export function screensOf({ hasSecret, canReset }: PanelSnapshot): ScreenName[] {
+  const isThere = { token: hasSecret, reset: canReset } as Partial<Record<ScreenName, boolean>>;
+  return SCREENS.filter((screen) => isThere[screen] ?? true);
 }
 
 export function pageOf(snapshot: PanelSnapshot, place: Place, size: PanelSize): Page {
@@ -96,6 +99,8 @@ function screenOf(snapshot: PanelSnapshot, place: Place, size: PanelSize): Page 
       return alarmPage(snapshot, place.alarm);
     case "token":
       return { title: "First token", lines: ["Press Enter to show", "it once."] };
+    case "reset":
+      return { title: "Reset access", lines: ["Enter: all tokens go, a new one is shown.", "Recordings stay."] };
   }
 }
 
@@ -191,6 +196,10 @@ function dialogPage(dialog: Dialog, columns: number): Page {
   switch (dialog.kind) {
     case "resume":
       return { title: "Resume all?", lines: ["Enter: record again", "Exit: stay paused"] };
+    case "reset":
+      return dialog.isSure
+        ? { title: "Press Up to do it", lines: ["Exit: leave it"] }
+        : { title: "Revoke all tokens?", lines: ["Enter: yes", "Exit: leave it"] };
     case "notice":
       return { title: "", lines: [dialog.text] };
     case "secret":

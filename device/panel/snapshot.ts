@@ -36,6 +36,8 @@ export interface PanelSnapshot {
   api: string;
   /** The newest of them; undefined = not known yet. */
   calls: readonly PanelCall[] | undefined;
+  /** Tokens can be reset here. */
+  canReset: boolean;
   /** A first token waits to be shown. */
   hasSecret: boolean;
 }

@@ -148,6 +148,21 @@ export class TokenStore {
     });
   }
 
+  /**
+   * As at the first start: every token is revoked, and there is a new one with all rights, whose secret is given. One change of
+   * the file: both or neither.
+   */
+  resetAll(reason: string): string {
+    return this.#change((tokens) => {
+      const revokedAt = isoUs(this.#options.clock.nowUs());
+      const revoked = tokens.map((token) => (token.revokedAt === undefined ? { ...token, revokedAt } : token));
+      const made = this.#make({ name: FIRST_TOKEN_NAME, rights: RIGHTS }, tokens);
+      const count = tokens.filter((token) => token.revokedAt === undefined).length;
+      const detail = { ...describe("created", made.token, reason), allRevoked: count };
+      return { tokens: [...this.#withRoom(revoked), made.stored], result: made.secret, detail };
+    });
+  }
+
   #make(wanted: NewToken, tokens: readonly StoredToken[]) {
     const { name, rights, days } = wanted;
     if (!TOKEN_NAME_PATTERN.test(name)) throw new RangeError("not the name of a token");

@@ -2,7 +2,7 @@
 // unplugged, replaced by something else, and plugged again; and Debian's lcdproc, which knows nothing of us, drives the same panel.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { HealthStatus } from "../../device/contract/health.js";
@@ -58,7 +58,7 @@ describe.skipIf(liveObstacle !== undefined)("the panel of a running service", ()
     const data = join(folder, "data");
     const configFile = join(folder, "sidetone.yaml");
     const lines = [
-      `panel: { port: ${port}, pauseKeys: [left, right], brightness: 60 }`,
+      `panel: { port: ${port}, pauseKeys: [left, right], brightness: 60, allowReset: true }`,
       `mqtt: { url: "mqtt://127.0.0.1:${broker.port}" }`,
       "api: { port: 0 }",
       "health: { intervalS: 5 }",
@@ -113,6 +113,24 @@ describe.skipIf(liveObstacle !== undefined)("the panel of a running service", ()
     await awaitRows(panel, "Resume all?");
     panel.tap("enter");
     await awaitRows(panel, "Recording goes on");
+    for (const key of ["exit", "left"]) panel.tap(key);
+    await awaitRows(panel, /^Reset access/);
+    panel.tap("enter");
+    await awaitRows(panel, "Revoke all tokens?");
+    panel.tap("enter");
+    await awaitRows(panel, "Press Up to do it");
+    panel.tap("up");
+    await awaitRows(panel, /^st_/, /./, /./, "Exit: gone for good");
+    const hash = createHash("sha256").update(rowsOf(panel).slice(0, 3).join("")).digest("hex");
+    expect(readFileSync(join(data, "keys/tokens.json"), "utf8")).toContain(hash);
+    await waitUntil("the reset in the audit chain", () => {
+      const chain = readdirSync(join(data, "audit")).filter((name) => name.endsWith(".jsonl"));
+      const lines = chain.flatMap((name) => readFileSync(join(data, "audit", name), "utf8").split("\n"));
+      const isEntered = (line: string): boolean => /"actor":"front panel"/.test(line) && /"allRevoked":1/.test(line);
+      return lines.some(isEntered) ? true : undefined;
+    });
+    panel.tap("exit");
+    await awaitRows(panel, /^RECORDING ON/);
     expect(panel.module.junkBytes).toBe(0);
 
     const healthIs = (state: string) =>

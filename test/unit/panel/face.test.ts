@@ -2,6 +2,7 @@
 // a fake with a module behind it; time is the test's.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../../device/base/clock.js";
+import { SidetoneError } from "../../../device/base/errors.js";
 import { loadConfig } from "../../../device/config/load.js";
 import type { ActiveCall, CallCommand, CommandResult } from "../../../device/contract/commands.js";
 import { AlarmBook } from "../../../device/health/alarms.js";
@@ -42,6 +43,8 @@ class Box {
   readonly log: string[] = [];
   engine: "starting" | "reporting" | "silent" = "reporting";
   isPaused = false;
+  isDiskFull = false;
+  resets = 0;
   module: PanelModule | undefined;
   /** The port is there, and nothing on it answers. */
   isDeaf = false;
@@ -63,6 +66,11 @@ class Box {
       version: "0.1.0",
       api: "off",
       desk: this.desk,
+      resetTokens: () => {
+        if (this.isDiskFull) throw new SidetoneError("data-unwritable", "no space");
+        this.resets++;
+        return SECRET;
+      },
       box: {
         submit: async ({ body, source, by }) => {
           if (body.verb !== "alarms" || body.action !== "acknowledge") throw new Error(`asked for ${body.verb}`);
@@ -265,6 +273,26 @@ describe("the panel face", () => {
     await left.press("left");
     expect(left.rows[0]).toBe("Alarms");
     for (const one of [box, left]) await one.stop();
+  });
+
+  it("resets access only where that is allowed, after two answers, and shows the new token once", async () => {
+    const box = await boxWithPanel({ allowReset: true });
+    await box.press("left");
+    expect(box.rows.slice(0, 1)).toEqual(["Reset access       >"]);
+    await box.press("enter", "enter", "exit", "enter", "up");
+    expect(box.resets).toBe(0);
+    await box.press("enter", "enter", "up");
+    expect([box.resets, box.rows.join("")]).toEqual([1, `${SECRET}Exit: gone for good`]);
+    await box.press("exit");
+    box.isDiskFull = true;
+    await box.press("left", "enter", "enter", "up");
+    expect(box.rows.join(" ").trim()).toBe("Not done: see the box's log");
+    expect(box.log.join("\n")).not.toContain(SECRET);
+    await box.stop();
+    const not = await boxWithPanel();
+    await not.press("left");
+    expect(not.rows[0]).toBe("Alarms");
+    await not.stop();
   });
 
   it("acknowledges an alarm until it comes again", async () => {

@@ -48,6 +48,7 @@ function snapshot(overrides: Partial<PanelSnapshot> = {}): PanelSnapshot {
     addresses: [],
     api: "https port 8385",
     calls: undefined,
+    canReset: false,
     hasSecret: false,
     ...overrides,
   };
@@ -230,7 +231,7 @@ describe("the menu", () => {
 
   it("goes round by left and right, and home by exit", () => {
     const right = SCREENS.map((_, count) => walk(new Array(count).fill("right"), snapshot()).screen);
-    expect(right).toEqual(["status", "addresses", "mirror", "calls", "alarms", "status"]);
+    expect(right).toEqual(["status", "addresses", "mirror", "calls", "alarms", "status", "addresses"]);
     expect(walk(["left"], snapshot()).screen).toBe("alarms");
     expect(walk(["left"], snapshot({ hasSecret: true })).screen).toBe("token");
     expect(walk(["right", "right", "down", "exit"], snapshot())).toEqual(HOME);
@@ -268,6 +269,21 @@ describe("the menu", () => {
     const full = snapshot({ hasSecret: true, alarms: [alarm("no-agents", "warning", "No agents")] });
     expect(pressKey(at("alarms"), "enter", full, LARGE).wish).toBe("acknowledge");
     expect(pressKey(at("token"), "enter", full, LARGE).wish).toBe("show-secret");
+    // The reset is asked for twice, by different keys; anything else leaves it.
+    const can = snapshot({ canReset: true });
+    expect(walk(["left"], can).screen).toBe("reset");
+    const first = pressKey(at("reset"), "enter", can, LARGE).place;
+    expect(rows(first, can)).toEqual(["Revoke all tokens?", "Enter: yes", "Exit: leave it", ""]);
+    const second = pressKey(first, "enter", can, LARGE);
+    expect([second.wish, rows(second.place, can)]).toEqual([
+      undefined,
+      ["Press Up to do it", "Exit: leave it", "", ""],
+    ]);
+    expect(pressKey(second.place, "up", can, LARGE).wish).toBe("reset-access");
+    for (const key of ["down", "left", "right", "enter", "exit"] as const)
+      expect(pressKey(second.place, key, can, LARGE)).toEqual({ place: at("reset") });
+    for (const key of ["up", "down", "left", "right", "exit"] as const)
+      expect(pressKey(first, key, can, LARGE)).toEqual({ place: at("reset") });
     const secret = withDialog(HOME, { kind: "secret", secret: "st_x" });
     for (const key of ["left", "right", "enter", "exit"] as const)
       expect(pressKey(secret, key, snapshot(), LARGE)).toEqual({ place: HOME });

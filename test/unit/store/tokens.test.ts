@@ -61,6 +61,22 @@ describe("a token", () => {
     expect(store.find(tokens[0]!.sha256)).toBeUndefined();
   });
 
+  it("ends with all others when access is reset, and a new one with every right is the only good one", () => {
+    const store = open();
+    const first = ensureFirstToken(store)!;
+    const others = ["a", "b"].map((name) => store.create({ name, rights: ["see"] }).secret);
+    const service = open();
+    expect(service.find(first)).toBeDefined();
+    const secret = store.resetAll("reset at the front panel");
+    // A service that runs notices within a second.
+    ms = 1000;
+    expect(service.find(secret)?.rights).toEqual(RIGHTS);
+    for (const old of [first, ...others]) expect(service.find(old)).toBeUndefined();
+    expect(store.list().filter((token) => store.isGood(token))).toHaveLength(1);
+    const again = store.resetAll("");
+    expect([store.find(secret), store.find(again)?.name]).toEqual([undefined, "first-start"]);
+  });
+
   it("ends when it expires, and when it is revoked", () => {
     const store = open();
     const short = store.create({ name: "short", rights: ["see"], days: 1 });
