@@ -1,12 +1,13 @@
 import { accessSync, constants, statfsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Whose verdict hangs on time or memory, or that fill a disk: one file after another, with the machine to itself. */
 const ALONE = [
   "test/integration/{flood,kills,live,live-copies,live-source,office,office-transfers,scenarios-media,scenarios-setup,disk-full}.test.ts",
   "test/fuzz/sip-cost.test.ts",
 ];
-/** Programs, in namespaces and on ports of their own, which mostly wait: two at a time, when the rest is done. */
+/** Programs, in namespaces and on ports of their own, which mostly wait: three at a time, when the rest is done. */
 const PROGRAMS = ["test/integration/**/*.test.ts"];
 const TIMEOUT_MS = 30_000;
 
@@ -27,8 +28,30 @@ function temporaryFolder(): Record<string, string> {
   }
 }
 
+/** Half a minute and more: begun last, they would be waited for with nothing beside them. */
+const LONG = [
+  "property/consent-model",
+  "unit/flood",
+  "integration/mqtt-outage",
+  "integration/doctor",
+  "integration/consent-leaks",
+  "integration/box",
+  "integration/replay",
+  "integration/retention",
+  "integration/copies",
+].map((name) => `/test/${name}.test.ts`);
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONG.some((name) => moduleId.endsWith(name));
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongFirst },
     projects: [
       {
         test: {
@@ -44,12 +67,12 @@ export default defineConfig({
       },
       {
         test: {
-          name: "two at a time",
+          name: "three at a time",
           include: PROGRAMS,
           exclude: ALONE,
           testTimeout: TIMEOUT_MS,
           hookTimeout: TIMEOUT_MS,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
