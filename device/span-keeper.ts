@@ -1,6 +1,7 @@
 // The SPAN doctor of a running box: feeds it with what the engine reports, looks at the interfaces now and then, says what it
 // finds (retained over MQTT, an alarm) and answers who asks. What the checks mean is health/span/'s.
 import { z } from "zod";
+import { type Ask, askProgram } from "./base/ask-program.js";
 import { type Clock, systemClock } from "./base/clock.js";
 import { type InterfaceFacts, readInterfaceFacts } from "./capture/interface-facts.js";
 import type { CallRecord } from "./contract/call-record.js";
@@ -14,6 +15,8 @@ import { type SpoolKinds, spoolKind } from "./store/spool-kinds.js";
 
 export const SPAN_REQUEST = "span";
 const LOOK_EVERY_MS = 5000;
+/** Offloads change when somebody changes them: a program is not started at each look for them. */
+const ASK_EVERY_MS = 60_000;
 /** What is younger is fresh. */
 const FRESH_MS = 1000;
 /** A report that says nothing new is published all the same so often: its figures move. */
@@ -30,7 +33,8 @@ export interface SpanKeeperOptions {
   alarms: Pick<AlarmBook, "raise" | "clear" | "isStanding">;
   clock?: Clock;
   clockState(): ClockState;
-  readInterface?(name: string): Promise<InterfaceFacts | undefined>;
+  readInterface?(name: string, ask: Ask): Promise<InterfaceFacts | undefined>;
+  ask?: Ask;
   show(report: SpanReport): void;
 }
 
@@ -44,6 +48,8 @@ export class SpanKeeper {
   private shown = "";
   private shownAtMs = Number.NEGATIVE_INFINITY;
   private asked: { atMs: number; report: Promise<SpanReport> } | undefined;
+  /** What programs have said, by what they were asked: of the interfaces that are captured on. */
+  private readonly said = new Map<string, { atMs: number; output: Promise<string | undefined> }>();
   private faulty = 0;
   private sound = 0;
 
@@ -80,14 +86,30 @@ export class SpanKeeper {
     this.doctor.noteCall(record);
   }
 
-  async report(): Promise<SpanReport> {
+  /** Everything is looked at now. */
+  report(): Promise<SpanReport> {
+    this.said.clear();
+    return this.reportOf((program, args) => this.askNowAndThen(program, args));
+  }
+
+  private async reportOf(ask: Ask): Promise<SpanReport> {
     const read = this.options.readInterface ?? readInterfaceFacts;
-    const facts = await Promise.all(this.interfaces.map((name) => read(name)));
+    const facts = await Promise.all(this.interfaces.map((name) => read(name, ask)));
     return this.doctor.report({
       interfaces: facts.filter((one) => one !== undefined),
       clock: this.options.clockState(),
       clockStepped: this.options.alarms.isStanding("clock-stepped"),
     });
+  }
+
+  private askNowAndThen(program: string, args: readonly string[]): Promise<string | undefined> {
+    const key = [program, ...args].join(" ");
+    const nowMs = this.clock.monotonicMs();
+    const before = this.said.get(key);
+    if (before && nowMs - before.atMs < ASK_EVERY_MS) return before.output;
+    const output = (this.options.ask ?? askProgram)(program, args);
+    this.said.set(key, { atMs: nowMs, output });
+    return output;
   }
 
   /** A report of the last second for all who ask: each look at an interface asks a program. */
@@ -111,7 +133,7 @@ export class SpanKeeper {
 
   /** Looks, and says what is to be said. */
   async look(): Promise<void> {
-    const report = await this.report();
+    const report = await this.reportOf((program, args) => this.askNowAndThen(program, args));
     this.alarm(report);
     const states = JSON.stringify(
       report.checks.map(({ state, findings }) => [state, findings.map(({ code }) => code)]),

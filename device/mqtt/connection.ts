@@ -8,6 +8,7 @@ import {
   connectTrouble,
   disconnectTrouble,
   LOST,
+  NOTE_REFUSED,
   PUBLISH_REFUSED,
   REFUSED_SILENTLY,
   SHORT_LIVED,
@@ -57,7 +58,9 @@ export function retryAfterMs(attempt: number, random: number): number {
 export class BrokerConnection implements BrokerLink {
   readonly counters = { connects: 0, publishRefused: 0 };
   private readonly settings: IClientOptions;
-  private readonly subscriptions: readonly string[];
+  private readonly subscription: string;
+  /** Nice to know: without them the box does all that it is told to. */
+  private readonly notes: readonly string[];
   private readonly troubles: TroubleLog;
   private readonly listener: BrokerListener;
   private client: MqttClient | undefined;
@@ -74,12 +77,13 @@ export class BrokerConnection implements BrokerLink {
 
   constructor(
     settings: IClientOptions,
-    subscriptions: readonly string[],
+    { subscription, notes = [] }: { subscription: string; notes?: readonly string[] },
     troubles: TroubleLog,
     listener: BrokerListener,
   ) {
     this.settings = settings;
-    this.subscriptions = subscriptions;
+    this.subscription = subscription;
+    this.notes = notes;
     this.troubles = troubles;
     this.listener = listener;
   }
@@ -161,11 +165,15 @@ export class BrokerConnection implements BrokerLink {
       this.scheduleRetry(client);
     }, STEADY_MS).unref();
     // MQTT 5: retained as published, so that a request that somebody retains is known as such at once; nothing of our own.
-    client.subscribe([...this.subscriptions], { qos: 1, rap: true, nl: true, rh: 0 }, (error, _, answer) => {
+    client.subscribe(this.subscription, { qos: 1, rap: true, nl: true, rh: 0 }, (error, _, answer) => {
       if (!client.connected || this.isClosed) return;
-      if (error && answer) this.troubles.say(SUBSCRIPTION_REFUSED, { topic: this.subscriptions.join(" ") });
+      if (error && answer) this.troubles.say(SUBSCRIPTION_REFUSED, { topic: this.subscription });
       this.listener.connected(packet.properties?.receiveMaximum);
     });
+    for (const topic of this.notes)
+      client.subscribe(topic, { qos: 1, rap: true, nl: true, rh: 0 }, (error, _, answer) => {
+        if (error && answer && !this.isClosed) this.troubles.say(NOTE_REFUSED, { topic });
+      });
   }
 
   private onClose(client: MqttClient): void {

@@ -93,22 +93,23 @@ export class MqttFace {
     if (sendsPlainPassword(config))
       logger.warn("MQTT: the password goes to the broker in plain text: begin mqtt.url with mqtts:// or wss://");
     const troubles = new TroubleLog(logger, clock, config.url);
-    const subscriptions = [this.topics.requests, ...this.homes.notes];
-    this.connection = new BrokerConnection(settings, subscriptions, troubles, this.listener());
+    const subscription = this.topics.requests;
+    const { notes } = this.homes;
+    this.connection = new BrokerConnection(settings, { subscription, notes }, troubles, this.listener());
     this.absence.begin();
-    const { lastWill, presses } = this.homes;
+    const { lastWill, press } = this.homes;
     const message = (received: IncomingMessage): void => this.take(received);
     const second = new TroubleLog(logger, clock, `${config.url} (Homie)`);
     await Promise.all([
       this.connection.open(),
-      this.homie?.open({ settings, lastWill, presses, troubles: second, message }),
+      this.homie?.open({ settings, lastWill, press, troubles: second, message }),
     ]);
   }
 
   private async startOwn(): Promise<void> {
     const { config, logger, clock = systemClock } = this.options;
     this.queue.open();
-    const requests = [this.topics.requests, ...this.homes.presses];
+    const requests = [this.topics.requests, ...(this.options.config.homie.enabled ? [this.homes.press] : [])];
     const { notes } = this.homes;
     this.own = new OwnBroker({ config, requests, notes, logger, clock, listener: this.listener() });
     this.connection = this.own;
@@ -231,6 +232,7 @@ export class MqttFace {
       homieLine: this.homie?.line ?? line,
       request: (message) => this.requests.take(message),
       descriptionVersion: Math.floor(clock.nowUs() / 1e6),
+      clock,
       announcedFile,
       logger,
     });

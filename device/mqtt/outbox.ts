@@ -83,6 +83,14 @@ export class Outbox {
     this.drain();
   }
 
+  /** This state goes out after those that stand now. */
+  moveLast(topic: string): void {
+    const state = this.states.get(topic);
+    if (!state) return;
+    this.states.delete(topic);
+    this.states.set(topic, state);
+  }
+
   /** Every state goes out again, to whoever has only now come. */
   again(): void {
     for (const state of this.states.values()) state.isDue = true;

@@ -153,6 +153,10 @@ export const SUBSCRIPTION_REFUSED: Trouble = {
   reason: "subscription-refused",
   ...error("the broker does not let this box read its requests, so it takes no commands: allow it in the access rules"),
 };
+export const NOTE_REFUSED: Trouble = {
+  reason: "note-refused",
+  ...error("the broker does not let this box hear of Home Assistant's start: allow it in the access rules"),
+};
 export const PUBLISH_REFUSED: Trouble = {
   reason: "publish-refused",
   ...error("the broker does not let this box publish everything it has to: allow it in the access rules"),

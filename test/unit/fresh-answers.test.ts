@@ -45,3 +45,28 @@ it("the mirror port is looked at once for all who ask at once", async () => {
   expect(looks).toBe(2);
   await keeper.stop();
 });
+
+it("a program is started for the periodic looks once a minute, and for whoever asks at once", async () => {
+  const asked: string[] = [];
+  const keeper = new SpanKeeper({
+    config,
+    alarms,
+    clock,
+    clockState: () => "unknown",
+    ask: async (program, args) => {
+      asked.push([program, ...args].join(" "));
+      return "";
+    },
+    show: () => {},
+  });
+  keeper.capturing(["lo"]);
+  for (let look = 0; look < 12; look++, nowMs += 5000) await keeper.look();
+  expect(asked).toEqual(["ethtool -k lo"]);
+  await keeper.look();
+  expect(asked.length).toBe(2);
+  await keeper.report();
+  expect(asked.length).toBe(3);
+  await keeper.look();
+  expect(asked.length).toBe(3);
+  await keeper.stop();
+});

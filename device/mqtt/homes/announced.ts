@@ -5,11 +5,13 @@ import { replaceDurably } from "../../store/durable-file.js";
 
 /** Home Assistant's and Homie's of several names that a box has had. */
 export const MAX_ANNOUNCED = 2000;
+const WRITE_AFTER_MS = 200;
 const MAX_FILE_BYTES = 1024 * 1024;
 
 export class AnnouncedTopics {
   private readonly path: string;
   private readonly known: Set<string>;
+  private isDue = false;
   private readonly onFault: (message: string) => void;
 
   constructor(path: string, onFault: (message: string) => void) {
@@ -30,9 +32,14 @@ export class AnnouncedTopics {
     return [...this.known];
   }
 
-  /** The broker has taken it back. */
+  /** The broker has taken it back. Written with those of the same moment; not written, it is taken back once more. */
   forget(topic: string): void {
-    if (this.known.delete(topic)) this.write();
+    if (!this.known.delete(topic) || this.isDue) return;
+    this.isDue = true;
+    setTimeout(() => {
+      this.isDue = false;
+      this.write();
+    }, WRITE_AFTER_MS);
   }
 
   private read(): string[] {

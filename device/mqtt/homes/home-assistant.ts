@@ -37,7 +37,13 @@ export function homeAssistantConfig(box: HomeBox): unknown {
     o: named({ name: "Sidetone" }),
     availability: [{ topic: topics.state, value_template: "{{ value_json.state }}" }],
     qos: 1,
-    cmps: Object.fromEntries(entities.map(({ key, entity }) => [key, { unique_id: `${id}-${key}`, ...entity }])),
+    cmps: {
+      ...Object.fromEntries(entities.map(({ key, entity }) => [key, { unique_id: `${id}-${key}`, ...entity }])),
+      // Nothing but its platform takes a component back: what is not allowed now may have been before.
+      ...Object.fromEntries(
+        HOME_BUTTONS.filter(({ verb }) => !allow.includes(verb)).map((one) => [one.id, { p: "button" }]),
+      ),
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 // Home Assistant and Homie as they are switched on: what of the box's states they are told and when, what they may press, and what is
 // taken back when one is switched off. Publishes through lines that it is given; a press is a request like any other.
+import type { Clock } from "../../base/clock.js";
 import type { Logger } from "../../base/logger.js";
 import { ALARMS, type AlarmCode } from "../../contract/alarms.js";
 import type { Config } from "../../contract/config.js";
@@ -12,6 +13,8 @@ import { AnnouncedTopics } from "./announced.js";
 import { HOME_ASSISTANT_ONLINE, homeAssistantConfig, homeAssistantTopic } from "./home-assistant.js";
 import { HOMIE_PRESS, type HomieState, HomieTopics, homieDescription, homieValues } from "./homie.js";
 import { HOME_READINGS, type HomeSource } from "./model.js";
+
+const REPEAT_PAUSE_MS = 5000;
 
 /** Where messages go out: retained states, of which the newest stands, and what is said once. */
 export interface HomeLine {
@@ -33,6 +36,7 @@ export interface HomesOptions {
   request(message: IncomingMessage): void;
   /** Grows with every start of the box. */
   descriptionVersion: number;
+  clock: Clock;
   /** Where what was announced is kept; without it nothing is taken back. */
   announcedFile: string | undefined;
   logger: Logger;
@@ -46,9 +50,9 @@ export class Homes {
   private readonly announced: AnnouncedTopics | undefined;
   /** Homie's sources whose values have come: it is ready when all have. */
   private readonly awaited = new Set<HomeSource>(HOME_READINGS.map(({ source }) => source));
-  private readonly alerts = new Set<AlarmCode>();
   private homieState: HomieState = "init";
   private version = "";
+  private repeatedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HomesOptions) {
     this.options = options;
@@ -64,9 +68,9 @@ export class Homes {
     return homeAssistant.enabled ? [homeAssistant.birthTopic] : [];
   }
 
-  /** What Homie's connection is to be told of; none when it is off. */
-  get presses(): string[] {
-    return this.options.config.homie.enabled ? [this.homie.set] : [];
+  /** Filter of Homie's presses. */
+  get press(): string {
+    return this.homie.set;
   }
 
   /** Of Homie's connection. */
@@ -100,9 +104,7 @@ export class Homes {
   }
 
   noteAlarm(code: AlarmCode, isStanding: boolean): void {
-    if (!this.options.config.homie.enabled || this.alerts.has(code) === isStanding) return;
-    if (isStanding) this.alerts.add(code);
-    else this.alerts.delete(code);
+    if (!this.options.config.homie.enabled) return;
     const topic = this.homie.alert(code);
     this.announce([topic]);
     this.options.homieLine.setState(topic, isStanding ? ALARMS[code].title : "");
@@ -110,15 +112,15 @@ export class Homes {
 
   /** Whether the message was for a home. */
   take(message: IncomingMessage): boolean {
-    const { config, line } = this.options;
+    const { config } = this.options;
     const { topic, payload } = message;
     if (config.homeAssistant.enabled && topic === config.homeAssistant.birthTopic) {
       // A broker repeats a retained birth at each connect, when everything goes out anyway.
-      if (!message.isRetained && textOf(payload) === HOME_ASSISTANT_ONLINE) line.again();
+      if (!message.isRetained && textOf(payload) === HOME_ASSISTANT_ONLINE) this.repeat();
       return true;
     }
     if (!config.homie.enabled || !topic.startsWith(`${this.homie.base}/`)) return false;
-    this.press(message);
+    this.carryOut(message);
     return true;
   }
 
@@ -127,11 +129,20 @@ export class Homes {
     if (this.options.config.homie.enabled) this.setHomieState("disconnected");
   }
 
+  /** Anybody who may publish there has everything said again: not more often than it is of use. */
+  private repeat(): void {
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.repeatedAtMs < REPEAT_PAUSE_MS) return;
+    this.repeatedAtMs = nowMs;
+    this.options.line.again();
+  }
+
   /** A retained press would be repeated at each connect. */
-  private press(message: IncomingMessage): void {
-    const { topics, homieLine, request } = this.options;
+  private carryOut(message: IncomingMessage): void {
+    const { config, topics, homieLine, request } = this.options;
     const button = this.homie.button(message.topic);
-    if (button === undefined || message.isRetained || textOf(message.payload) !== HOMIE_PRESS) {
+    const isThere = button !== undefined && config.allow.includes(button.verb);
+    if (!isThere || message.isRetained || textOf(message.payload) !== HOMIE_PRESS) {
       this.counters.ignored++;
       return;
     }

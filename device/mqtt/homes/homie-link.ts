@@ -13,7 +13,7 @@ export interface HomieLinkOptions {
   /** Of the box's own connection. */
   settings: IClientOptions;
   lastWill: { topic: string; payload: string };
-  presses: readonly string[];
+  press: string;
   troubles: TroubleLog;
   message(message: IncomingMessage): void;
 }
@@ -34,15 +34,19 @@ export class HomieLink {
     };
   }
 
-  async open({ settings, lastWill, presses, troubles, message }: HomieLinkOptions): Promise<void> {
+  async open({ settings, lastWill, press, troubles, message }: HomieLinkOptions): Promise<void> {
     const { topic, payload } = lastWill;
     const own: IClientOptions = {
       ...settings,
       clientId: `${settings.clientId}-homie`,
       will: { topic, payload: Buffer.from(payload), qos: 1, retain: true },
     };
-    this.connection = new BrokerConnection(own, presses, troubles, {
-      connected: (receiveMaximum) => this.outbox.open(receiveMaximum),
+    this.connection = new BrokerConnection(own, { subscription: press }, troubles, {
+      connected: (receiveMaximum) => {
+        // Ready is what it says last.
+        this.outbox.moveLast(topic);
+        this.outbox.open(receiveMaximum);
+      },
       disconnected: () => this.outbox.shut(),
       message,
     });

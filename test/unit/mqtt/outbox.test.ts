@@ -69,6 +69,11 @@ describe("Outbox", () => {
     expect(broker.payloads).toEqual(["1", "2", "3", "2", "4"]);
     outbox.again();
     expect(broker.payloads.slice(5)).toEqual(["2", "4"]);
+    outbox.moveLast("a");
+    outbox.moveLast("nobody");
+    outbox.shut();
+    outbox.open();
+    expect(broker.payloads.slice(7)).toEqual(["4", "2"]);
   });
 
   it("says of a state that the broker has it, when it has, and not of one that it refused or that another replaced", () => {

@@ -4,7 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ALARM_CODES } from "../../../../device/contract/alarms.js";
 import type { HealthStatus } from "../../../../device/contract/health.js";
 import { REQUEST_VERBS, type RetainedStates } from "../../../../device/contract/mqtt.js";
@@ -164,7 +164,9 @@ describe("what Home Assistant is told", () => {
       expect(JSON.parse(cmps[id]!["payload_press"] as string)).toEqual(body);
     }
     const some = Object.values(announcement(["pause"]).cmps).filter(({ p }) => p === "button");
-    expect(some.map(({ name }) => name)).toEqual(["Pause all calls"]);
+    // The others are taken back, as Home Assistant has it: a platform and nothing else.
+    expect(some.filter(({ name }) => name !== undefined).map(({ name }) => name)).toEqual(["Pause all calls"]);
+    expect(some.filter(({ name }) => name === undefined)).toEqual(HOME_BUTTONS.slice(1).map(() => ({ p: "button" })));
   });
 });
 
@@ -198,6 +200,7 @@ describe("homes", () => {
 
   const [line, homieLine] = [new Line(), new Line()];
   const faults: string[] = [];
+  let nowMs = 0;
   function makeHomes(
     on: { homeAssistant?: boolean; homie?: boolean },
     fresh = { line: new Line(), homieLine: new Line() },
@@ -218,6 +221,7 @@ describe("homes", () => {
       ...fresh,
       request: (message) => asked.push(message),
       descriptionVersion: 7,
+      clock: { nowUs: () => 0 as never, monotonicMs: () => nowMs },
       announcedFile,
       logger: { debug: () => {}, info: () => {}, warn: () => {}, error: (text: string) => faults.push(text) } as never,
     };
@@ -241,7 +245,7 @@ describe("homes", () => {
     tell(homes);
     homes.noteAlarm("no-agents", true);
     homes.stop();
-    expect([...lines.line.states, ...lines.homieLine.states, homes.notes, homes.presses]).toEqual([[], []]);
+    expect([...lines.line.states, ...lines.homieLine.states, ...homes.notes]).toEqual([]);
     expect(() => readFileSync(announcedFile)).toThrow();
     expect(homes.take(message("homeassistant/status", "online"))).toBe(false);
     expect([line.states.size, homieLine.states.size]).toEqual([0, 0]);
@@ -263,6 +267,12 @@ describe("homes", () => {
       expect(homes.take(message("homeassistant/status", payload, isRetained))).toBe(true);
       expect(line.repeats).toBe(repeats);
     }
+    // Whoever may publish there cannot have it all said for ever.
+    homes.take(message("homeassistant/status", "online"));
+    expect(line.repeats).toBe(1);
+    nowMs += 5000;
+    homes.take(message("homeassistant/status", "online"));
+    expect(line.repeats).toBe(2);
   });
 
   it("are a Homie device: description, values, then ready; everything as the convention has it", () => {
@@ -283,6 +293,9 @@ describe("homes", () => {
     expect(homieLine.states.get(`${base}/box/temperature`)).toBe("");
     expect(homieLine.states.get(`${base}/recorder/alarm`)).toBe("true");
     expect(homieLine.states.get(`${base}/recorder/blocked`)).toBe("true");
+    // What an earlier run left standing there is emptied, though this one has never raised it.
+    homes.noteAlarm("engine-lost", false);
+    expect(homieLine.states.get(`${base}/$alert/engine-lost`)).toBe("");
     homes.noteAlarm("disk-full", true);
     expect(homieLine.states.get(`${base}/$alert/disk-full`)).toMatch(/\w/);
     homes.noteAlarm("disk-full", false);
@@ -295,7 +308,7 @@ describe("homes", () => {
   it("a press is a request like any other, with whoever sent it; anything else is counted and does nothing", () => {
     const { homes, asked, homieLine } = makeHomes({ homie: true });
     const set = (id: string): string => `homie/5/sidetone-office-1/commands/${id}/set`;
-    expect(homes.presses).toEqual(["homie/5/sidetone-office-1/commands/+/set"]);
+    expect(homes.press).toBe("homie/5/sidetone-office-1/commands/+/set");
     expect(homes.take(message(set("pause-all"), "press"))).toBe(true);
     expect(asked.map(({ topic, payload, publisher }) => [topic, String(payload), publisher])).toEqual([
       ["sidetone/office-1/request/pause", '{"call":"all","reason":"home"}', "user desk client x"],
@@ -313,7 +326,7 @@ describe("homes", () => {
     expect(homes.take(message("sidetone/office-1/request/pause", "{}"))).toBe(false);
   });
 
-  it("take back what an earlier run announced, the device's state first, and forget it when the broker has it", () => {
+  it("take back what an earlier run announced, the device's state first, and forget it when the broker has it", async () => {
     const first = makeHomes({ homeAssistant: true, homie: true });
     tell(first.homes);
     const announced = [...first.line.states.keys(), ...first.homieLine.states.keys()];
@@ -326,8 +339,8 @@ describe("homes", () => {
     const third = makeHomes({});
     expect(third.line.states.size).toBe(announced.length);
     for (const taken of third.line.taken.values()) taken();
+    await vi.waitFor(() => expect(() => readFileSync(announcedFile)).toThrow());
     expect(makeHomes({}).line.states.size).toBe(0);
-    expect(() => readFileSync(announcedFile)).toThrow();
   });
 
   it("say that their file is damaged, and go on", () => {
