@@ -35,6 +35,8 @@ export interface BoxCommandsOptions {
 
 export interface BoxCommands {
   desk: BoxDesk;
+  /** Settings as at the first start, then `meanwhile`, then a restart; why not, "" when it is done. Never rejects. */
+  resetAll(by: string, meanwhile: () => void): Promise<string>;
   /** The service ends. */
   stop(): void;
 }
@@ -49,7 +51,31 @@ export function openBoxCommands(options: BoxCommandsOptions): BoxCommands {
     span: () => box?.spanReport(),
     now: () => systemClock.nowUs() / 1000,
   };
-  return { desk: new BoxDesk(parts), stop: () => restarts?.stop() };
+  return {
+    desk: new BoxDesk(parts),
+    resetAll: (by, meanwhile) => resetAll({ configuration, restarts, logger }, by, meanwhile),
+    stop: () => restarts?.stop(),
+  };
+}
+
+async function resetAll(
+  parts: Pick<BoxParts, "configuration" | "restarts" | "logger">,
+  by: string,
+  meanwhile: () => void,
+): Promise<string> {
+  const { configuration, restarts, logger } = parts;
+  if (configuration === undefined || restarts === undefined) return "this box is not started by itself";
+  try {
+    const changed = await configuration.reset(by);
+    meanwhile();
+    restarts.ask("now");
+    logger.warn("settings are as at the first start", { changed: changed.length });
+    return "";
+  } catch (error) {
+    const fault = error instanceof Error ? error.message : String(error);
+    logger.error(`not everything was reset: ${fault}`);
+    return fault;
+  }
 }
 
 function openConfiguration({ configuration, config, store }: BoxCommandsOptions): ConfigurationKeeper | undefined {

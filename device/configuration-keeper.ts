@@ -41,6 +41,15 @@ export interface ConfigurationKeeperOptions {
   enter(entry: AuditEntryInput): Promise<void>;
 }
 
+/** Where a file stays as it was before a reset. */
+export const BEFORE_RESET = ".before-reset";
+/** Without these the box could not go on as the box that it is, or would store in clear what it was told to encrypt. */
+const KEPT_AT_RESET = ["panel", "capture", "data", "engine", "device", "encryption"];
+
+function isKeptAtReset(path: string): boolean {
+  return KEPT_AT_RESET.some((section) => isWithin(path, section));
+}
+
 /** What keeps a configuration from being shown, changed or used. */
 export class ConfigurationRefused extends Error {
   readonly refusal: BoxRefusal;
@@ -94,8 +103,34 @@ export class ConfigurationKeeper {
     return changed;
   }
 
+  /**
+   * Takes every setting out of the file but those that say what the box is made of and how it encrypts; the file as it was stays
+   * beside it. Where there is no file there is nothing to take out. Rejects as `change` does.
+   */
+  reset(by: string): Promise<string[]> {
+    const changed = this.#last.then(() => this.#reset(by));
+    this.#last = changed.catch(() => {});
+    return changed;
+  }
+
+  async #reset(by: string): Promise<string[]> {
+    if (this.#options.sources.file === "") return [];
+    const file = this.#file();
+    const { sources } = this.#load();
+    const gone = Object.entries(sources.settings).filter(([path, from]) => from === "file" && !isKeptAtReset(path));
+    const { text, changed } = this.#work(file, Object.fromEntries(gone.map(([path]) => [path, null])));
+    if (changed.length === 0) return [];
+    keepBeside(file);
+    await this.#write(file, text, changed, by);
+    return changed;
+  }
+
   /** The configuration that a restart would use. Throws ConfigurationRefused when there is none. */
   reload(): LoadedConfig {
+    return this.#load();
+  }
+
+  #load(): LoadedConfig {
     try {
       return loadConfig(this.#options.request, this.#known);
     } catch (error) {
@@ -251,6 +286,22 @@ function replaceKeepingOwner(file: string, text: string): void {
   replaceDurably(path, text, mode & 0o777, (temporary) => {
     if (process.getuid?.() === 0) chownSync(temporary, uid, gid);
   });
+}
+
+/** For whoever did not mean it; the newest only. */
+function keepBeside(file: string): void {
+  const path = realpathSync(file);
+  const { mode, uid, gid } = statSync(path);
+  try {
+    replaceDurably(`${path}${BEFORE_RESET}`, readFileSync(path), mode & 0o777, (temporary) => {
+      if (process.getuid?.() === 0) chownSync(temporary, uid, gid);
+    });
+  } catch (error) {
+    throw new ConfigurationRefused(
+      "configuration-unwritable",
+      `the configuration file cannot be kept beside itself (${faultOf(error)}): nothing was changed`,
+    );
+  }
 }
 
 function faultOf(error: unknown): string {

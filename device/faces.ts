@@ -40,6 +40,8 @@ export interface FacesOptions {
   desk: CommandDesk;
   /** For commands about the box. */
   box: BoxCommandDesk;
+  /** Everything but recordings is as at the first start; `meanwhile` is done before the restart. */
+  resetAll(by: string, meanwhile: () => void): Promise<string>;
   alarms: AlarmBook;
   /** A token was made at the first start: shown once, and to whoever stands before the terminal only. */
   showFirstToken(secret: string): void;
@@ -173,6 +175,8 @@ export class Faces {
       version,
       api: apiPlace(config.api),
       desk,
+      resetAll: (by) =>
+        this.options.resetAll(by, () => this.tokenStore(by).forgetAll("factory reset at the front panel")),
       resetTokens: () => this.tokenStore("front panel").resetAll("reset at the front panel"),
       box,
       alarms,

@@ -465,6 +465,7 @@ export class Service {
       dataFolder,
       desk: this.desk,
       box: this.commands.desk,
+      resetAll: (by, meanwhile) => this.commands.resetAll(by, meanwhile),
       alarms: this.alarms,
       showFirstToken,
       logger,

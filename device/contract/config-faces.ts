@@ -155,7 +155,7 @@ export const facesSections = {
         .boolean()
         .default(false)
         .describe(
-          "whoever stands at the panel may revoke every token of the API and is shown a new one with all rights",
+          "whoever stands at the panel may revoke every token of the API and is shown a new one with all rights, or reset all settings too",
         ),
       watchdogS: integer(
         0,

@@ -45,6 +45,8 @@ export interface PanelFaceOptions {
   desk: CommandDesk;
   /** Every token of the API is revoked; the secret of a new one. Throws SidetoneError. */
   resetTokens(): string;
+  /** Settings and tokens go, and the box starts anew; why not, "" when it does. Never rejects. */
+  resetAll(by: string): Promise<string>;
   /** Alarms are acknowledged there. */
   box: BoxCommandDesk;
   alarms: AlarmDesk & { readonly standing: readonly StandingAlarm[] };
@@ -193,6 +195,7 @@ export class PanelFace {
     if (wish === "acknowledge") void this.acknowledge();
     if (wish === "show-secret") this.showSecret();
     if (wish === "reset-access") this.resetAccess();
+    if (wish === "reset-all") void this.resetAll();
     if (wish === "resume-all") void this.command("resume");
     this.draw();
   }
@@ -263,6 +266,15 @@ export class PanelFace {
       logger.error(`the API's tokens could not be reset: ${error.message}`, { code: error.code });
       this.place = withDialog(HOME, { kind: "notice", text: "Not done: see the box's log" });
     }
+  }
+
+  private async resetAll(): Promise<void> {
+    const { resetAll, logger } = this.options;
+    logger.warn("all settings and tokens are reset at the front panel");
+    const fault = await resetAll(ACTOR);
+    const text = fault === "" ? "Starting anew" : `Not done: ${fault}`;
+    this.place = withDialog(HOME, { kind: "notice", text });
+    this.draw();
   }
 
   /** One that is about the panel itself is of no use on it. */

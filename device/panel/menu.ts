@@ -4,7 +4,7 @@ import { type Dialog, lastTop, type PanelSize, type Place, pageOf, screensOf } f
 import type { PanelSnapshot } from "./snapshot.js";
 
 /** What a key asks of the box. */
-export type Wish = "resume-all" | "acknowledge" | "show-secret" | "reset-access";
+export type Wish = "resume-all" | "acknowledge" | "show-secret" | "reset-access" | "reset-all";
 
 export interface Step {
   place: Place;
@@ -34,7 +34,7 @@ export function withDialog(place: Place, dialog: Dialog | undefined): Place {
 }
 
 function answerDialog(place: Place, dialog: Dialog, key: PanelKey, snapshot: PanelSnapshot, size: PanelSize): Step {
-  if (dialog.kind === "reset") return answerReset(place, dialog.isSure, key);
+  if (dialog.kind === "reset") return answerReset(place, dialog, key);
   if (key === "up" || key === "down") return { place: scrollLines(place, key === "down" ? 1 : -1, snapshot, size) };
   if (dialog.kind === "resume" && key !== "enter" && key !== "exit") return { place };
   const closed = dialog.kind === "secret" ? HOME : withDialog(place, undefined);
@@ -42,10 +42,11 @@ function answerDialog(place: Place, dialog: Dialog, key: PanelKey, snapshot: Pan
 }
 
 /** Enter, then up; whatever else is pressed leaves everything as it is. */
-function answerReset(place: Place, isSure: boolean, key: PanelKey): Step {
-  if (!isSure && key === "enter") return { place: withDialog(place, { kind: "reset", isSure: true }) };
+function answerReset(place: Place, dialog: Extract<Dialog, { kind: "reset" }>, key: PanelKey): Step {
+  if (!dialog.isSure && key === "enter") return { place: withDialog(place, { ...dialog, isSure: true }) };
   const closed = withDialog(place, undefined);
-  return isSure && key === "up" ? { place: closed, wish: "reset-access" } : { place: closed };
+  if (!dialog.isSure || key !== "up") return { place: closed };
+  return { place: closed, wish: dialog.what === "access" ? "reset-access" : "reset-all" };
 }
 
 function turn(place: Place, by: 1 | -1, snapshot: PanelSnapshot): Place {
@@ -73,7 +74,10 @@ function scrollLines(place: Place, by: 1 | -1, snapshot: PanelSnapshot, size: Pa
 function enter(place: Place, snapshot: PanelSnapshot): Step {
   if (place.screen === "alarms" && snapshot.alarms.length > 0) return { place, wish: "acknowledge" };
   if (place.screen === "token" && snapshot.hasSecret) return { place, wish: "show-secret" };
-  if (place.screen === "reset") return { place: withDialog(place, { kind: "reset", isSure: false }) };
+  if (place.screen === "reset" || place.screen === "factory") {
+    const what = place.screen === "reset" ? "access" : "factory";
+    return { place: withDialog(place, { kind: "reset", what, isSure: false }) };
+  }
   if (place.screen === "status" && snapshot.isPaused) return { place: withDialog(place, { kind: "resume" }) };
   return { place };
 }

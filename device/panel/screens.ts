@@ -13,14 +13,17 @@ export interface PanelSize {
   hasFourKeys: boolean;
 }
 
-export const SCREENS = ["status", "addresses", "mirror", "calls", "alarms", "token", "reset"] as const;
+export const SCREENS = ["status", "addresses", "mirror", "calls", "alarms", "token", "factory", "reset"] as const;
 export type ScreenName = (typeof SCREENS)[number];
+
+/** The API's tokens, or settings as well. */
+export type Reset = "access" | "factory";
 
 /** What is asked, or said, over whatever screen there is. */
 export type Dialog =
   | { kind: "resume" }
   /** Asked twice, by two different keys. */
-  | { kind: "reset"; isSure: boolean }
+  | { kind: "reset"; what: Reset; isSure: boolean }
   | { kind: "notice"; text: string }
   /** Gone for good once it is left. */
   | { kind: "secret"; secret: string };
@@ -57,7 +60,7 @@ const CONSENT_TEXT: Record<ConsentState, string> = {
 
 /** The screens there are at the moment, in order. */
 export function screensOf({ hasSecret, canReset }: PanelSnapshot): ScreenName[] {
-  const isThere = { token: hasSecret, reset: canReset } as Partial<Record<ScreenName, boolean>>;
+  const isThere = { token: hasSecret, factory: canReset, reset: canReset } as Partial<Record<ScreenName, boolean>>;
   return SCREENS.filter((screen) => isThere[screen] ?? true);
 }
 
@@ -99,6 +102,8 @@ function screenOf(snapshot: PanelSnapshot, place: Place, size: PanelSize): Page 
       return alarmPage(snapshot, place.alarm);
     case "token":
       return { title: "First token", lines: ["Press Enter to show", "it once."] };
+    case "factory":
+      return { title: "Factory reset", lines: ["Enter: all settings and tokens go.", "Recordings stay."] };
     case "reset":
       return { title: "Reset access", lines: ["Enter: all tokens go, a new one is shown.", "Recordings stay."] };
   }
@@ -199,7 +204,10 @@ function dialogPage(dialog: Dialog, columns: number): Page {
     case "reset":
       return dialog.isSure
         ? { title: "Press Up to do it", lines: ["Exit: leave it"] }
-        : { title: "Revoke all tokens?", lines: ["Enter: yes", "Exit: leave it"] };
+        : {
+            title: dialog.what === "access" ? "Revoke all tokens?" : "Forget all of it?",
+            lines: ["Enter: yes", "Exit: leave it"],
+          };
     case "notice":
       return { title: "", lines: [dialog.text] };
     case "secret":

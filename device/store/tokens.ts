@@ -137,12 +137,12 @@ export class TokenStore {
     });
   }
 
-  /** The secret of a token with all rights, made if there has never been any; else undefined. */
+  /** The secret of a token with all rights, made if there has never been any, or none since forgetAll; else undefined. */
   createFirst(): string | undefined {
-    if (existsSync(this.#path)) return undefined;
+    if (!this.#isEmpty()) return undefined;
     return this.#change((tokens) => {
       // Another process may have been first, before the lock was ours.
-      if (existsSync(this.#path)) return { tokens, result: undefined, detail: {} };
+      if (tokens.length > 0) return { tokens, result: undefined, detail: {} };
       const made = this.#make({ name: FIRST_TOKEN_NAME, rights: RIGHTS }, tokens);
       return { tokens: [made.stored], result: made.secret, detail: describe("created", made.token, "") };
     });
@@ -161,6 +161,11 @@ export class TokenStore {
       const detail = { ...describe("created", made.token, reason), allRevoked: count };
       return { tokens: [...this.#withRoom(revoked), made.stored], result: made.secret, detail };
     });
+  }
+
+  /** As before the first start: none is good, and the next createFirst makes one. */
+  forgetAll(reason: string): void {
+    this.#change((tokens) => ({ tokens: [], result: undefined, detail: { allForgotten: tokens.length, reason } }));
   }
 
   #make(wanted: NewToken, tokens: readonly StoredToken[]) {
@@ -237,6 +242,15 @@ export class TokenStore {
     } catch (cause) {
       const message = `${this.#path} is damaged: restore it from a backup, or remove it and start the service again`;
       throw new SidetoneError("data-unwritable", message, { cause });
+    }
+  }
+
+  /** A damaged file is not: whoever looks for a token says so. */
+  #isEmpty(): boolean {
+    try {
+      return this.#read().length === 0;
+    } catch {
+      return false;
     }
   }
 

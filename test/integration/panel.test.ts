@@ -155,6 +155,29 @@ describe.skipIf(liveObstacle !== undefined)("the panel of a running service", ()
     await healthIs("ok");
     // The service has been the same all the while.
     expect(service.stderr.match(/"message":"capturing"/g)).toHaveLength(1);
+
+    // As at the first start, in the same process, with another first token; the panel's own settings stay.
+    const before = readFileSync(configFile, "utf8");
+    for (const key of ["exit", "left", "left"]) panel.tap(key);
+    await awaitRows(panel, /^Factory reset/);
+    for (const key of ["enter", "enter"]) panel.tap(key);
+    await awaitRows(panel, "Press Up to do it");
+    panel.tap("up");
+    await service.waitFor("another start", (log) => log.match(/"message":"capturing"/g)?.length === 2 || undefined);
+    await awaitRows(panel, /^RECORDING ON/);
+    panel.tap("left");
+    panel.tap("left");
+    panel.tap("left");
+    await awaitRows(panel, "First token", "Press Enter to show", "it once.");
+    panel.tap("enter");
+    await awaitRows(panel, /^st_/, /./, /./, "Exit: gone for good");
+    const first = createHash("sha256").update(rowsOf(panel).slice(0, 3).join("")).digest("hex");
+    const { tokens: left } = JSON.parse(readFileSync(join(data, "keys/tokens.json"), "utf8"));
+    expect(left).toMatchObject([{ name: "first-start", sha256: first }]);
+    expect(readFileSync(`${configFile}.before-reset`, "utf8")).toBe(before);
+    const settings = readFileSync(configFile, "utf8");
+    expect(settings).not.toMatch(/url|intervalS/);
+    for (const kept of [port, "box-7"]) expect(settings).toContain(kept);
     expect(await service.stop()).toBe(0);
     expect(rowsOf(panel)).toEqual(["Sidetone is stopped", "Nothing is recorded", "", ""]);
     expect(panel.picture.leds).toEqual(["off", "off", "off", "off"]);

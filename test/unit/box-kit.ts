@@ -44,6 +44,7 @@ export class Box {
   readonly errors: string[] = [];
   store: RecordingStore;
   desk!: BoxDesk;
+  configuration!: ConfigurationKeeper;
   restartKeeper!: RestartKeeper;
   callsInProgress = 0;
   nowMs = 0;
@@ -69,6 +70,7 @@ export class Box {
     const { config, sources } = loadConfig(request);
     const enter = (entry: Parameters<typeof enterDurably>[1]) => enterDurably(this.store, entry);
     const configuration = new ConfigurationKeeper({ request, config, sources, enter });
+    this.configuration = configuration;
     this.restartKeeper = new RestartKeeper({
       clock: this.clock,
       calls: () => this.callsInProgress,

@@ -254,3 +254,41 @@ it("lets nothing be set from afar that decides what is recorded, how long it sta
     "mqtt.broker.users",
   ]);
 });
+
+describe("reset", () => {
+  const text = `# Ours.
+agents:
+  match: ["10.0.0.0/24"] # the phones
+encryption:
+  recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+capture:
+  interfaces: [eth1]
+mqtt:
+  url: mqtt://broker.example
+  allow: [calls]
+`;
+
+  it("takes all out but what the box is made of and encrypts to, keeps the file beside it and enters who did it", async () => {
+    box = new Box({ text, callCount: 0 });
+    expect(await box.configuration.reset("front panel")).toEqual(["agents.match", "mqtt.allow", "mqtt.url"]);
+    const { config, sources } = loadConfig({ file: box.file, environment: {} });
+    expect(Object.keys(sources.settings).sort()).toEqual(["capture.interfaces", "encryption.recipients"]);
+    expect([config.agents.match, config.capture.interfaces]).toEqual([[], ["eth1"]]);
+    expect(readFileSync(`${box.file}.before-reset`, "utf8")).toBe(text);
+    expect(statSync(`${box.file}.before-reset`).mode & 0o777).toBe(0o640);
+    expect(configured()).toMatchObject([
+      { actor: "front panel", detail: { changed: ["agents.match", "mqtt.allow", "mqtt.url"] } },
+    ]);
+    // Nothing is left to be taken out, and nothing is written.
+    expect(await box.configuration.reset("front panel")).toEqual([]);
+    expect(readFileSync(`${box.file}.before-reset`, "utf8")).toBe(text);
+  });
+
+  it("leaves a file that it cannot read as it is", async () => {
+    box = new Box({ text, callCount: 0 });
+    writeFileSync(box.file, "agents: [");
+    await expect(box.configuration.reset("front panel")).rejects.toThrow("cannot be read");
+    expect(box.text).toBe("agents: [");
+    expect(configured()).toEqual([]);
+  });
+});

@@ -45,6 +45,7 @@ class Box {
   isPaused = false;
   isDiskFull = false;
   resets = 0;
+  readonly resetBy: string[] = [];
   module: PanelModule | undefined;
   /** The port is there, and nothing on it answers. */
   isDeaf = false;
@@ -66,6 +67,10 @@ class Box {
       version: "0.1.0",
       api: "off",
       desk: this.desk,
+      resetAll: async (by) => {
+        this.resetBy.push(by);
+        return this.isDiskFull ? "no space" : "";
+      },
       resetTokens: () => {
         if (this.isDiskFull) throw new SidetoneError("data-unwritable", "no space");
         this.resets++;
@@ -293,6 +298,20 @@ describe("the panel face", () => {
     await not.press("left");
     expect(not.rows[0]).toBe("Alarms");
     await not.stop();
+  });
+
+  it("forgets settings and tokens only after two answers, and says what comes of it", async () => {
+    const box = await boxWithPanel({ allowReset: true });
+    await box.press("left", "left");
+    expect(box.rows.slice(0, 3)).toEqual(["Factory reset", "Enter: all settings", "and tokens go."]);
+    await box.press("enter", "enter", "exit", "enter", "up");
+    expect(box.resetBy).toEqual([]);
+    await box.press("enter", "enter", "up");
+    expect([box.resetBy, box.rows[0]]).toEqual([["front panel"], "Starting anew"]);
+    box.isDiskFull = true;
+    await box.press("exit", "left", "left", "enter", "enter", "up");
+    expect([box.resetBy.length, box.rows[0], box.resets]).toEqual([2, "Not done: no space", 0]);
+    await box.stop();
   });
 
   it("acknowledges an alarm until it comes again", async () => {

@@ -231,7 +231,7 @@ describe("the menu", () => {
 
   it("goes round by left and right, and home by exit", () => {
     const right = SCREENS.map((_, count) => walk(new Array(count).fill("right"), snapshot()).screen);
-    expect(right).toEqual(["status", "addresses", "mirror", "calls", "alarms", "status", "addresses"]);
+    expect(right).toEqual(["status", "addresses", "mirror", "calls", "alarms", "status", "addresses", "mirror"]);
     expect(walk(["left"], snapshot()).screen).toBe("alarms");
     expect(walk(["left"], snapshot({ hasSecret: true })).screen).toBe("token");
     expect(walk(["right", "right", "down", "exit"], snapshot())).toEqual(HOME);
@@ -284,6 +284,12 @@ describe("the menu", () => {
       expect(pressKey(second.place, key, can, LARGE)).toEqual({ place: at("reset") });
     for (const key of ["up", "down", "left", "right", "exit"] as const)
       expect(pressKey(first, key, can, LARGE)).toEqual({ place: at("reset") });
+    expect(walk(["left", "left"], can).screen).toBe("factory");
+    const all = ["enter", "enter", "up"] as const;
+    const last = all.slice(0, 2).reduce((place, key) => pressKey(place, key, can, LARGE).place, at("factory"));
+    expect(rows(pressKey(at("factory"), "enter", can, LARGE).place, can)[0]).toBe("Forget all of it?");
+    expect(pressKey(last, all[2], can, LARGE)).toEqual({ place: at("factory"), wish: "reset-all" });
+    expect(pressKey(last, "enter", can, LARGE)).toEqual({ place: at("factory") });
     const secret = withDialog(HOME, { kind: "secret", secret: "st_x" });
     for (const key of ["left", "right", "enter", "exit"] as const)
       expect(pressKey(secret, key, snapshot(), LARGE)).toEqual({ place: HOME });

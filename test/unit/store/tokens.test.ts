@@ -77,6 +77,18 @@ describe("a token", () => {
     expect([store.find(secret), store.find(again)?.name]).toEqual([undefined, "first-start"]);
   });
 
+  it("is forgotten with all others, and the next start makes a first one, once", () => {
+    const store = open();
+    const first = ensureFirstToken(store)!;
+    const other = store.create({ name: "a", rights: ["see"] }).secret;
+    store.forgetAll("factory reset");
+    for (const old of [first, other]) expect(store.find(old)).toBeUndefined();
+    expect(store.list()).toEqual([]);
+    const again = ensureFirstToken(store)!;
+    expect(store.find(again)?.rights).toEqual(RIGHTS);
+    expect(ensureFirstToken(store)).toBeUndefined();
+  });
+
   it("ends when it expires, and when it is revoked", () => {
     const store = open();
     const short = store.create({ name: "short", rights: ["see"], days: 1 });
