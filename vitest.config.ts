@@ -32,10 +32,11 @@ function temporaryFolder(): Record<string, string> {
 const LONG = [
   "property/consent-model",
   "unit/flood",
-  "integration/mqtt-outage",
+  // Starts thirty programs, and then waits.
   "integration/doctor",
   "integration/consent-leaks",
   "integration/box",
+  "integration/mqtt-outage",
   "integration/replay",
   "integration/retention",
   "integration/copies",

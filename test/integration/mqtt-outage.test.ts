@@ -20,6 +20,7 @@ if (obstacle) console.log(`skipped: a broker that is away: ${obstacle}`);
 /** So long that the box tells of it by an alarm. */
 const AWAY_MS = 61_000;
 const FOUND_WITHIN_MS = 20_000;
+const STARTED_WITHIN_MS = 60_000;
 const CALLS = 4;
 /** Between two changes of one call. */
 const CHANGE_MS = 100;
@@ -106,6 +107,7 @@ describe.skipIf(obstacle !== undefined)("a broker that is away for a minute", ()
     const broker = await startBroker(port);
     const before = keep(await broker.subscribe("sidetone/#"));
     const service = startService();
+    await untilCapturing(service);
     await before.next(STATE);
     await beginCalls();
     const end = changeAllTheTime();
@@ -164,11 +166,21 @@ describe.skipIf(obstacle !== undefined)("a broker that is away for a minute", ()
     expect(await after.next(STATE, 1)).toEqual({ state: "offline" });
     await exited;
     const second = startService();
+    await untilCapturing(second);
     expect(await after.next(STATE, 2)).toEqual({ state: "online" });
     expect(await second.stop()).toBe(0);
     expect(await after.next(STATE, 3)).toEqual({ state: "offline", clean: true });
   }, 150_000);
 });
+
+/** Other tests' programs start at the same time. */
+async function untilCapturing(service: RunningProgram): Promise<void> {
+  await service.waitFor(
+    "capture",
+    (stderr) => logLines(stderr, "capturing").length > 0 || undefined,
+    STARTED_WITHIN_MS,
+  );
+}
 
 function eventsAt(admin: Subscriber): Event[] {
   return admin.received.flatMap(({ topic, payload }) => {
