@@ -7,7 +7,7 @@ const ALONE = [
   "test/integration/{flood,kills,live,live-copies,live-source,office,office-transfers,scenarios-media,scenarios-setup,disk-full}.test.ts",
   "test/fuzz/sip-cost.test.ts",
 ];
-/** Programs, in namespaces and on ports of their own, which mostly wait: three at a time, when the rest is done. */
+/** Programs, in namespaces and on ports of their own, which mostly wait: two at a time, when the rest is done. */
 const PROGRAMS = ["test/integration/**/*.test.ts"];
 const TIMEOUT_MS = 30_000;
 
@@ -68,12 +68,12 @@ export default defineConfig({
       },
       {
         test: {
-          name: "three at a time",
+          name: "two at a time",
           include: PROGRAMS,
           exclude: ALONE,
           testTimeout: TIMEOUT_MS,
           hookTimeout: TIMEOUT_MS,
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
