@@ -10,6 +10,8 @@ const ALONE = [
 /** Programs, in namespaces and on ports of their own, which mostly wait: two at a time, when the rest is done. */
 const PROGRAMS = ["test/integration/**/*.test.ts"];
 const TIMEOUT_MS = 30_000;
+/** They start other programs, beside others that do: what hangs is found all the same. */
+const PROGRAMS_TIMEOUT_MS = 90_000;
 
 const GIGABYTE = 1024 ** 3;
 const MEMORY_FOLDER = "/dev/shm";
@@ -71,8 +73,8 @@ export default defineConfig({
           name: "two at a time",
           include: PROGRAMS,
           exclude: ALONE,
-          testTimeout: TIMEOUT_MS,
-          hookTimeout: TIMEOUT_MS,
+          testTimeout: PROGRAMS_TIMEOUT_MS,
+          hookTimeout: PROGRAMS_TIMEOUT_MS,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
@@ -81,8 +83,8 @@ export default defineConfig({
         test: {
           name: "alone",
           include: ALONE,
-          testTimeout: TIMEOUT_MS,
-          hookTimeout: TIMEOUT_MS,
+          testTimeout: PROGRAMS_TIMEOUT_MS,
+          hookTimeout: PROGRAMS_TIMEOUT_MS,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
