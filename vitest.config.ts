@@ -2,9 +2,9 @@ import { accessSync, constants, statfsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Whose verdict hangs on time or memory, or that fill a disk: one file after another, with the machine to itself. */
+/** Whose verdict hangs on time or memory, that fill a disk or start thirty programs at once: one file after another, with the machine to itself. */
 const ALONE = [
-  "test/integration/{flood,kills,live,live-copies,live-source,office,office-transfers,scenarios-media,scenarios-setup,disk-full}.test.ts",
+  "test/integration/{doctor,flood,kills,live,live-copies,live-source,office,office-transfers,scenarios-media,scenarios-setup,disk-full}.test.ts",
   "test/fuzz/sip-cost.test.ts",
 ];
 /** Programs, in namespaces and on ports of their own, which mostly wait: two at a time, when the rest is done. */
@@ -34,8 +34,6 @@ function temporaryFolder(): Record<string, string> {
 const LONG = [
   "property/consent-model",
   "unit/flood",
-  // Starts thirty programs, and then waits.
-  "integration/doctor",
   "integration/consent-leaks",
   "integration/box",
   "integration/mqtt-outage",
