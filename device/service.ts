@@ -33,13 +33,11 @@ import { recoverOldRun } from "./recovery.js";
 import { outlastWriters } from "./run-writer.js";
 import { SealPool } from "./seal/pool.js";
 import { SelfTestKeeper } from "./self-test-keeper.js";
-import { openWhenWritable } from "./start-wait.js";
 import { readAlarms, writeAlarms } from "./store/alarm-file.js";
-import { openPatiently } from "./store/patient-open.js";
-import { RecordingStore } from "./store/recordings.js";
-import { TermsTable } from "./store/retention/terms.js";
+import type { RecordingStore } from "./store/recordings.js";
 import { SelfTestFiles } from "./store/self-test-files.js";
 import { StoreKeepers } from "./store-keepers.js";
+import { openServiceStore } from "./store-opening.js";
 import { TlsNotices } from "./tls-notices.js";
 
 /** Calls that a replay's summary can show; all are in the call log. */
@@ -189,18 +187,12 @@ export class Service {
     };
   }
 
-  /** A running box waits for a disk that takes no writes; undefined = it was told to stop meanwhile. */
-  private async openStore(): Promise<RecordingStore | undefined> {
-    const { dataFolder, logger, capture } = this.options;
-    const open = (): Promise<RecordingStore> =>
-      openPatiently(dataFolder, () => this.openStoreNow(), {
-        onWait: () => logger.info("a command has the data folder: waiting for it", { dataFolder }),
-      });
-    if (capture.kind === "files") return open();
-    return openWhenWritable(open, {
-      dataFolder,
-      alarms: this.alarms,
-      logger,
+  private openStore(): Promise<RecordingStore | undefined> {
+    const { config, dataFolder, capture, logger } = this.options;
+    return openServiceStore({
+      ...{ config, dataFolder, logger, device: this.device, alarms: this.alarms, disk: this.disk },
+      clockState: this.box && (() => this.box!.clockState),
+      isLive: capture.kind === "live",
       signal: this.waiting.signal,
       onWait: () => this.sayWaiting("waiting for the disk to take writes: nothing is recorded"),
     });
@@ -218,34 +210,6 @@ export class Service {
     await this.faces?.stop();
     const { faults, counters } = this;
     return { exitCode: EXIT.storage, lines: [], linesDropped: 0, faults, counters, sealCpuUs: 0 };
-  }
-
-  private openStoreNow(): RecordingStore {
-    const { config, dataFolder, logger } = this.options;
-    this.disk?.prepare();
-    return RecordingStore.open(dataFolder, {
-      device: this.device,
-      clockState: this.box && (() => this.box!.clockState),
-      audit: {
-        onFault: (message) => {
-          logger.error(message);
-          this.alarms.raise("audit-unwritable", { reason: message });
-          this.disk?.suspect();
-        },
-        onRecovery: () => this.alarms.clear("audit-unwritable"),
-      },
-      onRefused: (message) => logger.warn(message),
-      promiseFor: (retention) => new TermsTable(config.retention).promiseFor(retention),
-      index: {
-        numbers: config.numbers,
-        onFault: (message) => {
-          logger.error(message);
-          this.alarms.raise("index-unusable", { reason: message });
-        },
-        onRecovery: () => this.alarms.clear("index-unusable"),
-        onNotice: (message) => logger.warn(message),
-      },
-    });
   }
 
   /** Asks for an orderly end: every call is closed and sealed. A second call ends without waiting for sealing. */

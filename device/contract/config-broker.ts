@@ -1,6 +1,6 @@
 // The configuration of the box's own MQTT broker.
 import { z } from "zod";
-import { digits, fieldMeta, integer, section } from "./config-fields.js";
+import { digits, fieldMeta, filePath, integer, section } from "./config-fields.js";
 
 /** `read`: sees what the box publishes. `command`: sends it requests as well. */
 export const BROKER_RIGHTS = ["read", "command"] as const;
@@ -31,12 +31,8 @@ export const brokerSection = section(
       .describe("address to listen on; 0.0.0.0 or :: = all; beyond this box only with users and a certificate"),
     port: integer(0, 65535, 1883, "port to listen on; 0 = any that is free"),
     webSocketPort: integer(0, 65535, 0, "port for MQTT over WebSocket; 0 = none"),
-    certFile: z
-      .string()
-      .max(1024)
-      .default("")
-      .describe("PEM file with the certificate and those that lead to its root; empty = no TLS"),
-    keyFile: z.string().max(1024).default("").describe("PEM file with the certificate's private key"),
+    certFile: filePath("PEM file with the certificate and those that lead to its root; empty = no TLS"),
+    keyFile: filePath("PEM file with the certificate's private key"),
     allowPlain: z
       .boolean()
       .default(false)

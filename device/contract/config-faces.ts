@@ -1,7 +1,7 @@
 // The configuration of what the box says and is told: log, HTTP API, MQTT, front panel.
 import { z } from "zod";
 import { brokerSection } from "./config-broker.js";
-import { digits, fieldMeta, integer, section } from "./config-fields.js";
+import { digits, fieldMeta, filePath, integer, section } from "./config-fields.js";
 import { homeAssistantSection, homieSection } from "./config-homes.js";
 import { DEFAULT_VERBS, REQUEST_VERBS } from "./mqtt.js";
 import { PANEL_KEYS, PANEL_MODEL_NAMES } from "./panel.js";
@@ -39,13 +39,9 @@ export const facesSections = {
         .default("")
         .describe("server that alarms go to, as in udp://logs.example:514, or tcp, tls; empty = none"),
       facility: z.enum(SYSLOG_FACILITIES).default("daemon").describe("facility of the messages (RFC 5424)"),
-      caFile: z
-        .string()
-        .max(1024)
-        .default("")
-        .describe(
-          "PEM file with the authority that signed a tls server's certificate; empty = those the system trusts",
-        ),
+      caFile: filePath(
+        "PEM file with the authority that signed a tls server's certificate; empty = those the system trusts",
+      ),
     },
     "Alarms by syslog (RFC 5424)",
   ),
@@ -62,12 +58,8 @@ export const facesSections = {
         .default("127.0.0.1")
         .describe("address to listen on; 0.0.0.0 or :: = all; beyond this box only with a certificate"),
       port: integer(0, 65535, 8385, "port to listen on; 0 = any that is free"),
-      certFile: z
-        .string()
-        .max(1024)
-        .default("")
-        .describe("PEM file with the certificate and those that lead to its root; empty = no TLS"),
-      keyFile: z.string().max(1024).default("").describe("PEM file with the certificate's private key"),
+      certFile: filePath("PEM file with the certificate and those that lead to its root; empty = no TLS"),
+      keyFile: filePath("PEM file with the certificate's private key"),
       allowPlain: z
         .boolean()
         .default(false)
@@ -98,13 +90,11 @@ export const facesSections = {
         .describe("password at the broker; empty = none")
         .register(fieldMeta, { secret: true }),
       clientId: digits(/^[^\x00-\x1f]{0,128}$/, "", "client id, of one box only; empty = sidetone- and the box's name"),
-      caFile: z
-        .string()
-        .max(1024)
-        .default("")
-        .describe("PEM file with the authority that signed the broker's certificate; empty = those the system trusts"),
-      certFile: z.string().max(1024).default("").describe("PEM file with this box's own certificate; empty = none"),
-      keyFile: z.string().max(1024).default("").describe("PEM file with that certificate's private key, no passphrase"),
+      caFile: filePath(
+        "PEM file with the authority that signed the broker's certificate; empty = those the system trusts",
+      ),
+      certFile: filePath("PEM file with this box's own certificate; empty = none"),
+      keyFile: filePath("PEM file with that certificate's private key, no passphrase"),
       version: integer(4, 5, 5, "protocol: 5 = MQTT 5, 4 = MQTT 3.1.1"),
       numbers: z
         .enum(["full", "masked", "none"])

@@ -41,3 +41,6 @@ export const KEYS = /^[0-9*#A-D]{0,8}$/;
 export const keys = (fallback: string, description: string) => digits(KEYS, fallback, description);
 export const headerName = (fallback: string, description: string) =>
   digits(/^[A-Za-z0-9-]{0,64}$/, fallback, description);
+
+/** A file's path; empty = none. */
+export const filePath = (meaning: string) => z.string().max(1024).default("").describe(meaning);

@@ -1,6 +1,6 @@
 // The configuration of what proves recordings beyond this box: time stamps of an authority, and the chains' heads at a broker.
 import { z } from "zod";
-import { integer, section } from "./config-fields.js";
+import { filePath, integer, section } from "./config-fields.js";
 import { TIME_STAMP_HASHES } from "./time-stamp.js";
 
 /** Host, port, path and query. A name or password would show wherever the URL does. */
@@ -34,13 +34,9 @@ export const integritySection = section(
           .regex(AUTHORITY_URL)
           .default("")
           .describe("time stamp authority (RFC 3161), as in http://tsa.example/tsr; without password; empty = none"),
-        caFile: z
-          .string()
-          .max(1024)
-          .default("")
-          .describe(
-            "PEM file with the authority that vouches for its time stamps (and for its TLS certificate, besides those that the system trusts); empty = their signatures are not checked on this box",
-          ),
+        caFile: filePath(
+          "PEM file with the authority that vouches for its time stamps (and for its TLS certificate, besides those that the system trusts); empty = their signatures are not checked on this box",
+        ),
         hash: z.enum(TIME_STAMP_HASHES).default("sha256").describe("hash that is stamped"),
         timeoutMs: integer(500, 60_000, 10_000, "longest time for one time stamp", "ms"),
       },

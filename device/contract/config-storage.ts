@@ -1,6 +1,6 @@
 // The configuration of what is written: the data folder and its disk, recordings, how long they stay, journal, encryption.
 import { z } from "zod";
-import { digits, integer, LABEL, section } from "./config-fields.js";
+import { digits, filePath, integer, LABEL, section } from "./config-fields.js";
 
 /** A century: longer ages are written as no maximum. */
 const MAX_DAYS = 36_500;
@@ -19,11 +19,7 @@ export type RetentionClass = z.output<typeof retentionClassSchema>;
 export const storageSections = {
   data: section(
     {
-      folder: z
-        .string()
-        .max(1024)
-        .default("")
-        .describe("data folder; empty = /var/lib/sidetone when writable, else ./data"),
+      folder: filePath("data folder; empty = /var/lib/sidetone when writable, else ./data"),
     },
     "Where recordings live",
   ),

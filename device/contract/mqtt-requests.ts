@@ -17,6 +17,7 @@ import {
   tagCommandSchema,
 } from "./box-commands.js";
 import { callsCommandSchema, consentCommandSchema, pauseCommandSchema, recordCommandSchema } from "./commands.js";
+import type { HealthStatus } from "./health.js";
 import type { MqttErrorCode, RequestVerb, ShownCalls } from "./mqtt.js";
 
 export interface RequestContract {
@@ -140,7 +141,8 @@ const RECORDING = {
   warnings: [],
 };
 
-const HEALTH = {
+/** Of a box that is well. */
+export const HEALTH_EXAMPLE: HealthStatus = {
   schema: "sidetone.health/1",
   at: AT,
   uptimeS: 86_400,
@@ -200,7 +202,7 @@ const boxRequests = {
     request: healthCommandSchema.omit(verb),
     data: BOX_ANSWER_SCHEMAS.health,
     errors: ["unavailable"],
-    example: { request: {}, data: HEALTH },
+    example: { request: {}, data: HEALTH_EXAMPLE },
   },
   span: {
     summary: "what the doctor finds about the mirror port now, with figures, addresses and remedies",

@@ -16,6 +16,7 @@ import type {
   RetainedStates,
   SpanStatus,
 } from "./mqtt.js";
+import { HEALTH_EXAMPLE } from "./mqtt-requests.js";
 import { SELF_TEST_STEPS, type SelfTestReport, type SelfTestStep } from "./self-test.js";
 import { SPAN_CHECK_IDS, SPAN_CHECK_STATES, SPAN_FAULTS, type SpanCheckId, type SpanFaultCode } from "./span.js";
 
@@ -125,21 +126,7 @@ const RETAINED: { [Name in keyof RetainedStates]: Retained<Name> } = {
   health: {
     summary: "how the box is; anew every health.intervalS and whenever an alarm begins or ends",
     payload: healthAnswerSchema,
-    example: {
-      schema: "sidetone.health/1",
-      at: AT,
-      uptimeS: 86_400,
-      cpuPercent: { box: 12, service: 1, engine: 4, cores: 2 },
-      memoryMegabytes: { total: 2000, available: 1400, service: 120, engine: 90 },
-      temperatureC: 48,
-      clock: { synchronised: true, offsetMs: 0.4 },
-      sealing: { waiting: 0, running: 1, refused: 0 },
-      activeCalls: 3,
-      capture: { packetsPerSecond: 300, kernelDrops: 0, interfaceDrops: 0 },
-      eventLoopDelayMs: { service: 12, engine: 9 },
-      panel: "ok",
-      alarms: ["no-agents"],
-    },
+    example: HEALTH_EXAMPLE,
   },
   calls: {
     summary: "calls in progress: how many",

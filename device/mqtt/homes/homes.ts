@@ -84,7 +84,7 @@ export class Homes {
     if (config.homeAssistant.enabled) this.announceToHomeAssistant();
     if (!config.homie.enabled) return;
     const description = homieDescription(device, descriptionVersion, config.allow);
-    this.announce([this.homie.state, this.homie.description]);
+    this.announce(this.homie.all);
     homieLine.setState(this.homie.description, JSON.stringify(description));
     this.setHomieState("init");
   }
@@ -97,7 +97,6 @@ export class Homes {
     }
     if (!config.homie.enabled || name === "anchor") return;
     const values = homieValues(this.homie, name as HomeSource, state);
-    this.announce(values.map(({ topic }) => topic));
     for (const { topic, payload } of values) homieLine.setState(topic, payload);
     this.awaited.delete(name as HomeSource);
     if (this.awaited.size === 0 && this.homieState === "init") this.setHomieState("ready");
@@ -105,9 +104,7 @@ export class Homes {
 
   noteAlarm(code: AlarmCode, isStanding: boolean): void {
     if (!this.options.config.homie.enabled) return;
-    const topic = this.homie.alert(code);
-    this.announce([topic]);
-    this.options.homieLine.setState(topic, isStanding ? ALARMS[code].title : "");
+    this.options.homieLine.setState(this.homie.alert(code), isStanding ? ALARMS[code].title : "");
   }
 
   /** Whether the message was for a home. */

@@ -1,6 +1,7 @@
 // The box as a device of the Homie 5 convention: its topics, its description and its properties' payloads, made of the same model as
 // what Home Assistant sees. A button is a property that takes "press". Pure.
 // Source: https://homieiot.github.io/specification/ (5.0.0)
+import { ALARM_CODES } from "../../contract/alarms.js";
 import type { RequestVerb } from "../../contract/mqtt.js";
 import { boxId } from "./box-id.js";
 import {
@@ -41,6 +42,12 @@ export class HomieTopics {
 
   alert(id: string): string {
     return `${this.base}/$alert/${id}`;
+  }
+
+  /** Everything that is ever retained there. */
+  get all(): string[] {
+    const values = [...HOME_READINGS, ...HOME_ALARMS].map(({ node, id }) => this.property(node, id));
+    return [this.state, this.description, ...values, ...ALARM_CODES.map((code) => this.alert(code))];
   }
 
   /** The button that a message is meant for; undefined when it is for none. */

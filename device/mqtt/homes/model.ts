@@ -86,6 +86,14 @@ const disk = (...path: string[]): Pick<Read, "source" | "reading"> => ({
   reading: { of: "value", path },
 });
 
+const MILLISECONDS = {
+  type: "float",
+  unit: "ms",
+  deviceClass: "duration",
+  course: "measurement",
+  isDiagnostic: true,
+} as const;
+
 export const HOME_READINGS: readonly (HomeSensor | HomeFlag)[] = [
   {
     kind: "flag",
@@ -281,11 +289,7 @@ export const HOME_READINGS: readonly (HomeSensor | HomeFlag)[] = [
     name: "Clock offset",
     node: "box",
     ...health("clock", "offsetMs"),
-    type: "float",
-    unit: "ms",
-    deviceClass: "duration",
-    course: "measurement",
-    isDiagnostic: true,
+    ...MILLISECONDS,
   },
   {
     kind: "sensor",
@@ -339,11 +343,7 @@ export const HOME_READINGS: readonly (HomeSensor | HomeFlag)[] = [
     name: "Event-loop delay of the service",
     node: "box",
     ...health("eventLoopDelayMs", "service"),
-    type: "float",
-    unit: "ms",
-    deviceClass: "duration",
-    course: "measurement",
-    isDiagnostic: true,
+    ...MILLISECONDS,
   },
   {
     kind: "sensor",
@@ -351,11 +351,7 @@ export const HOME_READINGS: readonly (HomeSensor | HomeFlag)[] = [
     name: "Event-loop delay of capture",
     node: "box",
     ...health("eventLoopDelayMs", "engine"),
-    type: "float",
-    unit: "ms",
-    deviceClass: "duration",
-    course: "measurement",
-    isDiagnostic: true,
+    ...MILLISECONDS,
   },
   {
     kind: "sensor",

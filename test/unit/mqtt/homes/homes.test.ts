@@ -13,6 +13,7 @@ import { MQTT_TOPICS } from "../../../../device/contract/mqtt-topics.js";
 import { boxId } from "../../../../device/mqtt/homes/box-id.js";
 import { homeAssistantConfig, homeAssistantTopic } from "../../../../device/mqtt/homes/home-assistant.js";
 import { Homes, type HomesOptions } from "../../../../device/mqtt/homes/homes.js";
+import { HomieTopics } from "../../../../device/mqtt/homes/homie.js";
 import { HOME_ALARMS, HOME_BUTTONS, HOME_READINGS, type HomeSource } from "../../../../device/mqtt/homes/model.js";
 import { evaluate, type ReadValue } from "../../../../device/mqtt/homes/reading.js";
 import type { OutgoingMessage } from "../../../../device/mqtt/outbox.js";
@@ -329,7 +330,9 @@ describe("homes", () => {
   it("take back what an earlier run announced, the device's state first, and forget it when the broker has it", async () => {
     const first = makeHomes({ homeAssistant: true, homie: true });
     tell(first.homes);
-    const announced = [...first.line.states.keys(), ...first.homieLine.states.keys()];
+    const { all } = new HomieTopics("homie", "office-1");
+    expect(all).toEqual(expect.arrayContaining([...first.homieLine.states.keys()]));
+    const announced = [...first.line.states.keys(), ...all];
     // The one that stays on is left alone.
     const second = makeHomes({ homeAssistant: true });
     const gone = [...second.line.states].filter(([, payload]) => payload === "").map(([topic]) => topic);
