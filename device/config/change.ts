@@ -1,13 +1,13 @@
 // A change of settings in the configuration file, worked out and checked as a whole before anything is written: the values alone,
 // then the file as it would be together with environment and flags. Pure: text in, text out.
 import { isDeepStrictEqual } from "node:util";
+import { nearest, suggestion } from "../base/nearest.js";
 import type { Config } from "../contract/config.js";
 import { ConfigFile, MAXIMUM_FILE_BYTES } from "./config-file.js";
 import { ChangeRefused } from "./document-change.js";
 import type { ConfigField } from "./fields.js";
 import { type Catalogue, checkLayer, fileLayer, type LayerName, setAt } from "./layer.js";
 import { type ConfigRequest, loadConfig } from "./load.js";
-import { nearest, suggestion } from "./nearest.js";
 import { type ConfigFault, type Problem, ProblemList, showKey } from "./problems.js";
 
 /** By path ("call.tailMs"); null takes the setting out of the file. */

@@ -1,11 +1,14 @@
 // Settings from the environment: SIDETONE_CALL_IDLE_TIMEOUT_MS=60000. Turns text into the field's kind and leaves what
 // it cannot turn as text, which the schema then refuses with the bounds.
+
+import { nearest, suggestion } from "../base/nearest.js";
+import { HOST_ENVIRONMENT } from "../contract/host-environment.js";
 import { type ConfigField, environmentName } from "./fields.js";
-import { nearest, suggestion } from "./nearest.js";
 import { type ProblemList, showKey } from "./problems.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 const PREFIX = "SIDETONE_";
+const HOST_NAMES: ReadonlySet<string> = new Set(Object.values(HOST_ENVIRONMENT));
 
 /** Field path → value for every SIDETONE_ name that is a setting's; the others are problems. */
 export function readEnvironment(
@@ -19,7 +22,7 @@ export function readEnvironment(
   );
   const values = new Map<string, unknown>();
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || text === undefined) continue;
+    if (!name.startsWith(PREFIX) || text === undefined || HOST_NAMES.has(name)) continue;
     const field = known.get(name);
     if (field) {
       values.set(field.path, readText(text, field));

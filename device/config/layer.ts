@@ -1,10 +1,10 @@
 // One source of settings (the file, the environment or the flags) and its check against the schema: each layer is
 // checked on its own, so that a wrong value is reported even where a stronger layer overrides it.
 import type { z } from "zod";
+import { nearest, suggestion } from "../base/nearest.js";
 import { configSchema } from "../contract/config.js";
 import type { ConfigFile } from "./config-file.js";
 import { type ConfigField, type ConfigSection, expectation, expectedText } from "./fields.js";
-import { nearest, suggestion } from "./nearest.js";
 import { type Place, type ProblemList, showKey, showValue } from "./problems.js";
 
 export type LayerName = "file" | "environment" | "flag";

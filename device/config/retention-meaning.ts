@@ -1,8 +1,9 @@
 // What the schema cannot say about `retention` and the classes that rules name: a class that is not there, ages that exclude
 // each other, two classes of one name. A recording never goes by a class that somebody mistyped.
+
+import { nearest, suggestion } from "../base/nearest.js";
 import type { Config } from "../contract/config.js";
 import type { MeaningFault } from "./meaning.js";
-import { nearest, suggestion } from "./nearest.js";
 
 export function findRetentionFaults(config: Config): MeaningFault[] {
   return [...classFaults(config), ...nameFaults(config)];

@@ -1,11 +1,11 @@
 // What the schema cannot say about `consent.rules` and `consent.timeZone`: conditions that nothing can meet, rules that
 // earlier ones leave nothing to, names that stand for two rules.
 import { parseCidr } from "../base/address.js";
+import { nearest, suggestion } from "../base/nearest.js";
 import type { Config } from "../contract/config.js";
 import type { ConsentRule } from "../contract/config-consent.js";
 import { matchFault, userPartFault } from "./agent-meaning.js";
 import type { MeaningFault } from "./meaning.js";
-import { nearest, suggestion } from "./nearest.js";
 import { covers } from "./pattern-cover.js";
 
 /** Earlier patterns with wildcards that a rule is compared with; enough for people, and bounded for machines. */

@@ -2,7 +2,7 @@
 // Refuses what is unknown or contradicts itself in one line. Reads no configuration.
 import { systemClock } from "../base/clock.js";
 import type { TimeUs } from "../base/ids.js";
-import { nearest, suggestion } from "../config/nearest.js";
+import { nearest, suggestion } from "../base/nearest.js";
 import { type CallDirection, DIRECTIONS } from "../consent/call-direction.js";
 import { type FlagValues, given, oneOf, printable, refuseArgument, refuseOtherFlags, usage } from "./command-flags.js";
 

@@ -2,8 +2,8 @@
 // command and opens nothing.
 import { parseArgs } from "node:util";
 import { SidetoneError } from "../base/errors.js";
+import { nearest, suggestion } from "../base/nearest.js";
 import { splitList } from "../config/environment.js";
-import { nearest, suggestion } from "../config/nearest.js";
 import { plainLine } from "./table.js";
 
 /** By flag name; a flag that takes no value has []. */

@@ -1,6 +1,6 @@
 // The command line of `sidetoned register`: what was asked for, as a value. Refuses what is unknown or does not go
 // together in one line. Opens nothing.
-import { nearest, suggestion } from "../config/nearest.js";
+import { nearest, suggestion } from "../base/nearest.js";
 import {
   type FlagValues,
   given,

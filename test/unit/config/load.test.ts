@@ -6,9 +6,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SidetoneError } from "../../../device/base/errors.js";
+import { listFields, listSections } from "../../../device/config/fields.js";
 import { type ConfigRequest, type LoadedConfig, loadConfig } from "../../../device/config/load.js";
 import { findMeaningFaults } from "../../../device/config/meaning.js";
 import { configSchema } from "../../../device/contract/config.js";
+import { HOST_ENVIRONMENT } from "../../../device/contract/host-environment.js";
 
 let folder = "";
 let file = "";
@@ -140,6 +142,15 @@ describe("environment", () => {
     ["SIDETONE_CONSENT_RULES", "[]", "consent.rules can be set in the configuration file only"],
   ])("%s=%s is refused", (name, text, line) => {
     expect(problems("", { environment: { [name]: text } })).toEqual([`${name}: ${line}`]);
+  });
+
+  it("what is the host tool's is not ours, and none of our settings has such a name", () => {
+    const names = Object.values(HOST_ENVIRONMENT);
+    const { sources } = load("", { environment: Object.fromEntries(names.map((name) => [name, "x"])) });
+    expect(sources.settings).toEqual({});
+    expect(listFields(listSections()).filter(({ environment }) => (names as string[]).includes(environment))).toEqual(
+      [],
+    );
   });
 });
 

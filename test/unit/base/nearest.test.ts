@@ -1,6 +1,6 @@
 // Suggestions for mistyped names: near ones are found, far ones are not invented.
 import { describe, expect, it } from "vitest";
-import { editDistance, nearest, suggestion } from "../../../device/config/nearest.js";
+import { editDistance, nearest, suggestion } from "../../../device/base/nearest.js";
 
 describe("editDistance", () => {
   it.each([
