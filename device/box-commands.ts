@@ -1,7 +1,7 @@
 // The parts of a running service put together for commands about the box: the desk, the configuration, restarts. Composition only.
 import { systemClock } from "./base/clock.js";
 import type { Logger } from "./base/logger.js";
-import { BoxDesk, type BoxParts, enterDurably } from "./box-desk.js";
+import { BoxDesk, type BoxParts } from "./box-desk.js";
 import type { BoxWatch } from "./box-watch.js";
 import type { ConfigRequest, ConfigSources, LoadedConfig } from "./config/load.js";
 import { ConfigurationKeeper, ConfigurationRefused } from "./configuration-keeper.js";
@@ -87,7 +87,7 @@ function openConfiguration({ configuration, config, store }: BoxCommandsOptions)
       const open = store();
       if (open === undefined)
         throw new ConfigurationRefused("unavailable", "the data folder is not open yet: try again later");
-      await enterDurably(open, entry);
+      await open.audit.enterDurably(entry);
     },
   });
 }

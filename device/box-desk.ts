@@ -194,7 +194,7 @@ export class BoxDesk implements BoxCommandDesk {
 
   /** Resolves when the entry is durable. */
   private async enter(entry: AuditEntryInput): Promise<void> {
-    await enterDurably(this.store, entry);
+    await this.store.audit.enterDurably(entry);
   }
 
   private failed({ body }: BoxCommand, error: unknown): BoxRefusal {
@@ -204,18 +204,6 @@ export class BoxDesk implements BoxCommandDesk {
       ? { ok: false, error: "data-unwritable", message: "the data folder takes no writes: see the box's alarms" }
       : { ok: false, error: "unavailable", message: "the box could not do this: see its log" };
   }
-}
-
-/** Resolves when the entry is durable. Throws SidetoneError `data-unwritable` when the disk refuses it. */
-export async function enterDurably({ audit }: Pick<RecordingStore, "audit">, entry: AuditEntryInput): Promise<void> {
-  const { dropped } = audit;
-  audit.append(entry);
-  try {
-    await audit.flush();
-  } catch (cause) {
-    throw new SidetoneError("data-unwritable", "the audit chain cannot be written", { cause });
-  }
-  if (audit.dropped > dropped) throw new SidetoneError("data-unwritable", "the audit chain cannot be written");
 }
 
 function checkOrder(from: string, to: string): void {

@@ -6,6 +6,7 @@ import { closeSync, constants, fchmodSync, fstatSync, fsync, fsyncSync, openSync
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Clock, isoUs, systemClock } from "../base/clock.js";
+import { SidetoneError } from "../base/errors.js";
 import type { CallId, TimeUs } from "../base/ids.js";
 import { sha256Of } from "../base/sha256.js";
 import {
@@ -165,6 +166,18 @@ export class AuditChain {
     this.#onEntry(input);
     if (this.#waiting.length >= this.#maxWaiting) this.#makeRoom();
     else this.#wake();
+  }
+
+  /** Enters what is about to be done; resolves when that is durable. Throws SidetoneError `data-unwritable` when the disk refuses it. */
+  async enterDurably(input: AuditEntryInput): Promise<void> {
+    const { dropped } = this;
+    this.append(input);
+    try {
+      await this.flush();
+    } catch (cause) {
+      throw new SidetoneError("data-unwritable", "the audit chain cannot be written", { cause });
+    }
+    if (this.dropped > dropped) throw new SidetoneError("data-unwritable", "the audit chain cannot be written");
   }
 
   /** Enters that a recording was published; false when that is entered already. */

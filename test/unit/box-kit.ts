@@ -4,9 +4,10 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../device/base/clock.js";
 import type { LogFields, Logger } from "../../device/base/logger.js";
-import { BoxDesk, enterDurably } from "../../device/box-desk.js";
+import { BoxDesk } from "../../device/box-desk.js";
 import { type ConfigRequest, type LoadedConfig, loadConfig } from "../../device/config/load.js";
 import { ConfigurationKeeper } from "../../device/configuration-keeper.js";
+import type { AuditEntryInput } from "../../device/contract/audit.js";
 import { HEALTH_SCHEMA, type HealthStatus } from "../../device/contract/health.js";
 import { AlarmBook } from "../../device/health/alarms.js";
 import { RestartKeeper, type RestartOutcome } from "../../device/restart-keeper.js";
@@ -68,7 +69,7 @@ export class Box {
   open(asked: Partial<ConfigRequest> = {}): void {
     const request: ConfigRequest = { file: this.file, environment: {}, ...asked };
     const { config, sources } = loadConfig(request);
-    const enter = (entry: Parameters<typeof enterDurably>[1]) => enterDurably(this.store, entry);
+    const enter = (entry: AuditEntryInput) => this.store.audit.enterDurably(entry);
     const configuration = new ConfigurationKeeper({ request, config, sources, enter });
     this.configuration = configuration;
     this.restartKeeper = new RestartKeeper({
