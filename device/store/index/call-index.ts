@@ -101,10 +101,7 @@ export class CallIndex {
       const call = listing.find(id);
       if (call === undefined) return;
       const { tags: _, ...entry } = call;
-      writer.transaction(() => {
-        writer.remove(id);
-        writer.put(redacted({ ...entry, evidence: [] }, reason));
-      });
+      writer.transaction(() => writer.redact(redacted({ ...entry, evidence: [] }, reason)));
       this.#touch(call.startedAt.slice(0, 10));
     });
   }
@@ -242,8 +239,19 @@ export class CallIndex {
     }
     this.#files.removeLeftovers(path);
     const wasClean = this.#noted("clean") !== "0";
-    this.#note("clean", "0");
+    this.#begin(wasClean);
     this.#background = this.#takeIn(this.#open!, !wasClean);
+  }
+
+  /** Durably: what a power cut takes from here on must not look like an index that was closed in order. */
+  #begin(wasClean: boolean): void {
+    const { database, writer } = this.#open!;
+    database.pragma("synchronous = FULL");
+    writer.transaction(() => {
+      this.#note("clean", "0");
+      if (!wasClean) writer.arrivals.skip();
+    });
+    database.pragma("synchronous = NORMAL");
   }
 
   /** In the background: everything that is not done at once gives way to whatever else is to be done. */

@@ -4,6 +4,7 @@ import type { Database, Statement } from "better-sqlite3";
 import { type CallId, callIdToBytes, type TimeUs } from "../../base/ids.js";
 import type { NumberRules } from "../../call/numbers.js";
 import { outcomeOf } from "../../contract/listing.js";
+import { ArrivalCounter } from "./arrival.js";
 import { type IndexEntry, numberKey, usOfIso } from "./entry.js";
 import { bitsOf, joinBits } from "./facet-bits.js";
 import { FACET, type FacetKind, type FacetLetter } from "./schema.js";
@@ -31,6 +32,7 @@ interface Row {
   pk: number;
   started_us: number;
   facets: string;
+  arrival: number;
 }
 
 /** A row of `facets` that a call has. */
@@ -40,6 +42,7 @@ interface Facet {
 }
 
 export class EntryWriter {
+  readonly arrivals: ArrivalCounter;
   readonly #database: Database;
   readonly #rules: NumberRules;
   readonly #statements = new Map<string, Statement<unknown[]>>();
@@ -49,6 +52,7 @@ export class EntryWriter {
   constructor(database: Database, rules: NumberRules) {
     this.#database = database;
     this.#rules = rules;
+    this.arrivals = new ArrivalCounter(database);
   }
 
   /** All or none. */
@@ -62,9 +66,11 @@ export class EntryWriter {
     }
   }
 
-  /** To be called in a transaction. */
+  /** To be called in a transaction. A call that is there stays where it arrived, unless its audio is other than it was. */
   put(entry: IndexEntry): void {
     const before = this.#rowOf(entry.id);
+    const isArriving = before === undefined || this.#hasOtherAudio(before.pk, entry);
+    const arrival = isArriving ? this.arrivals.next() : before.arrival;
     const pk = before?.pk ?? this.#freeKey(entry.id);
     const startedUs = usOfIso(entry.startedAt)!;
     const tags = before ? this.#tagsOf(pk) : [];
@@ -76,8 +82,8 @@ export class EntryWriter {
     if (before && !isMoved) this.#takeOut(before, new Set(ids));
     this.#run(
       `INSERT INTO calls (pk, id, started_us, ended_us, answered_at, end_reason, reject_status, policy, no_audio, file,
-         duration_ms, sip_call_ids, warnings, deleted, facets, bits)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         duration_ms, sip_call_ids, warnings, deleted, facets, bits, arrival)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       pk,
       entry.id,
       startedUs,
@@ -94,6 +100,7 @@ export class EntryWriter {
       entry.deleted ?? null,
       JSON.stringify(ids),
       bits,
+      arrival,
     );
     for (const id of ids) this.#run(POST, id, startedUs, pk, entry.durationMs, bits);
     this.#putParts(pk, entry);
@@ -105,6 +112,14 @@ export class EntryWriter {
     if (row === undefined) return;
     this.#takeOut(row, new Set());
     for (const table of ["tags", "deliveries"]) this.#run(`DELETE FROM ${table} WHERE call = ?`, row.pk);
+  }
+
+  /** In place of what it has: a call of which nobody is to be named any longer. Nothing else of it stays but where it arrived. */
+  redact(entry: IndexEntry): void {
+    this.setTags(entry.id, []);
+    const row = this.#rowOf(entry.id);
+    if (row !== undefined) this.#run("DELETE FROM deliveries WHERE call = ?", row.pk);
+    this.put(entry);
   }
 
   /** Replaces a call's tags; false when there is no such call. To be called in a transaction. */
@@ -146,6 +161,13 @@ export class EntryWriter {
       note,
     );
     return true;
+  }
+
+  /** That it gets: what it loses is no news to whoever takes recordings. */
+  #hasOtherAudio(pk: number, { recording }: IndexEntry): boolean {
+    if (recording === undefined) return false;
+    const row = this.#get("SELECT sha256 FROM recordings WHERE call = ?", pk) as { sha256: string } | undefined;
+    return row?.sha256 !== recording.sha256;
   }
 
   /** The call has these facets, which exist. */
@@ -236,7 +258,7 @@ export class EntryWriter {
   }
 
   #rowOf(id: CallId): Row | undefined {
-    return this.#get("SELECT pk, started_us, facets FROM calls WHERE id = ?", id) as Row | undefined;
+    return this.#get("SELECT pk, started_us, facets, arrival FROM calls WHERE id = ?", id) as Row | undefined;
   }
 
   #tagsOf(pk: number): string[] {

@@ -1,4 +1,5 @@
-// Answers listings out of the index: the newest calls first, page by page, by any filters together. Chooses for every question
+// Answers listings out of the index, page by page, by any filters together: the newest calls first, or in the order in which they
+// came into the index (arrival.ts), for whoever takes each of them once. Chooses for every question
 // what to go through: the calls of the rarest value, or all calls by time when what is asked for is frequent. Of what it goes
 // through the bits (facet-bits.ts) refuse most of what does not fit, so that filters that never meet cost little.
 import type { Database, Statement } from "better-sqlite3";
@@ -7,6 +8,7 @@ import type { CallId, TimeUs } from "../../base/ids.js";
 import type { NumberRules } from "../../call/numbers.js";
 import type { ConsentState, Policy } from "../../contract/call-record.js";
 import type { CallOutcome, ListedCall, ListedParty, ListedRecording } from "../../contract/listing.js";
+import { arrivalCursor, arrivalsOf, readArrivalCursor } from "./arrival.js";
 import { numberKey } from "./entry.js";
 import { reversed } from "./entry-writer.js";
 import { bitsOf } from "./facet-bits.js";
@@ -33,17 +35,25 @@ export interface CallFilter {
   outcome?: CallOutcome;
 }
 
+/** time: the newest first. arrival: in the order in which calls came into the index, and again when they got audio. */
+export const LISTING_ORDERS = ["time", "arrival"] as const;
+export type ListingOrder = (typeof LISTING_ORDERS)[number];
+
 export interface PageRequest {
+  /** By default "time". */
+  order?: ListingOrder;
   /** 1 to MAX_PAGE; by default DEFAULT_PAGE. */
   limit?: number;
-  /** `next` of the page before. */
+  /** `next` of the page before, in the same order; in order of arrival also its `resume`. */
   cursor?: string;
 }
 
 export interface CallPage {
   calls: ListedCall[];
-  /** "" = there are no more. */
+  /** "" = there are no more. In order of arrival a page that has one may have fewer calls than its limit, or none. */
   next: string;
+  /** In order of arrival: for a page of what comes later, however much later it is asked for. "" in order of time. */
+  resume: string;
 }
 
 export const DEFAULT_PAGE = 100;
@@ -114,32 +124,105 @@ interface CallRow {
   deleted: NonNullable<ListedCall["deleted"]> | null;
 }
 
+export interface ListingBounds {
+  /** In order of arrival, calls of the rarest value that are worth sorting. */
+  few: number;
+  /** Calls that one page in order of arrival goes through: some 20 ms. */
+  passed: number;
+}
+
+const DEFAULT_BOUNDS: ListingBounds = { few: FEW, passed: 50_000 };
+
 export class CallListing {
   readonly #database: Database;
   readonly #rules: NumberRules;
+  readonly #bounds: ListingBounds;
   readonly #statements = new Map<string, Statement<unknown[]>>();
 
-  /** `rules`: those by which the index was written. */
-  constructor(database: Database, rules: NumberRules) {
+  /** `rules`: those by which the index was written. Only tests give other bounds. */
+  constructor(database: Database, rules: NumberRules, bounds: ListingBounds = DEFAULT_BOUNDS) {
     this.#database = database;
+    this.#bounds = bounds;
     this.#rules = rules;
   }
 
-  /** The newest first. Throws RangeError for a cursor or a limit that is none. */
-  list(filter: CallFilter, { limit = DEFAULT_PAGE, cursor = "" }: PageRequest = {}): CallPage {
+  /** Throws RangeError for a cursor or a limit that is none, StaleCursor for a cursor of another index. */
+  list(filter: CallFilter, { order = "time", limit = DEFAULT_PAGE, cursor = "" }: PageRequest = {}): CallPage {
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) throw new RangeError(`a page has 1 to ${MAX_PAGE}`);
+    return order === "arrival" ? this.#arrivals(filter, limit, cursor) : this.#newest(filter, limit, cursor);
+  }
+
+  #newest(filter: CallFilter, limit: number, cursor: string): CallPage {
     const query = this.#query(filter, cursor);
-    if (query === undefined) return { calls: [], next: "" };
+    if (query === undefined) return { calls: [], next: "", resume: "" };
     const found = this.#all(query.text, [...query.values, limit + 1]) as { started: number; call: number }[];
     const calls = found.slice(0, limit);
     const last = calls.at(-1);
     const next = found.length > limit && last !== undefined ? cursorOf(last.started, last.call) : "";
-    return { calls: calls.map(({ call }) => this.#read(call)), next };
+    return { calls: calls.map(({ call }) => this.#read(call)), next, resume: "" };
+  }
+
+  /**
+   * Whoever reads beside the writer: what was counted before the calls are looked for bounds them, so that nothing can come in
+   * below a cursor that was given.
+   */
+  #arrivals(filter: CallFilter, limit: number, cursor: string): CallPage {
+    const count = arrivalsOf(this.#database);
+    const after = cursor === "" ? Number.MIN_SAFE_INTEGER : readArrivalCursor(cursor, count);
+    const at = (arrival: number): string => arrivalCursor(count.generation, arrival);
+    const wanted = this.#wanted(filter);
+    if (wanted === undefined) return { calls: [], next: "", resume: at(count.last) };
+    const { text, values, upTo } = this.#arrivalQuery(filter, wanted, after, count.last);
+    const found = this.#all(text, [...values, limit + 1]) as { arrival: number; call: number }[];
+    const calls = found.slice(0, limit).map(({ call }) => this.#read(call));
+    const isCut = found.length > limit;
+    const place = at(isCut ? found[limit - 1]!.arrival : upTo);
+    return { calls, next: isCut || upTo < count.last ? place : "", resume: place };
+  }
+
+  /** Of arrivals behind `after`, up to `last` or as far as one page goes. */
+  #arrivalQuery(filter: CallFilter, wanted: readonly Values[], after: number, last: number): Sql & { upTo: number } {
+    const { fromUs = Number.NEGATIVE_INFINITY, toUs = Number.POSITIVE_INFINITY } = filter;
+    const { few, passed } = this.#bounds;
+    const end = this.#prepare(
+      "SELECT arrival FROM calls INDEXED BY calls_by_arrival WHERE arrival > ? AND arrival <= ? ORDER BY arrival LIMIT 1 OFFSET ?",
+    );
+    const endOf = (rows: number): number | undefined =>
+      (end.get(after, last, rows) as { arrival: number } | undefined)?.arrival;
+    // Where few are left, or nothing is rarer, they are gone through as they came.
+    const rarest = endOf(few) === undefined ? undefined : this.#rarest(filter, wanted, fromUs, toUs);
+    const source = rarest !== undefined && rarest.count <= few ? rarest : ARRIVAL_SOURCE;
+    const isRare = source !== ARRIVAL_SOURCE;
+    const upTo = isRare ? last : (endOf(passed - 1) ?? last);
+    const arrival = isRare ? "a.arrival" : "c.arrival";
+    const conditions: Sql[] = [
+      { text: `${arrival} > ? AND ${arrival} <= ?`, values: [after, upTo] },
+      ...this.#conditions(filter, wanted, source, fromUs, toUs),
+    ];
+    const from = isRare ? `${source.from.text} JOIN calls a ON a.pk = ${source.call}` : source.from.text;
+    return {
+      text: `SELECT ${isRare ? "DISTINCT " : ""}${arrival} AS arrival, ${source.call} AS call FROM ${from} WHERE ${conditions
+        .map(({ text }) => text)
+        .join(" AND ")} ORDER BY ${arrival} LIMIT ?`,
+      values: [...source.from.values, ...conditions.flatMap(({ values }) => values)],
+      upTo,
+    };
+  }
+
+  /** Of the time and of every filter that the source does not answer. */
+  #conditions(filter: CallFilter, wanted: readonly Values[], source: Source, fromUs: TimeUs, toUs: TimeUs): Sql[] {
+    const { started } = source;
+    return [
+      ...(Number.isFinite(fromUs) ? [{ text: `${started} >= ?`, values: [fromUs] }] : []),
+      ...(Number.isFinite(toUs) ? [{ text: `${started} < ?`, values: [toUs] }] : []),
+      ...wanted.filter((values) => values !== source.answers).flatMap((values) => membership(values, source)),
+      ...(source.answers === DURATION || !hasDuration(filter) ? [] : [durationWithin(filter, source.duration)]),
+    ];
   }
 
   /** How SQLite goes about a listing, for tests: one line a step; none when nothing can be found. */
-  explain(filter: CallFilter, cursor = ""): string[] {
-    const query = this.#query(filter, cursor);
+  explain(filter: CallFilter, cursor = "", order: ListingOrder = "time"): string[] {
+    const query = order === "time" ? this.#query(filter, cursor) : this.#queryByArrival(filter);
     if (query === undefined) return [];
     const rows = this.#all(`EXPLAIN QUERY PLAN ${query.text}`, [...query.values, 1]) as { detail: string }[];
     return rows.map(({ detail }) => detail);
@@ -170,6 +253,12 @@ export class CallListing {
     ).get() as { calls: number; recordings: number };
   }
 
+  #queryByArrival(filter: CallFilter): Sql | undefined {
+    const wanted = this.#wanted(filter);
+    const { last } = arrivalsOf(this.#database);
+    return wanted && this.#arrivalQuery(filter, wanted, Number.MIN_SAFE_INTEGER, last);
+  }
+
   /** Undefined when a value that is asked for is nobody's. */
   #query(filter: CallFilter, cursor: string): Sql | undefined {
     const wanted = this.#wanted(filter);
@@ -183,11 +272,8 @@ export class CallListing {
     const source = this.#rarest(filter, wanted, fromUs, toUs);
     const { started, call } = source;
     const conditions: Sql[] = [
-      ...(Number.isFinite(fromUs) ? [{ text: `${started} >= ?`, values: [fromUs] }] : []),
-      ...(Number.isFinite(toUs) ? [{ text: `${started} < ?`, values: [toUs] }] : []),
       ...(after ? [{ text: `(${started}, ${call}) < (?, ?)`, values: [after.startedUs, after.call] }] : []),
-      ...wanted.filter((values) => values !== source.answers).flatMap((values) => membership(values, source)),
-      ...(source.answers === DURATION || !hasDuration(filter) ? [] : [durationWithin(filter, source.duration)]),
+      ...this.#conditions(filter, wanted, source, fromUs, toUs),
     ];
     const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(({ text }) => text).join(" AND ")}`;
     // One call may have several of the values that fit.
@@ -362,6 +448,15 @@ export class CallListing {
 }
 
 const DURATION = Symbol("duration");
+
+const ARRIVAL_SOURCE: Source = {
+  from: { text: "calls c INDEXED BY calls_by_arrival", values: [] },
+  ...{ started: "c.started_us", call: "c.pk", duration: "c.duration_ms", bits: "c.bits" },
+  isOrdered: true,
+  count: FEW + 1,
+  reachUs: Number.NEGATIVE_INFINITY,
+  answers: undefined,
+};
 
 function exactly(kind: FacetKind, value: string): Sql {
   return { text: "kind = ? AND value = ?", values: [FACET[kind], value] };

@@ -60,7 +60,7 @@ export function newestOf(folder: string): string {
   return new IndexFiles(folder).newest()!;
 }
 
-/** All that is derived from files, by names instead of keys: two indexes of the same files have the same. */
+/** All that is derived from files alone, by names instead of keys: two indexes of the same files have the same. */
 export function contentOf(database: Sqlite.Database): Record<string, unknown[]> {
   const all = (sql: string): unknown[] => database.prepare(sql).all();
   const byCall = (table: string): unknown[] =>
@@ -71,7 +71,9 @@ export function contentOf(database: Sqlite.Database): Record<string, unknown[]> 
       unknown
     >[];
   return {
-    calls: (all("SELECT * FROM calls ORDER BY id") as Record<string, unknown>[]).map(({ facets: _, ...row }) => row),
+    calls: (all("SELECT * FROM calls ORDER BY id") as Record<string, unknown>[]).map(
+      ({ facets: _, arrival: __, ...row }) => row,
+    ),
     parties: byPlace("parties").map(({ number_facet: _, ...row }) => row),
     recordings: byCall("recordings"),
     evidence: byPlace("evidence"),
@@ -102,6 +104,9 @@ export function takeBackToVersion2(path: string): void {
   const database = new Sqlite(path);
   database.exec(`
     BEGIN;
+    DROP INDEX calls_by_arrival;
+    ALTER TABLE calls DROP COLUMN arrival;
+    DELETE FROM meta WHERE name IN ('generation', 'arrival');
     UPDATE calls SET facets = (SELECT json_group_array(j.value) FROM json_each(calls.facets) j
       WHERE j.value NOT IN (SELECT id FROM facets WHERE kind = 'o'));
     DROP INDEX calls_by_time;

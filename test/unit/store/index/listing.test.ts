@@ -110,6 +110,35 @@ test("every combination of filters finds what a naive search finds, page by page
   );
 });
 
+test("in order of arrival every combination of filters finds the same, in steps that are bounded", () => {
+  const bounded = new CallListing(database, NUMBERS, { few: 300, passed: 1000 });
+  fc.assert(
+    fc.property(anyFilter, fc.constantFrom(150, 500), (filter, limit) => {
+      const found: CallId[] = [];
+      let [cursor, pages] = ["", 0];
+      do {
+        const { calls, next, resume } = bounded.list(filter, { order: "arrival", limit, cursor });
+        found.push(...calls.map(({ id }) => id));
+        expect(next === "" || next === resume).toBe(true);
+        cursor = next;
+        pages++;
+      } while (cursor !== "");
+      expect(found).toEqual(naive(filter).reverse());
+      expect(pages).toBeLessThanOrEqual(COUNT / 1000 + found.length / limit + 1);
+    }),
+    { numRuns: 8, seed: 12 },
+  );
+});
+
+test.each<CallFilter>([{}, { outcome: "recorded" }, { consent: "granted" }, { policy: "agent-only", number: "007" }])(
+  "%j comes in order of arrival by itself where it is frequent",
+  (filter) => {
+    const plan = new CallListing(database, NUMBERS, { few: 1, passed: 1000 }).explain(filter, "", "arrival");
+    expect(plan[0]).toMatch(/^SEARCH c USING COVERING INDEX calls_by_arrival/);
+    expect(plan.join()).not.toContain("ORDER BY");
+  },
+);
+
 test("small pages neither lose nor double a call, also while new ones come in", () => {
   const filter = { policy: "none" } as const;
   const expected = naive(filter);
