@@ -23,7 +23,7 @@ export interface TarMember {
   /** Bytes that `chunks` give together. */
   size: number;
   modifiedAtMs: number;
-  chunks: Iterable<Buffer>;
+  chunks: Iterable<Buffer> | AsyncIterable<Buffer>;
 }
 
 export interface TarWritten {
@@ -46,7 +46,7 @@ export class TarWriter {
     await this.#put(tarHeader(name, size, modifiedAtMs));
     const hash = createHash("sha256");
     let written = 0;
-    for (const chunk of chunks) {
+    for await (const chunk of chunks) {
       written += chunk.length;
       if (written > size) break;
       hash.update(chunk);

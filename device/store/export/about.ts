@@ -69,7 +69,7 @@ export async function gatherAbout(options: AboutOptions): Promise<About> {
     linesOfRegister(paths, format, { subject, numbers, maxEntries: maxRegisterEntries, entries });
   const registers = [readRegister(CONSENT_REGISTER), readRegister(AGENTS_REGISTER)];
   const runs = new Set(search.calls.map(({ folder }) => basename(folder)));
-  const audit = findInAudit(paths.dataFolder, { calls, mark, registerEntries: entries, runs });
+  const audit = await findInAudit(paths.dataFolder, { calls, mark, registerEntries: entries, runs });
   const theirs = new Set([...calls, ...audit.deleted]);
   const days = new Set(search.found.map(({ loggedOn }) => loggedOn));
   for (const id of audit.deleted) days.add(isoDay(timeOfCallId(id)));

@@ -26,9 +26,7 @@ import { readmeText } from "./readme.js";
 export const EXPORT_SCHEMA = "sidetone.export/1";
 const FILE_MODE = 0o600;
 
-export interface ArchiveOptions {
-  /** Absolute. */
-  file: string;
+export interface ArchiveContents {
   about: About;
   paths: RecordingPaths;
   /** The box's name. */
@@ -36,6 +34,11 @@ export interface ArchiveOptions {
   by: string;
   reason: string;
   atUs: number;
+}
+
+export interface ArchiveOptions extends ArchiveContents {
+  /** Absolute. */
+  file: string;
   /** Aborted: nothing is exported. */
   signal: AbortSignal;
   /** Leaves the intent of the entry. */
@@ -86,7 +89,7 @@ export function partialOf(file: string): string {
 async function writePartial(partial: string, options: ArchiveOptions): Promise<Exported> {
   const handle = await open(partial, "wx", FILE_MODE);
   try {
-    const exported = await writeMembers(handle, options);
+    const exported = await writeMembers((bytes) => append(handle, bytes, options.signal), options);
     await handle.sync();
     await handle.close();
     return exported;
@@ -116,9 +119,12 @@ function publish(partial: string, file: string, intent: SpoolIntent): void {
   }
 }
 
-async function writeMembers(handle: FileHandle, options: ArchiveOptions): Promise<Exported> {
-  const { about, paths, device, by, reason, atUs, signal } = options;
-  const writer = new TarWriter((bytes) => append(handle, bytes, signal));
+/** The archive's bytes, piece by piece; each is good until its write resolves. Throws what `write` does, and file system errors. */
+export async function writeMembers(
+  write: (bytes: Buffer) => Promise<void>,
+  { about, paths, device, by, reason, atUs }: ArchiveContents,
+): Promise<Exported> {
+  const writer = new TarWriter(write);
   const modifiedAtMs = atUs / 1000;
   const gone: string[] = [];
   const counts = new Map<MemberKind, number>();

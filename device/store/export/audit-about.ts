@@ -1,10 +1,11 @@
 // What of the audit chain is about somebody's calls, found in passes over its files in constant memory: entries of those calls,
 // of requests and holds that name the number, of its register entries; and which deleted recordings were theirs. Checks no
-// signature. Never writes.
+// signature. Never writes, and lets others have their turn meanwhile: the service does it too.
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import type { CallId } from "../../base/ids.js";
 import type { AuditEntry, AuditValue } from "../../contract/audit.js";
-import { auditFolder, listAuditFiles, parseEntry, readLines } from "../audit-files.js";
+import { auditFolder, type FileLine, listAuditFiles, parseEntry, readLines } from "../audit-files.js";
 
 export interface AuditSubject {
   calls: ReadonlySet<CallId>;
@@ -22,7 +23,7 @@ export interface AuditAbout {
   /** Each file of the chain that has such entries, "2026-11.jsonl", with what they take. */
   files: { name: string; entries: number; bytes: number }[];
   /** The entries of one file as they stand, newline and all; those that were there at the first look. */
-  lines(name: string): Generator<Buffer, void>;
+  lines(name: string): AsyncGenerator<Buffer, void>;
 }
 
 interface FileEnd {
@@ -32,38 +33,54 @@ interface FileEnd {
 }
 
 /** Throws file system errors. */
-export function findInAudit(dataFolder: string, subject: AuditSubject): AuditAbout {
+export async function findInAudit(dataFolder: string, subject: AuditSubject): Promise<AuditAbout> {
   const first = new FirstLook(subject);
-  const ends: FileEnd[] = listAuditFiles(dataFolder).map((name) => {
+  const ends: FileEnd[] = [];
+  for (const name of listAuditFiles(dataFolder)) {
     let end = 0;
-    for (const { bytes, offset, isWhole, isTooLong } of readLines(join(auditFolder(dataFolder), name))) {
+    for await (const { bytes, offset, isWhole, isTooLong } of inTurns(readLines(join(auditFolder(dataFolder), name)))) {
       if (!isWhole) break;
       const entry = isTooLong ? undefined : parseEntry(bytes);
       if (entry) first.take(entry);
       end = offset + bytes.length + 1;
     }
-    return { name, end };
-  });
+    ends.push({ name, end });
+  }
   const isAbout = first.judge();
-  const lines = (name: string): Generator<Buffer, void> =>
+  const lines = (name: string): AsyncGenerator<Buffer, void> =>
     linesAbout(join(auditFolder(dataFolder), name), ends.find((one) => one.name === name)?.end ?? 0, isAbout);
-  const files = ends.map(({ name }) => {
+  const files: AuditAbout["files"] = [];
+  for (const { name } of ends) {
     let [entries, bytes] = [0, 0];
-    for (const line of lines(name)) [entries, bytes] = [entries + 1, bytes + line.length];
-    return { name, entries, bytes };
-  });
-  return { deleted: first.deleted, files: files.filter(({ entries }) => entries > 0), lines };
+    for await (const line of lines(name)) [entries, bytes] = [entries + 1, bytes + line.length];
+    if (entries > 0) files.push({ name, entries, bytes });
+  }
+  return { deleted: first.deleted, files, lines };
 }
 
-function* linesAbout(path: string, end: number, isAbout: (entry: AuditEntry) => boolean): Generator<Buffer, void> {
+async function* linesAbout(
+  path: string,
+  end: number,
+  isAbout: (entry: AuditEntry) => boolean,
+): AsyncGenerator<Buffer, void> {
   if (end === 0) return;
-  for (const { bytes, offset, isTooLong } of readLines(path)) {
+  for await (const { bytes, offset, isTooLong } of inTurns(readLines(path))) {
     if (offset >= end) return;
     const entry = isTooLong ? undefined : parseEntry(bytes);
     if (entry && isAbout(entry)) yield Buffer.concat([bytes, LINE_END]);
   }
 }
 
+async function* inTurns(lines: Iterable<FileLine>): AsyncGenerator<FileLine, void> {
+  let taken = 0;
+  for (const line of lines) {
+    if (++taken % LINES_PER_TURN === 0) await turn();
+    yield line;
+  }
+}
+
+/** Some milliseconds. */
+const LINES_PER_TURN = 250;
 const LINE_END = Buffer.from("\n");
 
 /** What must be known of the whole chain before its entries can be judged one by one. */
