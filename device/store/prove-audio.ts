@@ -1,23 +1,15 @@
 // Reads a recording's WAV once, in constant memory: its size, hash and format, and whether the samples that should be digital
-// silence are. Reads RIFF and RF64 headers on its own (EBU Tech 3306 §3), independent of what writes them. Never writes.
+// silence are. Never writes.
 import { createHash } from "node:crypto";
 import type { Identity } from "../age/keys.js";
 import { AgeFileError, AgeReader, type ByteSource, withFileBytes } from "../age/reader.js";
 import { SidetoneError } from "../base/errors.js";
+import { MAX_WAV_HEADER_BYTES, parseWavShape, type WavShape } from "./wav-shape.js";
 
 /** Frames fromFrame … toFrame − 1. */
 export interface FrameRange {
   fromFrame: number;
   toFrame: number;
-}
-
-export interface WavShape {
-  sampleRateHz: number;
-  channels: number;
-  frames: number;
-  /** Of the first sample in the file. */
-  dataAt: number;
-  dataBytes: number;
 }
 
 export interface SilenceFound {
@@ -50,13 +42,7 @@ export interface SilenceRequest {
   ranges: readonly FrameRange[];
 }
 
-const HEADER_BYTES = 4096;
 const CHUNK_BYTES = 1 << 20;
-const CHUNK_HEADER_BYTES = 8;
-const RIFF_HEADER_BYTES = 12;
-const FORMAT_PCM = 1;
-const BYTES_PER_SAMPLE = 2;
-const SIZE_IN_DS64 = 0xffffffff;
 
 type RequestsFor = (shape: WavShape) => readonly SilenceRequest[];
 
@@ -93,9 +79,9 @@ export function readEncryptedAudio(
 
 function scanAudio(source: ByteSource, requestsFor: RequestsFor): AudioRead {
   const { size } = source;
-  const header = Buffer.alloc(Math.min(HEADER_BYTES, size));
+  const header = Buffer.alloc(Math.min(MAX_WAV_HEADER_BYTES, size));
   source.read(header, 0, header.length, 0);
-  const shape = parseHeader(header);
+  const shape = pcmShape(header);
   const scans = (shape ? requestsFor(shape) : []).map((request) => new SilenceScan(request, shape!.channels));
   const sha256 = createHash("sha256");
   const sha512 = createHash("sha512");
@@ -113,10 +99,9 @@ function scanAudio(source: ByteSource, requestsFor: RequestsFor): AudioRead {
     }
   };
   if (shape) {
-    const frameBytes = shape.channels * BYTES_PER_SAMPLE;
     pass(shape.dataAt);
     pass(Math.min(size, shape.dataAt + shape.dataBytes), (bytes, from) => {
-      const frame = (from - shape.dataAt) / frameBytes;
+      const frame = (from - shape.dataAt) / shape.frameBytes;
       const samples = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1);
       for (const scan of scans) scan.take(samples, frame);
     });
@@ -176,33 +161,8 @@ class SilenceScan {
   }
 }
 
-function parseHeader(bytes: Buffer): WavShape | undefined {
-  const kind = bytes.toString("latin1", 0, 4);
-  if ((kind !== "RIFF" && kind !== "RF64") || bytes.toString("latin1", 8, 12) !== "WAVE") return undefined;
-  let format: Buffer | undefined;
-  let longDataBytes: number | undefined;
-  for (let at = RIFF_HEADER_BYTES; at + CHUNK_HEADER_BYTES <= bytes.length; ) {
-    const name = bytes.toString("latin1", at, at + 4);
-    const length = bytes.readUInt32LE(at + 4);
-    const body = bytes.subarray(at + CHUNK_HEADER_BYTES, at + CHUNK_HEADER_BYTES + length);
-    if (name === "data") {
-      const isLong = kind === "RF64" && length === SIZE_IN_DS64;
-      const dataBytes = isLong ? longDataBytes : length;
-      return dataBytes === undefined ? undefined : shapeOf(format, at + CHUNK_HEADER_BYTES, dataBytes);
-    }
-    if (name === "fmt ") format = body;
-    if (name === "ds64" && body.length >= 16) longDataBytes = Number(body.readBigUInt64LE(8));
-    at += CHUNK_HEADER_BYTES + length + (length & 1);
-  }
-  return undefined;
-}
-
-function shapeOf(format: Buffer | undefined, dataAt: number, dataBytes: number): WavShape | undefined {
-  if (format === undefined || format.length < 16) return undefined;
-  const channels = format.readUInt16LE(2);
-  const bits = format.readUInt16LE(14);
-  // Pieces of a file are whole frames of one or two channels.
-  if (format.readUInt16LE(0) !== FORMAT_PCM || bits !== 16 || channels < 1 || channels > 2) return undefined;
-  const frames = Math.floor(dataBytes / (channels * BYTES_PER_SAMPLE));
-  return { sampleRateHz: format.readUInt32LE(4), channels, frames, dataAt, dataBytes };
+/** What sealing writes by default; silence is looked for in nothing else. */
+function pcmShape(header: Buffer): WavShape | undefined {
+  const shape = parseWavShape(header);
+  return shape?.encoding === "pcm16" ? shape : undefined;
 }

@@ -15,7 +15,6 @@ import {
   readAudio,
   readEncryptedAudio,
   type SilenceRequest,
-  type WavShape,
 } from "./prove-audio.js";
 import { checkHead, checkLedger, checkPaused, checkRecorded, traceRecording } from "./prove-audit.js";
 import { checkNext, checkPrevious, locateManifest, locateTombstone } from "./prove-chain.js";
@@ -25,6 +24,7 @@ import { checkPackets, checkStreams } from "./prove-counts.js";
 import { proveDeletion } from "./prove-deletion.js";
 import { RecordingPaths } from "./recording-paths.js";
 import { parseManifest, verifyManifest } from "./signature.js";
+import type { WavShape } from "./wav-shape.js";
 
 /**
  * How far a packet may stand from when it was captured: jitter, and packets that overtook each other. It stands where its
