@@ -2,9 +2,11 @@
 // the engine reports, stops them. What a face cannot start with is said once and does not keep the box from recording.
 import { join } from "node:path";
 import { ApiFace } from "./api/face.js";
+import { apiCertificate } from "./api-certificate.js";
 import { systemClock } from "./base/clock.js";
 import { SidetoneError } from "./base/errors.js";
 import type { Logger } from "./base/logger.js";
+import { isLoopback, speaksTls } from "./config/api-meaning.js";
 import { ALARM_CODES } from "./contract/alarms.js";
 import type { AnchorStatement } from "./contract/anchor.js";
 import type { BoxCommandDesk } from "./contract/box-commands.js";
@@ -205,9 +207,16 @@ export class Faces {
       showFirstToken(secret);
       this.panel.offerSecret(secret);
     }
-    this.api = new ApiFace({ config: config.api, desk, tokens, metrics: () => this.metrics(), logger });
+    const certificate = this.makeCertificate();
+    this.api = new ApiFace({ config: config.api, desk, tokens, metrics: () => this.metrics(), certificate, logger });
     const { address } = await this.api.start();
     logger.info("the API listens", { address });
+  }
+
+  private makeCertificate(): ReturnType<typeof apiCertificate> {
+    const { config, device, dataFolder, alarms, logger } = this.options;
+    const show = (fingerprint: string): void => this.panel.showFingerprint(fingerprint);
+    return apiCertificate({ config: config.api, device, dataFolder, alarms, logger, show });
   }
 
   private metrics(): string {
@@ -236,8 +245,9 @@ export class Faces {
 }
 
 /** Where the API is reached, as the panel says it. */
-function apiPlace({ enabled, host, port, certFile }: Config["api"]): string {
+function apiPlace(api: Config["api"]): string {
+  const { enabled, host, port } = api;
   if (!enabled) return "off";
-  if (host === "localhost" || host === "::1" || host.startsWith("127.")) return `this box, port ${port}`;
-  return `${certFile === "" ? "http" : "https"} port ${port}`;
+  if (isLoopback(host)) return `this box, port ${port}`;
+  return `${speaksTls(api) ? "https" : "http"} port ${port}`;
 }

@@ -16,6 +16,7 @@ import { type Command, helpText, parseArguments } from "./console/arguments.js";
 import { runAuditCommand } from "./console/audit-command.js";
 import type { ReindexCommand } from "./console/calls-arguments.js";
 import { runCallsCommand, runTagCommand } from "./console/calls-command.js";
+import { certificateText } from "./console/certificate-command.js";
 import { runCompletenessCommand } from "./console/completeness-command.js";
 import type { DoctorCommand } from "./console/doctor-command.js";
 import { runExportCommand } from "./console/export-command.js";
@@ -101,6 +102,11 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       const { config, dataFolder } = settingsFor(command.command);
       const ask = (kind: string, body: unknown): Promise<Asked> => askService(kind, body, dataFolder, config);
       return runJournalCommand(command.command, { config, dataFolder, logger, write, ask });
+    }
+    case "certificate": {
+      const { config, dataFolder } = settingsFor(command.command);
+      write(certificateText(command.command, config.api, dataFolder));
+      return EXIT.ok;
     }
     case "completeness":
       return runCompletenessCommand(command.command, settingsFor(command.command).dataFolder, write);

@@ -3,12 +3,13 @@
 import { type Clock, systemClock } from "../base/clock.js";
 import { SidetoneError } from "../base/errors.js";
 import type { Logger } from "../base/logger.js";
-import { findApiFaults } from "../config/api-meaning.js";
+import { findApiFaults, speaksTls } from "../config/api-meaning.js";
 import type { ApiAuditEntry } from "../contract/api.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
 import type { TokenFinder } from "./access.js";
 import type { ApiServer } from "./server.js";
+import { ServerTls, type ServerTlsOptions, type TlsFacts } from "./tls.js";
 
 /** Time for answers that are on their way, before their connections are cut. */
 const STOP_GRACE_MS = 2000;
@@ -21,6 +22,10 @@ export interface ApiFaceOptions {
   audit?: (entry: ApiAuditEntry) => void;
   /** What `GET /metrics` answers. */
   metrics?: () => string;
+  /** Without it the box cannot make a certificate of its own. */
+  certificate?: Pick<ServerTlsOptions, "own" | "setFault" | "taken">;
+  /** How often it is looked whether the configured one has changed. */
+  certificateLookMs?: number;
   logger: Logger;
   clock?: Clock;
 }
@@ -28,13 +33,14 @@ export interface ApiFaceOptions {
 export class ApiFace {
   readonly #options: ApiFaceOptions;
   #server: ApiServer | undefined;
+  #tls: ServerTls | undefined;
 
   constructor(options: ApiFaceOptions) {
     this.#options = options;
   }
 
   /**
-   * Listens; `address` is "http://127.0.0.1:8385". Throws SidetoneError `config-invalid` with one line when it cannot: the
+   * Listens; `address` is "http://127.0.0.1:8385", or https. Throws SidetoneError `config-invalid` with one line when it cannot: the
    * settings contradict each other, the port is taken, the certificate is not usable.
    */
   async start(): Promise<{ address: string }> {
@@ -42,6 +48,7 @@ export class ApiFace {
     const { config, desk, tokens, audit, metrics, logger, clock } = this.#options;
     const [fault] = findApiFaults({ api: config });
     if (fault) throw new SidetoneError("config-invalid", `${fault.path.join(".")}: ${fault.text}`);
+    const tls = this.#openTls();
     const { buildServer } = await import("./server.js");
     const server = buildServer({
       config,
@@ -51,13 +58,16 @@ export class ApiFace {
       ...(metrics && { metrics }),
       logger,
       clock: clock ?? systemClock,
+      ...(tls && { tls: tls.current }),
     });
     // "localhost" may be two addresses, and a second server would have none of this one's bounds.
     const host = config.host === "localhost" ? "127.0.0.1" : config.host;
     try {
       const address = await server.app.listen({ host, port: config.port });
       this.#server = server;
-      return { address };
+      this.#tls = tls;
+      tls?.watch((material) => server.listener.setCertificate(material), this.#options.certificateLookMs);
+      return { address: tls ? address.replace(/^http:/, "https:") : address };
     } catch (cause) {
       await server.app.close();
       throw new SidetoneError("config-invalid", listenFault(cause, config), { cause });
@@ -69,6 +79,7 @@ export class ApiFace {
     const server = this.#server;
     if (!server) return;
     this.#server = undefined;
+    this.#tls?.stop();
     const cut = setTimeout(() => server.listener.destroyConnections(), STOP_GRACE_MS);
     try {
       await server.app.close();
@@ -77,9 +88,29 @@ export class ApiFace {
     }
   }
 
+  /** Of the certificate that it shows; undefined while it listens without TLS, or not. */
+  get tls(): TlsFacts | undefined {
+    return this.#server && this.#tls?.facts;
+  }
+
   /** Totals since the start, by name; empty while it is not started. */
   counters(): Record<string, number> {
     return this.#server?.counters() ?? {};
+  }
+
+  #openTls(): ServerTls | undefined {
+    const { config, clock, certificate, logger } = this.#options;
+    if (!speaksTls(config)) return undefined;
+    return new ServerTls({
+      config,
+      clock: clock ?? systemClock,
+      own: () => {
+        throw new SidetoneError("config-invalid", "api.host: is reachable from other machines and there is no TLS");
+      },
+      setFault: (text) => text !== "" && logger.error(text),
+      taken: () => {},
+      ...certificate,
+    });
   }
 }
 

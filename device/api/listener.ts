@@ -1,14 +1,13 @@
 // The HTTP or HTTPS server below the routes: its bounds, its timeouts, and answers to what is no request that a route could
 // see. Node checks timeouts once a second at most, so that a connection lives that much longer than its time.
-import { readFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { SidetoneError } from "../base/errors.js";
 import { PROBLEM_MEDIA_TYPE } from "../contract/api.js";
 import type { Config } from "../contract/config.js";
 import { bodyOf, type Problem, problem, statusOf } from "./problems.js";
+import type { TlsMaterial } from "./tls.js";
 
 const MAX_HEADER_BYTES = 8 * 1024;
 const MAX_HEADER_COUNT = 100;
@@ -31,10 +30,17 @@ export interface Listener {
   counters: ListenerCounters;
   /** Cuts what is still connected. */
   destroyConnections(): void;
+  /** What connections to come are shown; of a server with TLS. */
+  setCertificate(tls: TlsMaterial): void;
 }
 
-/** `answerMs`: longest time that a whole request waits for its answer. Throws SidetoneError `config-invalid`. */
-export function makeListener(config: Config["api"], answerMs: number, handler: RequestListener): Listener {
+/** `answerMs`: longest time that a whole request waits for its answer; `tls` absent: plain HTTP. */
+export function makeListener(
+  config: Config["api"],
+  answerMs: number,
+  handler: RequestListener,
+  tls?: TlsMaterial,
+): Listener {
   const { requestTimeoutMs } = config;
   const limits: ServerOptions = {
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -43,7 +49,9 @@ export function makeListener(config: Config["api"], answerMs: number, handler: R
     connectionsCheckingInterval: Math.min(LONGEST_CHECK_MS, requestTimeoutMs),
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
-  const server = config.certFile === "" ? createServer(limits, handler) : makeTlsServer(config, limits, handler);
+  const secure =
+    tls && createTlsServer({ ...limits, ...secureOptions(tls), handshakeTimeout: LONGEST_HANDSHAKE_MS }, handler);
+  const server = secure ?? createServer(limits, handler);
   server.setTimeout(requestTimeoutMs + answerMs);
   server.maxConnections = config.maxConnections;
   server.maxHeadersCount = MAX_HEADER_COUNT;
@@ -76,6 +84,7 @@ export function makeListener(config: Config["api"], answerMs: number, handler: R
     destroyConnections: () => {
       for (const socket of connections) socket.destroy();
     },
+    setCertificate: (next) => secure?.setSecureContext(secureOptions(next)),
   };
 }
 
@@ -115,29 +124,6 @@ function refuse(socket: Duplex, refusal: Problem): void {
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
-function makeTlsServer(config: Config["api"], limits: ServerOptions, handler: RequestListener): Server {
-  const cert = readPem("certFile", config.certFile);
-  const key = readPem("keyFile", config.keyFile);
-  try {
-    return createTlsServer(
-      { ...limits, cert, key, minVersion: "TLSv1.2", handshakeTimeout: LONGEST_HANDSHAKE_MS },
-      handler,
-    );
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SidetoneError(
-      "config-invalid",
-      `api.certFile ${config.certFile} and api.keyFile ${config.keyFile} do not make a TLS server: ${reason}`,
-      { cause },
-    );
-  }
-}
-
-function readPem(setting: "certFile" | "keyFile", path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new SidetoneError("config-invalid", `api.${setting}: ${path} cannot be read (${code})`, { cause });
-  }
+function secureOptions({ cert, key }: TlsMaterial) {
+  return { cert, key, minVersion: "TLSv1.2" } as const;
 }

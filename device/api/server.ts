@@ -22,6 +22,7 @@ import { Access, type TokenFinder } from "./access.js";
 import { answerClientError, type Listener, makeListener } from "./listener.js";
 import { bodyOf, type Problem, problem, statusOf } from "./problems.js";
 import { DESK_TIMEOUT_MS, isCommand, type RouteRequest, Routes } from "./routes.js";
+import type { TlsMaterial } from "./tls.js";
 
 /** A call's id has 26. */
 const MAX_PARAMETER_CHARACTERS = 64;
@@ -37,6 +38,8 @@ export interface ServerOptions {
   logger: Logger;
   clock: Clock;
   deskTimeoutMs?: number;
+  /** Absent: plain HTTP. */
+  tls?: TlsMaterial;
 }
 
 export interface ApiServer {
@@ -45,7 +48,6 @@ export interface ApiServer {
   counters(): Record<string, number>;
 }
 
-/** Throws SidetoneError `config-invalid` when certificate or key are not usable. */
 export function buildServer(options: ServerOptions): ApiServer {
   // Not imported: for an import Node looks for all exports first, which takes a third longer.
   const { fastify } = createRequire(import.meta.url)("fastify") as typeof import("fastify");
@@ -58,7 +60,7 @@ export function buildServer(options: ServerOptions): ApiServer {
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS, caseSensitive: true },
     serverFactory: (handler) => {
-      listener = makeListener(options.config, options.deskTimeoutMs ?? DESK_TIMEOUT_MS, handler);
+      listener = makeListener(options.config, options.deskTimeoutMs ?? DESK_TIMEOUT_MS, handler, options.tls);
       return listener.server;
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, listener!.counters),

@@ -1,5 +1,4 @@
-// What the schema cannot say about `api`: settings that would send tokens and numbers over the network for everybody to
-// read, or that contradict each other.
+// What the schema cannot say about `api`: settings that contradict each other, and where it listens.
 import { cidrContains, parseAddress, parseCidr } from "../base/address.js";
 import type { Config } from "../contract/config.js";
 import type { MeaningFault } from "./meaning.js";
@@ -16,10 +15,12 @@ export function findApiFaults({ api }: { api: Config["api"] }): MeaningFault[] {
     return [{ path: ["api", "certFile"], text: "needs its private key in api.keyFile" }];
   if (host !== "localhost" && parseAddress(host) === undefined)
     return [{ path: ["api", "host"], text: "is no IP address of this box; 0.0.0.0 or :: stands for all of them" }];
-  if (isLoopback(host) || certFile !== "" || api.allowPlain) return [];
-  const text =
-    "is reachable from other machines and there is no TLS: give api.certFile and api.keyFile, or set api.allowPlain";
-  return [{ path: ["api", "host"], related: ["api", "allowPlain"], text }];
+  return [];
+}
+
+/** Beyond this box it always does, unless it is allowed not to. */
+export function speaksTls({ host, certFile, allowPlain }: Config["api"]): boolean {
+  return certFile !== "" || (!isLoopback(host) && !allowPlain);
 }
 
 /** Whether nobody but programs on this box can reach what listens there. */

@@ -14,6 +14,7 @@ import {
   type ReindexCommand,
   type TagCommand,
 } from "./calls-arguments.js";
+import { CERTIFICATE_USAGE, type CertificateCommand, parseCertificateCommand } from "./certificate-command.js";
 import {
   type FlagValues,
   given,
@@ -50,6 +51,7 @@ export type Command =
   | { kind: "alarms"; command: AlarmsCommand }
   | { kind: "mqtt"; command: MqttCommand }
   | { kind: "audit"; command: AuditCommand }
+  | { kind: "certificate"; command: CertificateCommand }
   | { kind: "completeness"; command: CompletenessCommand }
   | { kind: "doctor"; command: DoctorCommand }
   | { kind: "calls"; command: CallsCommand }
@@ -95,7 +97,7 @@ const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
        sidetoned config check [--config FILE]
        sidetoned policy test --call TEXT [--json]
-       sidetoned calls, tag, reindex, register, token, audit, prove, verify, journal, retention, delete, erase,
+       sidetoned calls, tag, reindex, register, token, certificate, audit, prove, verify, journal, retention, delete, erase,
        export, hold, completeness, doctor, alarms, mqtt: see below
 
 Records SIP calls off a mirror port, or out of capture files.
@@ -110,13 +112,14 @@ export function helpText(): string {
     return `  ${head(entry).padEnd(width)}  ${entry.meaning}${again}`;
   });
   const exits = `Exit codes: ${exitCodesText()}`;
-  return `${USAGE}\n${lines.join("\n")}\n\n${CALLS_USAGE}\nUsage: ${TOKEN_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${DOCTOR_USAGE}\n${COMPLETENESS_USAGE}\n${ALARMS_USAGE}\n${MQTT_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
+  return `${USAGE}\n${lines.join("\n")}\n\n${CALLS_USAGE}\nUsage: ${TOKEN_USAGE}\n${CERTIFICATE_USAGE}\n\n${REGISTER_USAGE}\n${AUDIT_USAGE}\n${PROVE_USAGE}${VERIFY_USAGE}\n${RETENTION_USAGE}\n${JOURNAL_USAGE}\n${DOCTOR_USAGE}\n${COMPLETENESS_USAGE}\n${ALARMS_USAGE}\n${MQTT_USAGE}\n"config explain" lists every setting. Through npm, flags follow --: npm start -- --read FILE\n${exits}\n`;
 }
 
 /** Throws SidetoneError usage with one line. `argv` is without the program's name. */
 export function parseArguments(argv: readonly string[]): Command {
   const [first, ...rest] = argv;
   if (first === "token") return { kind: "token", command: parseTokenCommand(rest) };
+  if (first === "certificate") return { kind: "certificate", command: parseCertificateCommand(rest) };
   if (first === "calls") return { kind: "calls", command: parseCallsCommand(rest) };
   if (first === "tag") return { kind: "tag", command: parseTagCommand(rest) };
   if (first === "reindex") return { kind: "reindex", command: parseReindexCommand(rest) };

@@ -194,6 +194,14 @@ export const ALARMS = {
     remedy: "Correct the api settings that the log names.",
     clears: "the API listens",
   },
+  "api-certificate": {
+    severity: "warning",
+    title: "API certificate",
+    meaning:
+      "the API's certificate ends within three weeks, or the one that is to take its place cannot be used: the one before is still shown",
+    remedy: "Give api.certFile and api.keyFile a good certificate; it is taken over without a restart.",
+    clears: "a good certificate is shown",
+  },
   "mqtt-off": {
     severity: "error",
     title: "MQTT off",

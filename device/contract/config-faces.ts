@@ -56,9 +56,11 @@ export const facesSections = {
         .string()
         .max(64)
         .default("127.0.0.1")
-        .describe("address to listen on; 0.0.0.0 or :: = all; beyond this box only with a certificate"),
+        .describe("address to listen on; 0.0.0.0 or :: = all; beyond this box with TLS"),
       port: integer(0, 65535, 8385, "port to listen on; 0 = any that is free"),
-      certFile: filePath("PEM file with the certificate and those that lead to its root; empty = no TLS"),
+      certFile: filePath(
+        "PEM file with the certificate and those that lead to its root; empty = beyond this box one that the box makes itself",
+      ),
       keyFile: filePath("PEM file with the certificate's private key"),
       allowPlain: z
         .boolean()

@@ -73,6 +73,7 @@ export class PanelFace {
   private usedAtMs = 0;
   private readonly facts: Partial<Pick<PanelSnapshot, "disk" | "span">> = {};
   private activeCalls = 0;
+  private fingerprint = "";
   private calls: PanelCall[] | undefined;
   private callsAskedAtMs = Number.NEGATIVE_INFINITY;
   private secret: string | undefined;
@@ -142,6 +143,12 @@ export class PanelFace {
   showCalls(active: number): void {
     if (active === this.activeCalls) return;
     this.activeCalls = active;
+    this.draw();
+  }
+
+  /** Of the API's certificate, "AB:CD:…". */
+  showFingerprint(fingerprint: string): void {
+    this.fingerprint = fingerprint;
     this.draw();
   }
 
@@ -297,6 +304,7 @@ export class PanelFace {
       alarms: this.alarms(),
       addresses: this.place.screen === "addresses" ? readAddresses() : [],
       api,
+      fingerprint: this.fingerprint,
       calls,
       canReset: this.options.config.allowReset,
       hasSecret: this.secret !== undefined,

@@ -140,9 +140,21 @@ function alarmLine(alarms: readonly StandingAlarm[]): string {
   return `! ${first.title}`;
 }
 
-function addressPage({ addresses, api }: PanelSnapshot): Page {
+function addressPage({ addresses, api, fingerprint }: PanelSnapshot): Page {
   const lines = addresses.map((entry) => `${entry.interface} ${entry.address}`);
-  return { title: "Addresses", lines: [...(lines.length === 0 ? ["none"] : lines), `API ${api}`] };
+  return {
+    title: "Addresses",
+    lines: [...(lines.length === 0 ? ["none"] : lines), `API ${api}`, ...fingerprintLines(fingerprint)],
+  };
+}
+
+/** Three groups of four digits fit on every panel. */
+function fingerprintLines(fingerprint: string): string[] {
+  const groups = fingerprint.replaceAll(":", "").match(/.{1,4}/g) ?? [];
+  const lines = Array.from({ length: Math.ceil(groups.length / 3) }, (_, at) =>
+    groups.slice(at * 3, at * 3 + 3).join(" "),
+  );
+  return lines.length === 0 ? [] : ["API SHA-256", ...lines];
 }
 
 function mirrorPage({ span }: PanelSnapshot): Page {

@@ -34,6 +34,8 @@ export interface PanelSnapshot {
   addresses: readonly { interface: string; address: string }[];
   /** "https port 8385", "this box only", "off". */
   api: string;
+  /** SHA-256 of its certificate, "AB:CD:…"; "" without. */
+  fingerprint: string;
   /** The newest of them; undefined = not known yet. */
   calls: readonly PanelCall[] | undefined;
   /** Tokens can be reset here. */

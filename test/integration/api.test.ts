@@ -8,10 +8,14 @@ import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ApiFace } from "../../device/api/face.js";
+import { apiCertificate } from "../../device/api-certificate.js";
 import { systemClock } from "../../device/base/clock.js";
+import { certificateText } from "../../device/console/certificate-command.js";
 import { PROBLEM_MEDIA_TYPE, problemSchema, RIGHTS } from "../../device/contract/api.js";
 import type { CommandResult } from "../../device/contract/commands.js";
-import type { Config } from "../../device/contract/config.js";
+import { type Config, configSchema } from "../../device/contract/config.js";
+import { AlarmBook } from "../../device/health/alarms.js";
+import { ownCertificatePath } from "../../device/store/own-certificate.js";
 import { ensureFirstToken, TokenStore } from "../../device/store/tokens.js";
 import { makeFolder, removeFolder } from "../fakes/program.js";
 import { activeCall, apiConfig, CALL_ID, FakeDesk, LogLines } from "../unit/api/api-kit.js";
@@ -44,10 +48,20 @@ afterEach(async () => {
   removeFolder(folder);
 });
 
-async function start(settings: Partial<Config["api"]> = {}): Promise<void> {
+async function start(
+  settings: Partial<Config["api"]> = {},
+  certificate?: ReturnType<typeof apiCertificate>,
+): Promise<void> {
   const tokens = new TokenStore({ dataFolder: folder, clock: systemClock });
   secret = ensureFirstToken(tokens) ?? secret;
-  face = new ApiFace({ config: apiConfig(settings), desk, tokens, logger: log });
+  face = new ApiFace({
+    config: apiConfig(settings),
+    desk,
+    tokens,
+    logger: log,
+    certificateLookMs: 50,
+    ...(certificate && { certificate }),
+  });
   ({ address } = await face.start());
 }
 
@@ -153,34 +167,29 @@ describe.skipIf(!has("curl"))("curl", () => {
     expect(log.lines).toEqual([]);
   });
 
-  it.skipIf(!has("openssl"))("with TLS, beyond the box, and not without", async () => {
+  it.skipIf(!has("openssl"))("with a configured certificate, which may change meanwhile", async () => {
     const [certFile, keyFile] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-    const subject = ["-subj", "/CN=sidetone", "-addext", "subjectAltName=IP:127.0.0.1"];
-    execFileSync(
-      "openssl",
-      [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-        ...subject,
-      ].concat(["-keyout", keyFile, "-out", certFile]),
-      { stdio: "ignore" },
-    );
+    const make = (): void => {
+      const how = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"];
+      const subject = ["-subj", "/CN=sidetone", "-addext", "subjectAltName=IP:127.0.0.1"];
+      const files = ["-keyout", keyFile, "-out", certFile];
+      execFileSync("openssl", ["req", "-x509", ...how, ...subject, ...files], { stdio: "ignore" });
+    };
+    make();
     await start({ host: "0.0.0.0", certFile, keyFile });
-    const { port } = new URL(address);
+    const { port, protocol } = new URL(address);
+    expect(protocol).toBe("https:");
+    const health = `https://127.0.0.1:${port}/api/v1/health`;
     const answer = await curl("--cacert", certFile, ...bearer(), `https://127.0.0.1:${port}/api/v1/calls/active`);
     expect(answer.status).toBe(200);
-    await expect(curl(`https://127.0.0.1:${port}/api/v1/health`)).rejects.toThrow(/certificate/);
-    await expect(curl(`http://127.0.0.1:${port}/api/v1/health`)).rejects.toThrow(/reply|reset|closed/i);
-    await expect(
-      curl("--cacert", certFile, "--tls-max", "1.1", `https://127.0.0.1:${port}/api/v1/health`),
-    ).rejects.toThrow();
+    await expect(curl(health)).rejects.toThrow(/certificate/);
+    await expect(curl(health.replace("https", "http"))).rejects.toThrow(/reply|reset|closed/i);
+    await expect(curl("--cacert", certFile, "--tls-max", "1.1", health)).rejects.toThrow();
+
+    const before = face.tls!.fingerprint;
+    make();
+    while (face.tls!.fingerprint === before) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await curl("--cacert", certFile, health)).status).toBe(200);
     await face.stop();
 
     writeFileSync(keyFile, readFileSync(certFile));
@@ -194,6 +203,38 @@ describe.skipIf(!has("curl"))("curl", () => {
       code: "config-invalid",
       message: expect.stringMatching(/^api\.certFile .* do not make a TLS server/),
     });
+  });
+
+  it.skipIf(!has("openssl"))("with the box's own certificate, by its file, its fingerprint or its key", async () => {
+    const alarms = new AlarmBook({ clock: systemClock });
+    const shown: string[] = [];
+    const config = apiConfig({ host: "0.0.0.0" });
+    const parts = { config, device: "office-1", dataFolder: folder, alarms, logger: log };
+    await start({ host: "0.0.0.0" }, apiCertificate({ ...parts, show: (fingerprint) => shown.push(fingerprint) }));
+    const { port } = new URL(address);
+    const health = (host: string): string => `https://${host}:${port}/api/v1/health`;
+    const tell = (json: boolean): string =>
+      certificateText({ json, pem: false, dataFolder: folder }, configSchema.parse({ api: config }).api, folder);
+    const facts = JSON.parse(tell(true));
+    expect(tell(false)).toContain(`SHA-256     ${shown[0]}\npublic key  sha256//${facts.publicKeyPin}\n`);
+    expect(facts).toMatchObject({ isSelfSigned: true, fingerprint: face.tls!.fingerprint });
+
+    const certificate = ownCertificatePath(folder);
+    expect((await curl("--cacert", certificate, health("127.0.0.1"))).status).toBe(200);
+    const named = ["--resolve", `office-1.local:${port}:127.0.0.1`];
+    expect((await curl("--cacert", certificate, ...named, health("office-1.local"))).status).toBe(200);
+    await expect(
+      curl("--cacert", certificate, "--resolve", `other:${port}:127.0.0.1`, health("other")),
+    ).rejects.toThrow();
+    const pin = (key: string): string[] => ["--insecure", "--pinnedpubkey", `sha256//${key}`];
+    expect((await curl(...pin(facts.publicKeyPin), health("127.0.0.1"))).status).toBe(200);
+    await expect(curl(...pin(Buffer.alloc(32).toString("base64")), health("127.0.0.1"))).rejects.toThrow();
+
+    const openssl = (...args: string[]): string => execFileSync("openssl", args, { encoding: "utf8" });
+    expect(openssl("verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", certificate, certificate)).toMatch(
+      /: OK/,
+    );
+    expect(openssl("x509", "-in", certificate, "-noout", "-fingerprint", "-sha256")).toContain(`=${shown[0]}\n`);
   });
 });
 

@@ -1,25 +1,28 @@
 // Settings of the API that would let others read along, or do nothing.
 import { expect, it } from "vitest";
-import { findApiFaults } from "../../../device/config/api-meaning.js";
+import { findApiFaults, speaksTls } from "../../../device/config/api-meaning.js";
 import { type Config, configSchema } from "../../../device/contract/config.js";
 
 const faults = (api: Partial<Config["api"]>): string[] =>
   findApiFaults(configSchema.parse({ api })).map(({ path, text }) => `${path.join(".")}: ${text}`);
+const speaks = (api: Partial<Config["api"]>): boolean => speaksTls(configSchema.parse({ api }).api);
 const tls = { certFile: "/etc/sidetone/api.pem", keyFile: "/etc/sidetone/api.key" };
 
 it.each(["127.0.0.1", "127.8.8.8", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "localhost"])(
   "%s is this box",
   (host) => {
     expect(faults({ host })).toEqual([]);
+    expect([{}, tls].map((more) => speaks({ host, ...more }))).toEqual([false, true]);
   },
 );
 
 it.each(["0.0.0.0", "::", "192.0.2.7", "10.0.0.1", "2001:db8::1", "::ffff:10.0.0.1", "128.0.0.1", "::2"])(
-  "%s needs TLS or allowPlain",
+  "%s is beyond it: with TLS, unless that may be missing",
   (host) => {
-    expect(faults({ host })).toEqual([expect.stringMatching(/^api\.host: is reachable from other machines/)]);
-    expect(faults({ host, allowPlain: true })).toEqual([]);
-    expect(faults({ host, ...tls })).toEqual([]);
+    for (const settings of [{}, { allowPlain: true }, tls]) expect(faults({ host, ...settings })).toEqual([]);
+    expect(
+      [{}, tls, { allowPlain: true }, { ...tls, allowPlain: true }].map((more) => speaks({ host, ...more })),
+    ).toEqual([true, true, false, true]);
     expect(faults({ host, enabled: false })).toEqual([]);
   },
 );

@@ -47,6 +47,7 @@ function snapshot(overrides: Partial<PanelSnapshot> = {}): PanelSnapshot {
     alarms: [],
     addresses: [],
     api: "https port 8385",
+    fingerprint: "",
     calls: undefined,
     canReset: false,
     hasSecret: false,
@@ -103,6 +104,23 @@ describe("the screens", () => {
       "2001:db8:1234:5678:9",
       "abc:def0:1234:5678",
       "API https port 8385",
+    ]);
+    const fingerprint = Buffer.from(Array.from({ length: 32 }, (_, at) => at + 0xc0))
+      .toString("hex")
+      .toUpperCase()
+      .replaceAll(/..(?!$)/g, "$&:");
+    expect(
+      [0, 3, 6].flatMap((top) => rows(at("addresses", { top }), snapshot({ fingerprint }), LARGE).slice(1)),
+    ).toEqual([
+      "none",
+      "API https port 8385",
+      "API SHA-256",
+      "C0C1 C2C3 C4C5",
+      "C6C7 C8C9 CACB",
+      "CCCD CECF D0D1",
+      "D2D3 D4D5 D6D7",
+      "D8D9 DADB DCDD",
+      "DEDF",
     ]);
     expect(rows(at("addresses"), snapshot({ api: "off" }))).toEqual(["Addresses", "none", "API off", ""]);
   });
