@@ -1,9 +1,11 @@
 // The commands of `sidetone`, in the order in which help shows them. Another one is a file in commands/ and a line here.
 import type { HostCommand } from "./command.js";
+import { boxesCommand, logoutCommand } from "./commands/boxes.js";
 import { completionCommand } from "./commands/completion.js";
 import { helpCommand } from "./commands/help.js";
+import { loginCommand } from "./commands/login.js";
 import { verifyCommand } from "./commands/verify.js";
 
 export function commandTable(): readonly HostCommand[] {
-  return [verifyCommand, completionCommand, helpCommand];
+  return [loginCommand, logoutCommand, boxesCommand, verifyCommand, completionCommand, helpCommand];
 }
