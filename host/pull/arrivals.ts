@@ -1,0 +1,79 @@
+// When to look for new recordings, for --follow: at what the box says of itself (server-sent events), where it does and the token
+// may see it, and at any rate after a while.
+import { isPassing, type Link, type LinkAnswer, piecesOf } from "./box.js";
+import { waitFor } from "./wait.js";
+
+/** Calls that end together are one look. */
+const GATHER_MS = 300;
+const AGAIN_MS = { least: 1000, most: 60_000 };
+/** Of one line of the stream. */
+const MAX_LINE = 64 * 1024;
+
+export interface ArrivalsOptions {
+  link: Link;
+  /** Longest time between two looks. */
+  intervalMs: number;
+}
+
+export class Arrivals {
+  readonly #options: ArrivalsOptions;
+  #hasCome = false;
+  #wake: () => void = () => {};
+
+  constructor(options: ArrivalsOptions) {
+    this.#options = options;
+  }
+
+  /** Listens until the signal, or until the box says that there is nothing to listen to. Never throws. */
+  async listen(signal: AbortSignal): Promise<void> {
+    const { link } = this.#options;
+    let againMs = AGAIN_MS.least;
+    while (!signal.aborted) {
+      try {
+        const request = { method: "GET", path: "/events", headers: { accept: "text/event-stream" } } as const;
+        const answer = await link.send(request, signal);
+        if (answer.status !== 200) {
+          answer.body.destroy();
+          if (answer.status < 500 && answer.status !== 429) return;
+        } else {
+          againMs = AGAIN_MS.least;
+          await this.#read(answer);
+        }
+      } catch (error) {
+        if (!isPassing(error) && !signal.aborted) return;
+      }
+      await waitFor(againMs, signal);
+      againMs = Math.min(AGAIN_MS.most, againMs * 2);
+    }
+  }
+
+  /** Resolves when there may be more than at its last call, and at the latest after the interval. */
+  async next(signal: AbortSignal): Promise<void> {
+    const { intervalMs } = this.#options;
+    if (!this.#hasCome) {
+      const woken = new AbortController();
+      this.#wake = () => woken.abort();
+      await waitFor(intervalMs, AbortSignal.any([signal, woken.signal]));
+      this.#wake = () => {};
+    }
+    if (this.#hasCome) await waitFor(Math.min(GATHER_MS, intervalMs), signal);
+    this.#hasCome = false;
+  }
+
+  async #read({ body }: LinkAnswer): Promise<void> {
+    // What came while nobody listened.
+    this.#come();
+    let line = "";
+    for await (const piece of piecesOf(body)) {
+      const lines = (line + piece.toString("utf8")).split(/\r\n|\n|\r/);
+      line = lines.pop()!.slice(0, MAX_LINE);
+      // A line that begins with a colon only shows that the connection lives.
+      if (lines.some((each) => each.startsWith("data:") || each.startsWith("event:"))) this.#come();
+    }
+  }
+
+  #come(): void {
+    this.#hasCome = true;
+    this.#wake();
+  }
+}
