@@ -24,6 +24,7 @@ import { MqttFace } from "./mqtt/face.js";
 import { PanelFace } from "./panel/face.js";
 import type { PanelSnapshot } from "./panel/snapshot.js";
 import { SpoolTrail } from "./store/file-change.js";
+import type { RecordingStore } from "./store/recordings.js";
 import { SpoolDesk } from "./store/spool-desk.js";
 import { ensureFirstToken, TokenStore } from "./store/tokens.js";
 
@@ -42,6 +43,8 @@ export interface FacesOptions {
   desk: CommandDesk;
   /** For commands about the box. */
   box: BoxCommandDesk;
+  /** Undefined while the data folder is not open. */
+  store(): RecordingStore | undefined;
   /** Everything but recordings is as at the first start; `meanwhile` is done before the restart. */
   resetAll(by: string, meanwhile: () => void): Promise<string>;
   alarms: AlarmBook;
@@ -199,7 +202,7 @@ export class Faces {
   }
 
   private async startApi(): Promise<void> {
-    const { config, desk, logger, showFirstToken } = this.options;
+    const { config, desk, box, store, logger, showFirstToken } = this.options;
     if (!config.api.enabled) return;
     const tokens = this.tokenStore("service");
     const secret = ensureFirstToken(tokens);
@@ -208,7 +211,8 @@ export class Faces {
       this.panel.offerSecret(secret);
     }
     const certificate = this.makeCertificate();
-    this.api = new ApiFace({ config: config.api, desk, tokens, metrics: () => this.metrics(), certificate, logger });
+    const metrics = () => this.metrics();
+    this.api = new ApiFace({ config: config.api, desk, box, store, tokens, metrics, certificate, logger });
     const { address } = await this.api.start();
     logger.info("the API listens", { address });
   }

@@ -1,9 +1,10 @@
 // `recordings`: a page of the index as a command asks for it and as its answer has it. What is not named here stays inside: no path,
 // no name of a person, no reason why somebody counts as the agent (it may hold a number).
 import type { BoxAnswers, RecordingEntry } from "./contract/box-answers.js";
-import { type BoxCommand, type BoxCommandBody, momentAfter, momentOf } from "./contract/box-commands.js";
+import type { BoxCommand, BoxCommandBody } from "./contract/box-commands.js";
 import { type ListedCall, outcomeOf } from "./contract/listing.js";
-import type { CallFilter, CallListing } from "./store/index/listing.js";
+import { filterOf } from "./store/index/filter-texts.js";
+import type { CallListing } from "./store/index/listing.js";
 
 /** Of one answer; what is more goes on its next page. */
 export const MAX_ANSWER_BYTES = 192 * 1024;
@@ -34,22 +35,6 @@ export function listRecordings(
   }
   if (recordings.length === page.calls.length) return { recordings, next: page.next };
   return { recordings, next: listing.list(filter, { limit: recordings.length, cursor }).next };
-}
-
-function filterOf({ from, to, outcome, ...query }: Query): CallFilter {
-  const { agent, number, consent, policy, tag, minDurationMs, maxDurationMs } = query;
-  return {
-    ...(from !== undefined && { fromUs: momentOf(from) * 1000 }),
-    ...(to !== undefined && { toUs: momentAfter(to) * 1000 }),
-    ...(agent !== undefined && { agent }),
-    ...(number !== undefined && { number }),
-    ...(consent !== undefined && { consent }),
-    ...(policy !== undefined && { policy }),
-    ...(tag !== undefined && { tag }),
-    ...(minDurationMs !== undefined && { minDurationMs }),
-    ...(maxDurationMs !== undefined && { maxDurationMs }),
-    ...(outcome !== "any" && { outcome }),
-  };
 }
 
 function entryOf(call: ListedCall): RecordingEntry {

@@ -429,6 +429,7 @@ export class Service {
       dataFolder,
       desk: this.desk,
       box: this.commands.desk,
+      store: () => this.store as RecordingStore | undefined,
       resetAll: (by, meanwhile) => this.commands.resetAll(by, meanwhile),
       alarms: this.alarms,
       showFirstToken,

@@ -2,7 +2,7 @@
 // of a token and the lock-out of an address. A locked address gets no answer about any token, good ones included.
 import type { Clock } from "../base/clock.js";
 import { LockOut, networkOf, RequestRate } from "../base/limits.js";
-import type { Right } from "../contract/api.js";
+import type { Right } from "../contract/api-route.js";
 import type { Config } from "../contract/config.js";
 import type { Token } from "../store/tokens.js";
 import { type Problem, problem, tryLater } from "./problems.js";

@@ -5,8 +5,10 @@ import { SidetoneError } from "../base/errors.js";
 import type { Logger } from "../base/logger.js";
 import { findApiFaults, speaksTls } from "../config/api-meaning.js";
 import type { ApiAuditEntry } from "../contract/api.js";
+import type { BoxCommandDesk } from "../contract/box-commands.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
+import type { RecordingStore } from "../store/recordings.js";
 import type { TokenFinder } from "./access.js";
 import type { ApiServer } from "./server.js";
 import { ServerTls, type ServerTlsOptions, type TlsFacts } from "./tls.js";
@@ -17,6 +19,10 @@ const STOP_GRACE_MS = 2000;
 export interface ApiFaceOptions {
   config: Config["api"];
   desk: CommandDesk;
+  /** For commands about the box. */
+  box?: BoxCommandDesk;
+  /** Undefined while the data folder is not open. */
+  store?: () => RecordingStore | undefined;
   tokens: TokenFinder;
   /** Told of every command with its outcome, and of every lock-out. */
   audit?: (entry: ApiAuditEntry) => void;
@@ -45,7 +51,7 @@ export class ApiFace {
    */
   async start(): Promise<{ address: string }> {
     if (this.#server) throw new Error("the API has been started already");
-    const { config, desk, tokens, audit, metrics, logger, clock } = this.#options;
+    const { config, desk, box, store, tokens, audit, metrics, logger, clock } = this.#options;
     const [fault] = findApiFaults({ api: config });
     if (fault) throw new SidetoneError("config-invalid", `${fault.path.join(".")}: ${fault.text}`);
     const tls = this.#openTls();
@@ -53,6 +59,8 @@ export class ApiFace {
     const server = buildServer({
       config,
       desk,
+      ...(box && { box }),
+      ...(store && { store }),
       tokens,
       audit: audit ?? (() => {}),
       ...(metrics && { metrics }),

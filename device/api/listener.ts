@@ -4,7 +4,7 @@ import { createServer, type RequestListener, type Server, type ServerOptions } f
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { PROBLEM_MEDIA_TYPE } from "../contract/api.js";
+import { PROBLEM_MEDIA_TYPE } from "../contract/api-problems.js";
 import type { Config } from "../contract/config.js";
 import { bodyOf, type Problem, problem, statusOf } from "./problems.js";
 import type { TlsMaterial } from "./tls.js";

@@ -1,38 +1,12 @@
 // The OpenAPI 3.1 document, made from the contract's tables alone. The copy in device/contract/openapi.json is compared
 // with it by a test.
 import { z } from "zod";
-import {
-  API_PREFIX,
-  activeCallSchema,
-  callsAnswerSchema,
-  consentBodySchema,
-  documentAnswerSchema,
-  healthAnswerSchema,
-  metricsAnswerSchema,
-  OPERATIONS,
-  PROBLEM_MEDIA_TYPE,
-  PROBLEMS,
-  type ProblemCode,
-  pauseBodySchema,
-  problemSchema,
-  ROUTES,
-  type RouteContract,
-  recordBodySchema,
-} from "../contract/api.js";
+import { OPERATIONS, ROUTES, SCHEMAS } from "../contract/api.js";
+import { PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode, problemSchema } from "../contract/api-problems.js";
+import { API_PREFIX, callIdSchema, type RouteContract } from "../contract/api-route.js";
 
-const TAKEN: readonly [string, z.ZodType][] = [
-  ["ConsentCommand", consentBodySchema],
-  ["PauseCommand", pauseBodySchema],
-  ["RecordCommand", recordBodySchema],
-];
-const GIVEN: readonly [string, z.ZodType][] = [
-  ["ActiveCall", activeCallSchema],
-  ["Calls", callsAnswerSchema],
-  ["Health", healthAnswerSchema],
-  ["Document", documentAnswerSchema],
-  ["Metrics", metricsAnswerSchema],
-  ["Problem", problemSchema],
-];
+const TAKEN = Object.entries(SCHEMAS.taken);
+const GIVEN = Object.entries(SCHEMAS.given);
 const ACCESS_PROBLEMS: readonly ProblemCode[] = [
   "token-missing",
   "token-invalid",
@@ -41,6 +15,8 @@ const ACCESS_PROBLEMS: readonly ProblemCode[] = [
   "address-locked",
 ];
 const BODY_PROBLEMS: readonly ProblemCode[] = ["malformed", "body-too-large", "media-type-unsupported", "invalid"];
+
+const QUERY_PROBLEMS: readonly ProblemCode[] = ["malformed", "invalid"];
 
 export type OpenApiDocument = { openapi: string } & Record<string, unknown>;
 
@@ -74,11 +50,7 @@ function describeRoute(operation: string, route: RouteContract): Record<string, 
     summary: route.summary,
     ...(route.right && { description: `Needs the right ${route.right}.` }),
     security: route.right ? [{ token: [] }] : [],
-    ...(route.path.includes("{id}") && {
-      parameters: [
-        { name: "id", in: "path", required: true, schema: { $ref: "#/components/schemas/ActiveCall/properties/id" } },
-      ],
-    }),
+    ...parametersOf(route),
     ...(route.body && {
       requestBody: {
         // A body whose every field has a default may be left out.
@@ -89,11 +61,33 @@ function describeRoute(operation: string, route: RouteContract): Record<string, 
     responses: {
       200: {
         description: "done",
-        content: { [route.media ?? "application/json"]: { schema: reference(route.answer) } },
+        content: Object.fromEntries(mediaOf(route).map((media) => [media, { schema: reference(route.answer) }])),
       },
       ...describeProblems(route),
     },
   };
+}
+
+function mediaOf({ media = "application/json" }: RouteContract): readonly string[] {
+  return typeof media === "string" ? [media] : media;
+}
+
+function parametersOf({ path, parameters = {}, query }: RouteContract): { parameters?: object[] } {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    ...{ name, in: "path", required: true },
+    schema: ofText(parameters[name!] ?? callIdSchema),
+  }));
+  const inQuery = Object.entries(query?.shape ?? {}).map(([name, schema]) => ({
+    ...{ name, in: "query", required: !(schema as z.ZodType).safeParse(undefined).success },
+    schema: ofText(schema as z.ZodType),
+  }));
+  const all = [...inPath, ...inQuery];
+  return all.length === 0 ? {} : { parameters: all };
+}
+
+/** As it is once read: a number in a URL is a number. */
+function ofText(schema: z.ZodType): object {
+  return withoutIdentity(z.toJSONSchema(schema, { io: "output" }) as Record<string, unknown>);
 }
 
 /** One component for each set of codes that share a status; most routes share them. */
@@ -121,6 +115,7 @@ function refusalsOf(route: RouteContract): { status: number; name: string; codes
   const codes: ProblemCode[] = [
     ...(route.right ? ACCESS_PROBLEMS : []),
     ...(route.body ? BODY_PROBLEMS : []),
+    ...(route.query && !route.body ? QUERY_PROBLEMS : []),
     ...route.problems,
     "internal",
   ];

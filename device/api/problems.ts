@@ -2,7 +2,7 @@
 // Says which field is wrong, never what stood in it.
 import { STATUS_CODES } from "node:http";
 import type { z } from "zod";
-import { type FieldFault, PROBLEMS, type ProblemBody, type ProblemCode } from "../contract/api.js";
+import { type FieldFault, PROBLEMS, type ProblemBody, type ProblemCode } from "../contract/api-problems.js";
 
 const MAX_FIELDS = 16;
 const MAX_FIELD_CHARACTERS = 128;
@@ -31,6 +31,11 @@ export function invalidFields(error: z.ZodError): Problem {
     message: oneLine(message),
   }));
   return { ...problem("invalid"), fields };
+}
+
+/** One field of the query that is wrong together with another. */
+export function invalidField(field: string, message: string): Problem {
+  return { ...problem("invalid"), fields: [{ field, message }] };
 }
 
 export function statusOf({ code }: Problem): number {

@@ -1,29 +1,28 @@
-// The way of a request: door (Access), body, route, answer. The only importer of `fastify`, which is loaded when a server
+// The way of a request: door (Access), query and body, handler, answer. The only importer of `fastify`, which is loaded when a server
 // is built and not before: it costs a fifth of a second of a small box's start. Schemas are the contract's own (zod), so
 // that what is served, what is documented and what commands mean cannot differ.
 import { createRequire } from "node:module";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../base/clock.js";
 import type { Logger } from "../base/logger.js";
-import {
-  API_PREFIX,
-  type ApiAuditEntry,
-  MAX_BODY_BYTES,
-  OPERATIONS,
-  type Operation,
-  PROBLEM_MEDIA_TYPE,
-  ROUTES,
-  type RouteContract,
-} from "../contract/api.js";
+import { type ApiAuditEntry, OPERATIONS, type Operation, ROUTES } from "../contract/api.js";
+import { MAX_BODY_BYTES, PROBLEM_MEDIA_TYPE } from "../contract/api-problems.js";
+import { API_PREFIX, type RouteContract } from "../contract/api-route.js";
+import type { BoxCommandDesk } from "../contract/box-commands.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
+import type { RecordingStore } from "../store/recordings.js";
 import type { Token } from "../store/tokens.js";
 import { Access, type TokenFinder } from "./access.js";
+import { isCallOperation, note } from "./call-routes.js";
+import type { ApiParts, ApiReply, RequestOf } from "./handler.js";
 import { answerClientError, type Listener, makeListener } from "./listener.js";
-import { bodyOf, type Problem, problem, statusOf } from "./problems.js";
-import { DESK_TIMEOUT_MS, isCommand, type RouteRequest, Routes } from "./routes.js";
+import { bodyOf, invalidFields, type Problem, problem, statusOf } from "./problems.js";
+import { makeHandlers } from "./routes.js";
 import type { TlsMaterial } from "./tls.js";
 
+/** The engine answers at once or not at all. */
+export const DESK_TIMEOUT_MS = 10_000;
 /** A call's id has 26. */
 const MAX_PARAMETER_CHARACTERS = 64;
 const OWN_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
@@ -31,8 +30,12 @@ const OWN_HEADERS = { "cache-control": "no-store", "x-content-type-options": "no
 export interface ServerOptions {
   config: Config["api"];
   desk: CommandDesk;
+  /** Absent: commands about the box are answered with `unavailable`. */
+  box?: BoxCommandDesk;
+  /** Absent: there is nothing stored. */
+  store?: () => RecordingStore | undefined;
   tokens: TokenFinder;
-  /** See Routes. */
+  /** See ApiParts. */
   metrics?: () => string;
   audit(entry: ApiAuditEntry): void;
   logger: Logger;
@@ -75,14 +78,18 @@ export function buildServer(options: ServerOptions): ApiServer {
   return { app, listener: listener!, counters: () => ({ ...door.counters(), ...listenerCounters(listener!) }) };
 }
 
-/** Takes requests in, and sends what the routes say. */
+type Handler = (request: RequestOf<unknown, unknown, Token | undefined>) => ApiReply | Promise<ApiReply>;
+
+/** Takes requests in, and sends what the handlers say. */
 class Door {
   readonly #access: Access;
-  readonly #routes: Routes;
+  readonly #parts: ApiParts;
+  readonly #handlers: Readonly<Record<Operation, Handler>>;
   readonly #admitted = new WeakMap<FastifyRequest, Token>();
   #requests = 0;
 
-  constructor({ config, tokens, clock, audit, logger, desk, metrics = () => "", deskTimeoutMs }: ServerOptions) {
+  constructor(options: ServerOptions) {
+    const { config, tokens, clock, audit, logger, desk, box = NO_BOX, store = () => undefined } = options;
     this.#access = new Access({
       config,
       tokens,
@@ -93,7 +100,10 @@ class Door {
         audit({ kind: "address-locked", atUs: clock.nowUs(), address, badTokens, forS });
       },
     });
-    this.#routes = new Routes({ desk, clock, audit, metrics, ...(deskTimeoutMs !== undefined && { deskTimeoutMs }) });
+    const { metrics = () => "", deskTimeoutMs = DESK_TIMEOUT_MS } = options;
+    this.#parts = { config, desk, box, store, metrics, audit, clock, logger, deskTimeoutMs };
+    // What the contract's schemas have read is of the type that the handler takes.
+    this.#handlers = makeHandlers(this.#parts) as Readonly<Record<Operation, Handler>>;
   }
 
   open(app: FastifyInstance, operation: Operation): void {
@@ -101,7 +111,7 @@ class Door {
     const { right } = route;
     app.route({
       method: route.method,
-      url: API_PREFIX + route.path.replace("{id}", ":id"),
+      url: API_PREFIX + route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
       onRequest: async (request, reply) => {
         this.#requests++;
         const refusal = right && this.#admit(operation, right, request);
@@ -109,13 +119,15 @@ class Door {
         return undefined;
       },
       handler: async (request, reply) => {
-        const result = isCommand(operation)
-          ? await this.#routes.answer(operation, routeRequest(request), this.#admitted.get(request)!)
-          : this.#routes.read(operation);
-        if ("problem" in result) return send(reply, result.problem);
-        const answer = route.answer.parse(result.answer);
-        reply.headers(OWN_HEADERS).type(route.media ?? "application/json; charset=utf-8");
-        return reply.send(route.media === undefined ? JSON.stringify(answer) : answer);
+        const read = readRequest(route, request);
+        if ("problem" in read) return send(reply, read.problem);
+        const gone = new AbortController();
+        reply.raw.once("close", () => gone.abort());
+        const result = await this.#handlers[operation]({
+          ...{ address: addressOf(request), token: this.#admitted.get(request), path: pathOf(request), ...read },
+          ...{ headers: request.headers, method: request.method, signal: gone.signal },
+        });
+        return answer(reply, route, result);
       },
     });
   }
@@ -141,7 +153,9 @@ class Door {
   ): Problem | undefined {
     const admitted = this.#access.admit(request.headers.authorization, addressOf(request), right);
     if (admitted.problem) {
-      if (admitted.token) this.#routes.noteForbidden(operation, routeRequest(request), admitted.token);
+      const { token } = admitted;
+      if (token && isCallOperation(operation))
+        note(this.#parts, operation, { address: addressOf(request), path: pathOf(request), token }, "right-missing");
       return admitted.problem;
     }
     const encoding = request.headers["content-encoding"] ?? "identity";
@@ -149,6 +163,42 @@ class Door {
     this.#admitted.set(request, admitted.token);
     return undefined;
   }
+}
+
+const NO_BOX: BoxCommandDesk = {
+  submit: async () => ({ ok: false, error: "unavailable", message: "the box cannot do this yet: try again later" }),
+};
+
+/** Query and body as the route's schemas have them. */
+function readRequest(
+  { query, body }: RouteContract,
+  request: FastifyRequest,
+): { query: unknown; body: unknown } | { problem: Problem } {
+  const readQuery = query?.safeParse(request.query);
+  if (readQuery?.success === false) return { problem: invalidFields(readQuery.error) };
+  // A body that has only optional fields may be left out.
+  const readBody = body?.safeParse(request.body === undefined ? {} : request.body);
+  if (readBody?.success === false) return { problem: invalidFields(readBody.error) };
+  return { query: readQuery?.data, body: readBody?.data };
+}
+
+function answer(reply: FastifyReply, route: RouteContract, result: ApiReply): FastifyReply {
+  if ("problem" in result) return send(reply, result.problem);
+  if ("raw" in result) {
+    const { raw, status, headers } = result;
+    return reply
+      .code(status)
+      .headers({ ...OWN_HEADERS, ...headers })
+      .send(raw ?? undefined);
+  }
+  const { status = 200, headers = {} } = result;
+  const checked = route.answer.parse(result.answer);
+  const media = typeof route.media === "string" ? route.media : "application/json; charset=utf-8";
+  return reply
+    .code(status)
+    .headers({ ...OWN_HEADERS, ...headers })
+    .type(media)
+    .send(route.media === undefined ? JSON.stringify(checked) : checked);
 }
 
 /** RFC 8259: UTF-8, and what is not is refused instead of being mended. */
@@ -194,18 +244,21 @@ function problemOf(error: unknown, logger: Logger): Problem {
   return problem("internal");
 }
 
+/** Of the whole path. */
+const PATTERNS = Object.fromEntries(
+  OPERATIONS.map((operation) => [
+    operation,
+    new RegExp(`^${(API_PREFIX + ROUTES[operation].path).replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`),
+  ]),
+) as Record<Operation, RegExp>;
+
 /** RFC 9110 §15.5.6: 405 names the methods that the path has. */
 function nothingThere(request: FastifyRequest): Problem {
   const path = request.url.replace(/[?#].*$/s, "");
   const methods = new Set<string>();
   for (const operation of OPERATIONS) {
     const route = ROUTES[operation];
-    const [before, after] = `${API_PREFIX}${route.path}`.split("{id}");
-    const isThere =
-      after === undefined
-        ? path === before
-        : path.startsWith(before!) && path.endsWith(after) && /^[^/]+$/.test(path.slice(before!.length, -after.length));
-    if (!isThere) continue;
+    if (!PATTERNS[operation].test(path)) continue;
     methods.add(route.method);
     if (route.method === "GET") methods.add("HEAD");
   }
@@ -213,9 +266,8 @@ function nothingThere(request: FastifyRequest): Problem {
   return problem("method-not-allowed", undefined, { allow: [...methods].join(", ") });
 }
 
-function routeRequest(request: FastifyRequest): RouteRequest {
-  const { id } = request.params as { id?: string };
-  return { address: addressOf(request), id: id ?? "", body: request.body };
+function pathOf(request: FastifyRequest): Record<string, string> {
+  return request.params as Record<string, string>;
 }
 
 /** "" when the other end has gone already, which the type does not tell. */

@@ -1,7 +1,7 @@
 // The requests over MQTT with what each takes and answers and an example of both: one table, of which the reference is made. The
 // verb is the topic's (`request/<verb>`), so it is in no payload; `transaction` may be in each.
 import { z } from "zod";
-import { activeCallSchema } from "./api.js";
+import { activeCallSchema } from "./api-calls.js";
 import { BOX_ANSWER_SCHEMAS } from "./box-answers.js";
 import {
   acknowledgeAlarmSchema,

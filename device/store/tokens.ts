@@ -18,7 +18,7 @@ import { z } from "zod";
 import { type Clock, isoUs } from "../base/clock.js";
 import { SidetoneError } from "../base/errors.js";
 import { sha256Of } from "../base/sha256.js";
-import { RIGHTS, type Right } from "../contract/api.js";
+import { RIGHTS, type Right } from "../contract/api-route.js";
 import type { AuditDetail } from "../contract/audit.js";
 import { maskNumbersIn } from "../contract/number-mask.js";
 import { makeFolders, replaceDurably, syncFolder } from "./durable-file.js";

@@ -7,13 +7,21 @@ import { buildServer, type ServerOptions } from "../../../device/api/server.js";
 import type { Clock } from "../../../device/base/clock.js";
 import { type CallId, makeCallId } from "../../../device/base/ids.js";
 import type { Logger } from "../../../device/base/logger.js";
-import type { ApiAuditEntry, Right } from "../../../device/contract/api.js";
+import type { ApiAuditEntry } from "../../../device/contract/api.js";
+import type { Right } from "../../../device/contract/api-route.js";
 import type { ActiveCall, CallCommand, CommandDesk, CommandResult } from "../../../device/contract/commands.js";
 import { type Config, configSchema } from "../../../device/contract/config.js";
+import { RecordingStore } from "../../../device/store/recordings.js";
 import { TokenStore } from "../../../device/store/tokens.js";
+import { type GeneratedCall, generateCalls, storeCall } from "../../fakes/indexed-calls.js";
 
 export const CALL_ID = makeCallId(1_795_000_000_000_000, Buffer.alloc(10, 7));
 export const OTHER_ID = makeCallId(1_795_000_000_000_000, Buffer.alloc(10, 8));
+
+/** For an operation's path: the call in progress, or the stored one. */
+export function idFor(path: string): CallId {
+  return /^\/calls\/\{id\}\/./.test(path) ? CALL_ID : STORED_ID;
+}
 
 export function activeCall(id: CallId = CALL_ID): ActiveCall {
   return {
@@ -65,6 +73,26 @@ export class LogLines implements Logger {
   error = this.#add("error");
 }
 
+/** The first of them is a recording. */
+export const STORED: readonly GeneratedCall[] = [
+  ...generateCalls({ seed: 3, count: 20, firstUs: 1_790_000_000_000_000, spanUs: 3_600_000_000 }),
+].sort((a, b) => Number(b.manifest !== undefined) - Number(a.manifest !== undefined));
+export const STORED_ID = STORED[0]!.line.id;
+
+/** A store over these calls, with its index; nothing of it is sealed or signed. */
+export function storeOf(folder: string, calls: readonly GeneratedCall[]): RecordingStore {
+  for (const call of calls) storeCall(folder, call);
+  const store = RecordingStore.open(folder, {
+    index: { numbers: configSchema.parse({}).numbers, onFault: fail, onRecovery: () => {}, onNotice: () => {} },
+  });
+  for (const { line } of calls) store.index!.write(line);
+  return store;
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}
+
 /** A server that is spoken to without a network, and what lies around it. */
 export class ApiBench {
   readonly folder = mkdtempSync(join(tmpdir(), "sidetone-test-"));
@@ -73,15 +101,24 @@ export class ApiBench {
   readonly log = new LogLines();
   readonly audited: ApiAuditEntry[] = [];
   readonly tokens = new TokenStore({ dataFolder: this.folder, clock: this.clock });
+  readonly store: RecordingStore | undefined;
   readonly server;
 
-  constructor(options: Partial<Omit<ServerOptions, "config">> & { config?: Partial<Config["api"]> } = {}) {
+  /** `stored`: calls of which there is a store. */
+  constructor(
+    options: Partial<Omit<ServerOptions, "config">> & {
+      config?: Partial<Config["api"]>;
+      stored?: readonly GeneratedCall[];
+    } = {},
+  ) {
+    this.store = options.stored && storeOf(this.folder, options.stored);
     this.server = buildServer({
       desk: this.desk,
       tokens: this.tokens,
       audit: (entry) => this.audited.push(entry),
       logger: this.log,
       clock: this.clock,
+      store: () => this.store,
       ...options,
       config: apiConfig(options.config),
     });
@@ -113,6 +150,7 @@ export class ApiBench {
 
   async close(): Promise<void> {
     await this.server.app.close();
+    this.store?.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -3,19 +3,23 @@
 import { METHODS } from "node:http";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { API_PREFIX, OPERATIONS, problemSchema, RIGHTS, ROUTES } from "../../../device/contract/api.js";
+import { OPERATIONS, ROUTES } from "../../../device/contract/api.js";
+import { problemSchema } from "../../../device/contract/api-problems.js";
+import { API_PREFIX, RIGHTS } from "../../../device/contract/api-route.js";
 import { commandSchema } from "../../../device/contract/commands.js";
-import { ApiBench, CALL_ID } from "./api-kit.js";
+import { ApiBench, CALL_ID, idFor, STORED } from "./api-kit.js";
 
 let bench: ApiBench;
 let secret: string;
 beforeAll(() => {
-  bench = new ApiBench({ config: { requestsPerMinute: 100_000 } });
+  bench = new ApiBench({ config: { requestsPerMinute: 100_000 }, stored: STORED });
   secret = bench.token("all", ...RIGHTS);
 });
 afterAll(() => bench.close());
 
-const known = OPERATIONS.map((operation) => API_PREFIX + ROUTES[operation].path.replace("{id}", CALL_ID));
+const known = OPERATIONS.map(
+  (operation) => API_PREFIX + ROUTES[operation].path.replace("{id}", idFor(ROUTES[operation].path)),
+);
 const segment = fc.oneof(
   fc.constantFrom(
     "..",

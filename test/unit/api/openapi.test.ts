@@ -6,8 +6,9 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeApi } from "../../../device/api/openapi.js";
-import { API_PREFIX, OPERATIONS, RIGHTS, ROUTES, type RouteContract } from "../../../device/contract/api.js";
-import { ApiBench, CALL_ID } from "./api-kit.js";
+import { OPERATIONS, ROUTES } from "../../../device/contract/api.js";
+import { API_PREFIX, RIGHTS, type RouteContract } from "../../../device/contract/api-route.js";
+import { ApiBench, idFor, STORED } from "./api-kit.js";
 
 interface Schema {
   $ref?: string;
@@ -39,7 +40,7 @@ const described = Object.entries(document.paths).flatMap(([path, methods]) =>
 let bench: ApiBench;
 let secret: string;
 beforeAll(() => {
-  bench = new ApiBench({ config: { requestsPerMinute: 100_000 } });
+  bench = new ApiBench({ config: { requestsPerMinute: 100_000 }, stored: STORED });
   secret = bench.token("all", ...RIGHTS);
 });
 afterAll(() => bench.close());
@@ -58,7 +59,7 @@ it("describes exactly the routes that there are", () => {
   const methods = served.flatMap(([, , list]) => list!.split(", ")).filter((method) => method !== "HEAD");
   expect(methods.length).toBe(described.length);
   for (const { path, method } of described) {
-    const url = API_PREFIX + path.replace("{id}", ":id");
+    const url = API_PREFIX + path.replaceAll(/\{(\w+)\}/g, ":$1");
     expect(bench.server.app.hasRoute({ method: method as "GET", url }), `${method} ${url}`).toBe(true);
   }
   expect(described.map(({ operation }) => operation.operationId).sort()).toEqual([...OPERATIONS].sort());
@@ -82,7 +83,7 @@ describe("its schemas", () => {
   ajv.addSchema({ ...document, $id: "https://sidetone.invalid/openapi" });
   const checks = (schema: Schema): ((value: unknown) => boolean) =>
     ajv.compile({ $ref: `https://sidetone.invalid/openapi${schema.$ref}` });
-  const pathOf = (path: string) => API_PREFIX + path.replace("{id}", CALL_ID);
+  const pathOf = (path: string) => API_PREFIX + path.replace("{id}", idFor(path));
 
   it.each(described)("$method $path: answers and refusals are as described", async ({ path, method, operation }) => {
     const body = operation.requestBody?.required ? { effect: "refused", reason: "said no" } : undefined;

@@ -3,19 +3,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  API_PREFIX,
-  MAX_BODY_BYTES,
-  OPERATIONS,
-  type Operation,
-  PROBLEMS,
-  problemSchema,
-  RIGHTS,
-  ROUTES,
-  type RouteContract,
-} from "../../../device/contract/api.js";
+import { OPERATIONS, type Operation, ROUTES } from "../../../device/contract/api.js";
+import { CALL_ROUTES } from "../../../device/contract/api-calls.js";
+import { MAX_BODY_BYTES, PROBLEMS, problemSchema } from "../../../device/contract/api-problems.js";
+import { API_PREFIX, RIGHTS, type RouteContract } from "../../../device/contract/api-route.js";
 import type { CommandError, CommandResult } from "../../../device/contract/commands.js";
-import { ApiBench, activeCall, CALL_ID, OTHER_ID } from "./api-kit.js";
+import { ApiBench, activeCall, CALL_ID, idFor, OTHER_ID, STORED } from "./api-kit.js";
 
 /** What each route needs, written down here once more so that a slip in the contract shows. */
 const NEEDS: Record<Operation, string | undefined> = {
@@ -28,6 +21,10 @@ const NEEDS: Record<Operation, string | undefined> = {
   pauseAllCalls: "command",
   resumeAllCalls: "command",
   getMetrics: "see",
+  listRecordings: "see",
+  getRecording: "see",
+  listCalls: "see",
+  getCall: "see",
   getHealth: undefined,
   getDocument: undefined,
 };
@@ -35,11 +32,11 @@ const GRANT = { effect: "granted", reason: "said so on the phone" };
 
 let bench: ApiBench;
 beforeEach(() => {
-  bench = new ApiBench();
+  bench = new ApiBench({ stored: STORED });
 });
 afterEach(() => bench.close());
 
-const pathOf = (operation: Operation, id: string = CALL_ID) =>
+const pathOf = (operation: Operation, id: string = idFor(ROUTES[operation].path)) =>
   API_PREFIX + ROUTES[operation].path.replace("{id}", encodeURIComponent(id));
 const bodyFor = (operation: Operation) => (operation === "setConsent" ? GRANT : undefined);
 const ask = (operation: Operation, secret?: string, body: unknown = bodyFor(operation), id?: string) =>
@@ -52,7 +49,7 @@ describe.each(OPERATIONS)("%s", (operation) => {
     const { status, body } = await ask(operation, bench.token("one", right));
     expect(status).toBe(needed === undefined || needed === right ? 200 : 403);
     if (status === 403) expect(body.code).toBe("right-missing");
-    const isForDesk = needed !== undefined && operation !== "getMetrics";
+    const isForDesk = operation in CALL_ROUTES;
     expect(bench.desk.commands.length).toBe(status === 200 && isForDesk ? 1 : 0);
   });
 
@@ -157,7 +154,7 @@ describe("what the desk answers", () => {
 
   it.each(RIGHTS)("numbers for a token that may %s as well", async (right) => {
     const { body } = await ask("listActiveCalls", bench.token("t", "see", right));
-    const inFull = right === "listen" || right === "administer";
+    const inFull = right === "listen" || right === "download" || right === "administer";
     expect(body.calls[0].parties.map(({ number }: { number: string }) => number)).toEqual([
       inFull ? "+4930123456" : "•••456",
       "21",
@@ -203,7 +200,6 @@ describe("refusals", () => {
     "/API/v1/health",
     "/api/v1/../../../../etc/passwd",
     "/api/v1/calls/%2e%2e/%2e%2e/etc/passwd",
-    `/api/v1/calls/${CALL_ID}`,
     `/api/v1/calls/${CALL_ID}/delete`,
   ])("404 for %s", async (path) => {
     const { status, body } = await bench.ask("GET", path, bench.token("t", ...RIGHTS));
@@ -214,7 +210,7 @@ describe("refusals", () => {
     ["POST", "/api/v1/health", "GET, HEAD"],
     ["DELETE", "/api/v1/calls/active", "GET, HEAD"],
     ["GET", `/api/v1/calls/${CALL_ID}/pause`, "POST"],
-    ["OPTIONS", "/api/v1/calls/pause-all", "POST"],
+    ["OPTIONS", "/api/v1/calls/pause-all", "POST, GET, HEAD"],
     ["PROPFIND", "/api/v1/health?x=1", "GET, HEAD"],
   ])("405 for %s %s says what there is", async (method, path, allow) => {
     const { status, headers } = await bench.ask(method, path, bench.token("t", ...RIGHTS));

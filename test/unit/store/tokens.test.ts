@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { RIGHTS } from "../../../device/contract/api.js";
+import { RIGHTS } from "../../../device/contract/api-route.js";
 import { FolderLock } from "../../../device/store/folder-lock.js";
 import { ensureFirstToken, MAX_TOKENS, TokenStore } from "../../../device/store/tokens.js";
 import { makeFolder, removeFolder } from "../../fakes/program.js";

@@ -1,0 +1,64 @@
+// What may be wrong with a request to the HTTP API: every code with its status and meaning, and the answer that carries it
+// (problem details, RFC 9457). The documentation's one source.
+import { z } from "zod";
+import type { CommandError } from "./commands.js";
+
+export const MAX_BODY_BYTES = 16 * 1024;
+export const PROBLEM_MEDIA_TYPE = "application/problem+json";
+
+const fieldFaultSchema = z.object({
+  field: z.string().describe("keys that lead to it, with dots between; empty = the body itself"),
+  message: z.string(),
+});
+export type FieldFault = z.output<typeof fieldFaultSchema>;
+
+/** Every error code with its status and meaning: the documentation's one source. */
+export const PROBLEMS = {
+  malformed: { status: 400, meaning: "the request is no HTTP, its path cannot be decoded, or its body is no JSON" },
+  "cursor-invalid": { status: 400, meaning: "the cursor is none that an answer to the same question has given" },
+  "token-missing": { status: 401, meaning: "the request has no bearer token" },
+  "token-invalid": { status: 401, meaning: "the token is unknown, has expired or was revoked" },
+  "right-missing": { status: 403, meaning: "the token lacks the right" },
+  "not-allowed": { status: 403, meaning: "the configuration takes no consent from here: see consent.commands" },
+  "not-found": { status: 404, meaning: "there is nothing under this path" },
+  "recording-not-found": { status: 404, meaning: "there is no finished call, or no recording, with this id" },
+  "call-not-found": { status: 404, meaning: "no call in progress has this id" },
+  "method-not-allowed": { status: 405, meaning: "the path has no such method" },
+  "request-timeout": { status: 408, meaning: "the request did not arrive whole in time" },
+  "call-ambiguous": { status: 409, meaning: "more than one call in progress is meant" },
+  "caller-unknown": { status: 409, meaning: "nobody in the call counts as the caller yet; name the party" },
+  "not-on-demand": { status: 409, meaning: "recording is not on demand (consent.onDemand)" },
+  "body-too-large": { status: 413, meaning: `the body is larger than ${MAX_BODY_BYTES} bytes` },
+  "uri-too-long": { status: 414, meaning: "the path is longer than any" },
+  "media-type-unsupported": { status: 415, meaning: "the body is not application/json, or is compressed" },
+  "expectation-failed": { status: 417, meaning: "the request's Expect header asks for what is not offered" },
+  invalid: {
+    status: 422,
+    meaning: "fields of the body or of the query are unknown, missing or out of bounds: see errors",
+  },
+  "party-not-found": { status: 422, meaning: "the call has no such party" },
+  "rate-limited": { status: 429, meaning: "too many requests with this token; Retry-After says how long" },
+  "address-locked": { status: 429, meaning: "too many bad tokens from this address; Retry-After says how long" },
+  "headers-too-large": { status: 431, meaning: "the headers are larger than is read" },
+  internal: { status: 500, meaning: "a fault in Sidetone itself" },
+  unavailable: { status: 503, meaning: "the box cannot do this yet, or not at the moment: try again" },
+  "index-unusable": { status: 503, meaning: "the index of calls cannot be used at the moment" },
+  "engine-unavailable": { status: 503, meaning: "the engine does not answer; whether it did as told is not known" },
+} as const satisfies Record<CommandError, ProblemEntry> & Record<string, ProblemEntry>;
+interface ProblemEntry {
+  status: number;
+  meaning: string;
+}
+export type ProblemCode = keyof typeof PROBLEMS;
+const PROBLEM_CODES = Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]];
+
+/** RFC 9457 §3: `type` stays about:blank, so `title` is the status's own phrase (§4.2.1). */
+export const problemSchema = z.object({
+  type: z.literal("about:blank"),
+  title: z.string(),
+  status: z.int().min(400).max(599),
+  code: z.enum(PROBLEM_CODES).describe("stable; what a program decides by"),
+  detail: z.string().describe("one line that says what is wrong and what to do"),
+  errors: z.array(fieldFaultSchema).optional().describe("the fields at fault"),
+});
+export type ProblemBody = z.output<typeof problemSchema>;
