@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { isoUs } from "../base/clock.js";
 import { callIdToBytes } from "../base/ids.js";
-import { API_PREFIX } from "../contract/api.js";
+import { API_PREFIX } from "../contract/api-route.js";
 import type { CallSide, Manifest, ManifestParty } from "../contract/manifest.js";
 import {
   VCON_EXTENSIONS,
