@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { PROBLEM_MEDIA_TYPE } from "../../../device/contract/api.js";
+import { PROBLEM_MEDIA_TYPE } from "../../../device/contract/api-problems.js";
 
 export interface Certificate {
   key: string;
