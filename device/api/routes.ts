@@ -1,13 +1,15 @@
 // What every route does, put together: one handler for each operation of the contract.
+import type { AudioRoutes } from "./audio-routes.js";
 import { callHandlers } from "./call-routes.js";
 import type { ApiParts, Handlers } from "./handler.js";
 import { listingHandlers } from "./listing-routes.js";
 import { serviceHandlers } from "./service-routes.js";
 
-export function makeHandlers(parts: ApiParts): Handlers {
+export function makeHandlers(parts: ApiParts, audio: AudioRoutes): Handlers {
   return {
     ...callHandlers(parts),
     ...listingHandlers(parts),
+    ...audio.handlers(),
     ...serviceHandlers(parts),
   };
 }

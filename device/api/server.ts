@@ -2,6 +2,7 @@
 // is built and not before: it costs a fifth of a second of a small box's start. Schemas are the contract's own (zod), so
 // that what is served, what is documented and what commands mean cannot differ.
 import { createRequire } from "node:module";
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../base/clock.js";
 import type { Logger } from "../base/logger.js";
@@ -14,6 +15,7 @@ import type { Config } from "../contract/config.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { Token } from "../store/tokens.js";
 import { Access, type TokenFinder } from "./access.js";
+import { AudioRoutes } from "./audio-routes.js";
 import { isCallOperation, note } from "./call-routes.js";
 import type { ApiParts, ApiReply, RequestOf } from "./handler.js";
 import { answerClientError, type Listener, makeListener } from "./listener.js";
@@ -74,6 +76,7 @@ export function buildServer(options: ServerOptions): ApiServer {
   readJsonOnly(app);
   app.setErrorHandler((error, _request, reply) => send(reply, problemOf(error, options.logger)));
   app.setNotFoundHandler((request, reply) => send(reply, nothingThere(request)));
+  app.addHook("onClose", async () => door.audio.close());
   for (const operation of OPERATIONS) door.open(app, operation);
   return { app, listener: listener!, counters: () => ({ ...door.counters(), ...listenerCounters(listener!) }) };
 }
@@ -82,6 +85,7 @@ type Handler = (request: RequestOf<unknown, unknown, Token | undefined>) => ApiR
 
 /** Takes requests in, and sends what the handlers say. */
 class Door {
+  readonly audio: AudioRoutes;
   readonly #access: Access;
   readonly #parts: ApiParts;
   readonly #handlers: Readonly<Record<Operation, Handler>>;
@@ -102,8 +106,9 @@ class Door {
     });
     const { metrics = () => "", deskTimeoutMs = DESK_TIMEOUT_MS } = options;
     this.#parts = { config, desk, box, store, metrics, audit, clock, logger, deskTimeoutMs };
+    this.audio = new AudioRoutes(this.#parts);
     // What the contract's schemas have read is of the type that the handler takes.
-    this.#handlers = makeHandlers(this.#parts) as Readonly<Record<Operation, Handler>>;
+    this.#handlers = makeHandlers(this.#parts, this.audio) as Readonly<Record<Operation, Handler>>;
   }
 
   open(app: FastifyInstance, operation: Operation): void {
@@ -142,6 +147,7 @@ class Door {
       "api.rate-limited": limited,
       "api.right-missing": forbidden,
       "api.limits-forgotten": this.#access.forgotten,
+      ...this.audio.counters(),
     };
   }
 
@@ -186,10 +192,12 @@ function answer(reply: FastifyReply, route: RouteContract, result: ApiReply): Fa
   if ("problem" in result) return send(reply, result.problem);
   if ("raw" in result) {
     const { raw, status, headers } = result;
+    // Of nothing fastify would say, to a HEAD, that it has no bytes; of a stream it says nothing.
+    const nothing = reply.request.method === "HEAD" ? Readable.from([]) : undefined;
     return reply
       .code(status)
       .headers({ ...OWN_HEADERS, ...headers })
-      .send(raw ?? undefined);
+      .send(raw ?? nothing);
   }
   const { status = 200, headers = {} } = result;
   const checked = route.answer.parse(result.answer);

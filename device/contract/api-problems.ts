@@ -28,13 +28,23 @@ export const PROBLEMS = {
   "call-ambiguous": { status: 409, meaning: "more than one call in progress is meant" },
   "caller-unknown": { status: 409, meaning: "nobody in the call counts as the caller yet; name the party" },
   "not-on-demand": { status: 409, meaning: "recording is not on demand (consent.onDemand)" },
-  "cursor-stale": {
-    status: 410,
-    meaning: "the index was made anew since: begin again without a cursor, and skip what you have",
+  encrypted: {
+    status: 409,
+    meaning:
+      "the recording is encrypted to keys that the box does not have: only channel=both with format=wav is there",
   },
+  "channel-unknown": {
+    status: 409,
+    meaning: "nobody in the recording, or nobody alone, is who channel asks for: both and mix are there",
+  },
+  "precondition-failed": { status: 412, meaning: "If-Match names another version than the one that is there" },
   "body-too-large": { status: 413, meaning: `the body is larger than ${MAX_BODY_BYTES} bytes` },
   "uri-too-long": { status: 414, meaning: "the path is longer than any" },
   "media-type-unsupported": { status: 415, meaning: "the body is not application/json, or is compressed" },
+  "range-not-satisfiable": {
+    status: 416,
+    meaning: "the range begins behind the end; Content-Range says where that is",
+  },
   "expectation-failed": { status: 417, meaning: "the request's Expect header asks for what is not offered" },
   invalid: {
     status: 422,
@@ -45,7 +55,23 @@ export const PROBLEMS = {
   "address-locked": { status: 429, meaning: "too many bad tokens from this address; Retry-After says how long" },
   "headers-too-large": { status: 431, meaning: "the headers are larger than is read" },
   internal: { status: 500, meaning: "a fault in Sidetone itself" },
+  "recording-damaged": {
+    status: 500,
+    meaning: "the recording's file is not what its manifest says: see sidetoned verify on the box",
+  },
+  "format-unavailable": {
+    status: 501,
+    meaning: "the box cannot make this format: it needs the program ffmpeg; wav is there",
+  },
   unavailable: { status: 503, meaning: "the box cannot do this yet, or not at the moment: try again" },
+  "audio-busy": {
+    status: 503,
+    meaning: "as much audio is being sent as may be at once; Retry-After says when to ask again",
+  },
+  "data-unwritable": {
+    status: 503,
+    meaning: "the disk refuses the audit chain's entry, without which nothing is given out",
+  },
   "index-unusable": { status: 503, meaning: "the index of calls cannot be used at the moment" },
   "engine-unavailable": { status: 503, meaning: "the engine does not answer; whether it did as told is not known" },
 } as const satisfies Record<CommandError, ProblemEntry> & Record<string, ProblemEntry>;

@@ -2,6 +2,7 @@
 // server, the OpenAPI document and the tests are made from these tables. Errors are problem details (RFC 9457) with a `code`.
 import type { z } from "zod";
 import type { CallId, TimeUs } from "../base/ids.js";
+import { AUDIO_ROUTES, AUDIO_SCHEMAS } from "./api-audio.js";
 import { CALL_ROUTES, CALL_SCHEMAS } from "./api-calls.js";
 import { type ProblemCode, problemSchema } from "./api-problems.js";
 import { RECORDING_ROUTES, RECORDING_SCHEMAS } from "./api-recordings.js";
@@ -12,6 +13,7 @@ import { SERVICE_ROUTES, SERVICE_SCHEMAS } from "./api-service.js";
 export const ROUTES = {
   ...CALL_ROUTES,
   ...RECORDING_ROUTES,
+  ...AUDIO_ROUTES,
   ...SERVICE_ROUTES,
 } as const satisfies Record<string, RouteContract>;
 export type Operation = keyof typeof ROUTES;
@@ -19,8 +21,14 @@ export const OPERATIONS = Object.keys(ROUTES) as Operation[];
 
 /** What bodies and answers are called in the document. */
 export const SCHEMAS: Readonly<Record<"taken" | "given", Readonly<Record<string, z.ZodType>>>> = {
-  taken: { ...CALL_SCHEMAS.taken, ...RECORDING_SCHEMAS.taken, ...SERVICE_SCHEMAS.taken },
-  given: { ...CALL_SCHEMAS.given, ...RECORDING_SCHEMAS.given, ...SERVICE_SCHEMAS.given, Problem: problemSchema },
+  taken: { ...CALL_SCHEMAS.taken, ...RECORDING_SCHEMAS.taken, ...AUDIO_SCHEMAS.taken, ...SERVICE_SCHEMAS.taken },
+  given: {
+    ...CALL_SCHEMAS.given,
+    ...RECORDING_SCHEMAS.given,
+    ...AUDIO_SCHEMAS.given,
+    ...SERVICE_SCHEMAS.given,
+    Problem: problemSchema,
+  },
 };
 
 /** What goes into the audit chain about requests. Holds neither numbers nor secrets. */

@@ -71,6 +71,12 @@ export const facesSections = {
       lockOutS: integer(1, 86400, 60, "time for which an address is locked out", "s"),
       requestTimeoutMs: integer(100, 600000, 10000, "longest time in which a request arrives whole", "ms"),
       maxConnections: integer(1, 4096, 64, "connections at once; further ones are closed"),
+      accessReason: z
+        .enum(["optional", "required"])
+        .default("optional")
+        .describe("whether whoever listens to a recording or downloads it has to say why, for the audit chain"),
+      maxAudioStreams: integer(1, 1024, 16, "recordings sent at once; who asks for further ones is told to come again"),
+      maxConversions: integer(0, 64, 2, "of them, those converted to MP3 or Opus; each takes a processor core"),
     },
     "The HTTP API",
   ),

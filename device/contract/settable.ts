@@ -26,6 +26,8 @@ const HARMLESS = [
   "api.requestsPerMinute",
   "api.requestTimeoutMs",
   "api.maxConnections",
+  "api.maxAudioStreams",
+  "api.maxConversions",
   "mqtt.username",
   "mqtt.password",
   "mqtt.clientId",

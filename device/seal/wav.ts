@@ -7,8 +7,8 @@ import { EncryptedFile, type EncryptedFileOptions, type WrittenEncryptedFile } f
 import { OutputFile, type WrittenFile } from "./output-file.js";
 
 // Not imported: for an import Node goes through the minified file in search of its exports, which takes a sealing thread
-// longer than all of its other modules.
-const { WaveFile } = createRequire(import.meta.url)("wavefile") as typeof import("wavefile");
+// longer than all of its other modules. Loaded with the first header: the API may never make one.
+const require = createRequire(import.meta.url);
 
 export interface WavFormat {
   sampleRateHz: number;
@@ -51,6 +51,7 @@ export function wavHeader(format: WavFormat, options: WavOptions = {}): Buffer {
 
 /** A RIFF file without samples: its 44 bytes are the header of one with samples, but for the two sizes. */
 function emptyWav(format: WavFormat): Buffer {
+  const { WaveFile } = require("wavefile") as typeof import("wavefile");
   const wav = new WaveFile();
   wav.fromScratch(format.channels, format.sampleRateHz, String(BYTES_PER_SAMPLE * 8), new Int16Array(0));
   const header = Buffer.from(wav.toBuffer());

@@ -14,9 +14,9 @@ import { type CallFiles, entryOf, type IndexEntry, redacted, usOfIso } from "./e
 import { type DeliveryState, EntryWriter } from "./entry-writer.js";
 import { IndexFiles } from "./index-files.js";
 import { CallListing } from "./listing.js";
-import { type Collection, MarkTrail, type TagChange } from "./mark-trail.js";
 import { prepareAdoption } from "./rebuild.js";
 import { IndexSources } from "./sources.js";
+import { type TagChange, TagTrail } from "./tag-trail.js";
 
 export interface CallIndexOptions {
   numbers: NumberRules;
@@ -35,24 +35,14 @@ const SETTLE_MS = 60_000;
 /** What a rehearsal really writes: a word that no reader asks for. */
 const REHEARSAL = "self-test";
 /** Tables that are checked after a crash, one at a time. */
-const CHECKED_TABLES = [
-  "calls",
-  "parties",
-  "recordings",
-  "evidence",
-  "facets",
-  "postings",
-  "tags",
-  "deliveries",
-  "acknowledgements",
-];
+const CHECKED_TABLES = ["calls", "parties", "recordings", "evidence", "facets", "postings", "tags", "deliveries"];
 
 interface Open {
   path: string;
   database: Database;
   writer: EntryWriter;
   catchUp: CatchUp;
-  marks: MarkTrail;
+  tags: TagTrail;
   listing: CallListing;
 }
 
@@ -110,7 +100,7 @@ export class CallIndex {
     this.#attempt(({ writer, listing }) => {
       const call = listing.find(id);
       if (call === undefined) return;
-      const { tags: _, acknowledgements: __, ...entry } = call;
+      const { tags: _, ...entry } = call;
       writer.transaction(() => writer.redact(redacted({ ...entry, evidence: [] }, reason)));
       this.#touch(call.startedAt.slice(0, 10));
     });
@@ -147,11 +137,6 @@ export class CallIndex {
     return this.#attempt(({ writer }) => writer.transaction(() => writer.changeTags(id, change))) ?? false;
   }
 
-  /** False when there is no such call, its recording is another or was deleted, or the index cannot be written. As for tags. */
-  collect(id: CallId, collection: Collection): boolean {
-    return this.#attempt(({ writer }) => writer.transaction(() => writer.collect(id, collection))) ?? false;
-  }
-
   setDelivery(id: CallId, delivery: DeliveryState): boolean {
     return this.#attempt(({ writer }) => writer.transaction(() => writer.setDelivery(id, delivery))) ?? false;
   }
@@ -182,11 +167,11 @@ export class CallIndex {
   close(): void {
     this.#isClosed = true;
     if (this.#open && !this.#isFailing)
-      this.#attempt(({ catchUp, marks, writer }) => {
+      this.#attempt(({ catchUp, tags, writer }) => {
         writer.transaction(() => {
           if (!this.#isCaughtUp) return;
           catchUp.mark(this.#touched.keys());
-          marks.mark();
+          tags.mark();
         });
         this.#note("clean", "1");
       });
@@ -242,8 +227,8 @@ export class CallIndex {
       const database = openForWriting(path, this.#files);
       const writer = new EntryWriter(database, numbers);
       const catchUp = new CatchUp(database, writer, this.#sources);
-      const marks = new MarkTrail(database, writer, this.#dataFolder);
-      this.#open = { path, database, writer, catchUp, marks, listing: new CallListing(database, numbers) };
+      const tags = new TagTrail(database, writer, this.#dataFolder);
+      this.#open = { path, database, writer, catchUp, tags, listing: new CallListing(database, numbers) };
       adoptRules(database, numbers);
     } catch (error) {
       this.#shut();
@@ -279,7 +264,7 @@ export class CallIndex {
         checkTable(open.database, table);
         await turn();
       }
-      for (const part of [open.catchUp, open.marks])
+      for (const part of [open.catchUp, open.tags])
         for (const _ of part.steps()) {
           await turn();
           if (isOver()) return;

@@ -1,6 +1,6 @@
 // What the tests of the API share: a desk at the edge that notes its commands, real tokens in a folder of their own, and a
 // clock that is moved by hand.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildServer, type ServerOptions } from "../../../device/api/server.js";
@@ -11,6 +11,7 @@ import type { ApiAuditEntry } from "../../../device/contract/api.js";
 import type { Right } from "../../../device/contract/api-route.js";
 import type { ActiveCall, CallCommand, CommandDesk, CommandResult } from "../../../device/contract/commands.js";
 import { type Config, configSchema } from "../../../device/contract/config.js";
+import { wavHeader } from "../../../device/seal/wav.js";
 import { RecordingStore } from "../../../device/store/recordings.js";
 import { TokenStore } from "../../../device/store/tokens.js";
 import { type GeneratedCall, generateCalls, storeCall } from "../../fakes/indexed-calls.js";
@@ -73,20 +74,34 @@ export class LogLines implements Logger {
   error = this.#add("error");
 }
 
-/** The first of them is a recording. */
+/** The least of what has no audio. */
+function shortness({ line, manifest }: GeneratedCall): number {
+  return manifest === undefined ? Number.NEGATIVE_INFINITY : -line.durationMs;
+}
+
+/** The first of them is a recording, the shortest, and has its audio: silence. */
 export const STORED: readonly GeneratedCall[] = [
   ...generateCalls({ seed: 3, count: 20, firstUs: 1_790_000_000_000_000, spanUs: 3_600_000_000 }),
-].sort((a, b) => Number(b.manifest !== undefined) - Number(a.manifest !== undefined));
+].sort((a, b) => shortness(b) - shortness(a));
 export const STORED_ID = STORED[0]!.line.id;
 
 /** A store over these calls, with its index; nothing of it is sealed or signed. */
 export function storeOf(folder: string, calls: readonly GeneratedCall[]): RecordingStore {
   for (const call of calls) storeCall(folder, call);
+  putSilence(folder, calls[0]!);
   const store = RecordingStore.open(folder, {
     index: { numbers: configSchema.parse({}).numbers, onFault: fail, onRecovery: () => {}, onNotice: () => {} },
   });
   for (const { line } of calls) store.index!.write(line);
   return store;
+}
+
+function putSilence(folder: string, { line, manifest }: GeneratedCall): void {
+  if (manifest === undefined) return;
+  const { audio } = manifest;
+  const path = join(folder, line.file);
+  writeFileSync(path, wavHeader({ sampleRateHz: 8000, channels: 2, frames: (audio.bytes - 44) / 4 }));
+  truncateSync(path, audio.bytes);
 }
 
 function fail(message: string): never {

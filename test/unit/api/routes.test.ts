@@ -25,6 +25,9 @@ const NEEDS: Record<Operation, string | undefined> = {
   getRecording: "see",
   listCalls: "see",
   getCall: "see",
+  listenRecording: "listen",
+  downloadRecording: "download",
+  getManifest: "download",
   getHealth: undefined,
   getDocument: undefined,
 };
