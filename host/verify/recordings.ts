@@ -8,7 +8,10 @@ import { hashFile } from "./files.js";
 import type { Report } from "./report.js";
 import { type JsonObject, readSignedFile, text } from "./signed-json.js";
 
-const NAME = /^(.*\/)?([0-7][0-9A-HJKMNP-TV-Z]{25})\.(json|deleted|wav|wav\.age)$/;
+const NAME = /^(?:.*\/)?([0-7][0-9A-HJKMNP-TV-Z]{25})\.(json|deleted|wav|wav\.age)$/;
+/** Outside a data folder the id may stand among other things: `sidetone pull --name`. */
+const NAME_WITH_ID =
+  /^(?:.*\/)?[^/]*?(?<![0-9A-Za-z])([0-7][0-9A-HJKMNP-TV-Z]{25})(?![0-9A-Za-z])[^/]*?\.(json|deleted|wav|wav\.age)$/;
 
 export interface Link {
   file: string;
@@ -41,34 +44,33 @@ export class Recordings {
 
   /** `files`: all that lie where recordings do. */
   read(files: readonly string[], isOpen: boolean): void {
-    const groups = new Map<string, Map<string, string>>();
+    const groups = new Map<string, { id: string; files: Map<string, string> }>();
     for (const file of files) {
-      const [, folder = "", id, kind] = NAME.exec(file) ?? [];
+      const [, id, kind] = (this.#isWhole ? NAME : NAME_WITH_ID).exec(file) ?? [];
       if (id === undefined || kind === undefined) {
         this.#report.find("added", file, "it is none of the box's files");
         continue;
       }
-      const place = `${folder}${id}`;
-      const group = groups.get(place) ?? new Map<string, string>();
-      groups.set(place, group.set(kind, file));
+      const place = file.slice(0, -kind.length - 1);
+      const group = groups.get(place) ?? { id, files: new Map<string, string>() };
+      groups.set(place, group);
+      group.files.set(kind, file);
     }
-    for (const [place, group] of groups) this.#readGroup(place, group, isOpen);
+    for (const [place, { id, files: group }] of groups) this.#readGroup(place, id, group, isOpen);
   }
 
-  #readGroup(place: string, group: ReadonlyMap<string, string>, isOpen: boolean): void {
-    const id = place.slice(-26);
+  #readGroup(place: string, id: string, group: ReadonlyMap<string, string>, isOpen: boolean): void {
     const tombstone = this.#readTombstone(id, group.get("deleted"));
     const manifest = this.#readManifest(id, group.get("json"), tombstone);
     const audio = ["wav", "wav.age"].flatMap((kind) => group.get(kind) ?? []);
     const expected = manifest && !tombstone ? text(manifest["audio"] as JsonObject, "file") : "";
     for (const file of audio) {
-      if (expected !== "" && file.endsWith(`/${expected}`)) continue;
-      if (expected !== "" && file === expected) continue;
+      if (expected !== "" && file === `${place}${expected.slice(id.length)}`) continue;
       if (group.has("json") && manifest === undefined) continue;
       if (isOpen) this.#report.leaveOut(`${file}: no manifest is of it yet`);
       else this.#report.find("added", file, "no manifest is of this file");
     }
-    if (manifest !== undefined && tombstone === undefined) this.#readAudio(place, manifest);
+    if (manifest !== undefined && tombstone === undefined) this.#readAudio(place, id, manifest);
   }
 
   #readManifest(id: string, file: string | undefined, tombstone: JsonObject | undefined): JsonObject | undefined {
@@ -125,11 +127,10 @@ export class Recordings {
     return tombstone;
   }
 
-  #readAudio(place: string, manifest: JsonObject): void {
-    const id = place.slice(-26);
+  #readAudio(place: string, id: string, manifest: JsonObject): void {
     const audio = manifest["audio"] as JsonObject;
     const name = text(audio, "file");
-    const file = `${place.slice(0, -26)}${name}`;
+    const file = `${place}${name.slice(id.length)}`;
     const since = `since the call ended (${text(manifest, "endedAt")})`;
     if (name !== `${id}.wav` && name !== `${id}.wav.age`) {
       this.#report.find("misplaced", file, "no recording has audio of this name");

@@ -62,6 +62,9 @@ const UNSIGNED: readonly [RegExp, string][] = [
 const HASHED =
   /^(?:stamps\/[^.]+\.(?:json|tsr)|keys\/tokens\.json|registers\/[a-z]+\.jsonl|retention\/(?:holds\.json|terms\.jsonl))$/;
 
+/** In a folder that recordings were pulled into. */
+const PULL_FOLDER = ".sidetone-pull/";
+
 /** What was kept elsewhere. */
 export interface Proofs {
   /** Statements of the chains' heads. */
@@ -82,7 +85,9 @@ export function verifyFolder(
   const isOpen = existsSync(join(root, "lock"));
   const recordings = new Recordings(root, key, report, isWhole);
   const isRecording = (file: string): boolean =>
-    !isWhole || (file.startsWith("recordings/") && !file.startsWith("recordings/.partial/"));
+    isWhole
+      ? file.startsWith("recordings/") && !file.startsWith("recordings/.partial/")
+      : !file.startsWith(PULL_FOLDER);
   recordings.read(files.filter(isRecording), isOpen);
   const audit = new AuditLog(report);
   const anchors = new Anchors(key, report);
@@ -115,6 +120,8 @@ export function verifyFolder(
   } else {
     report.leaveOut("there is no audit chain here: recordings that are missing at either end of the chain do not show");
     report.leaveOut("there is no call log, no register and no key here");
+    if (files.some((file) => file.startsWith(PULL_FOLDER)))
+      report.leaveOut(`${PULL_FOLDER}: what sidetone pull has put there`);
   }
   checkChain(root, recordings, audit, report, { isWhole, isOpen });
   anchors.compare(audit.hashes, audit.lastSeq, (sha256) => recordings.links.has(sha256), isWhole);

@@ -131,3 +131,21 @@ test("a folder without recordings, and recordings alone", async () => {
   for (const end of [".json", ".wav"]) rmSync(join(folder, second!.replace(".json", end)));
   expect(verifyFolder(join(folder, "recordings"), publicKeyOf(folder)).findings).toMatchObject([{ kind: "unlinked" }]);
 });
+
+test("recordings as they were pulled, under names of somebody's choice", async () => {
+  const store = open();
+  for (const number of [1, 2]) await keep(store, callFrom(number));
+  store.close();
+  const pulled = makeFolder();
+  for (const file of filesIn(folder).filter((name) => name.startsWith("recordings/"))) {
+    const [, id, ending] = /([^/.]+)(\.[a-z]+)$/.exec(file)!;
+    cpSync(join(folder, file), join(pulled, "21 and others", `call-${id} (21)${ending}`));
+  }
+  cpSync(join(folder, "chain.json"), join(pulled, ".sidetone-pull/state.jsonl"));
+  const { findings, figures } = verifyFolder(pulled, publicKeyOf(folder));
+  expect([findings, figures.recordings, figures.audioBytes > 0]).toEqual([[], 2, true]);
+  const audio = filesIn(pulled).find((name) => name.endsWith(".wav"))!;
+  writeFileSync(join(pulled, audio), "other audio");
+  expect(verifyFolder(pulled, publicKeyOf(folder)).findings).toMatchObject([{ kind: "truncated", file: audio }]);
+  removeFolder(pulled);
+});
