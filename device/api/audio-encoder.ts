@@ -14,7 +14,8 @@ export const ENCODINGS = {
   },
   opus: {
     media: "audio/ogg; codecs=opus",
-    options: ["-c:a", "libopus", "-application", "voip", "-f", "ogg"],
+    // Made for speech ("voip") it changes its level.
+    options: ["-c:a", "libopus", "-application", "audio", "-f", "ogg"],
     bitsPerChannel: 24_000,
   },
 } as const;
