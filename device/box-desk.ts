@@ -24,7 +24,7 @@ import type { AlarmBook } from "./health/alarms.js";
 import { listRecordings } from "./recordings-query.js";
 import type { RestartKeeper } from "./restart-keeper.js";
 import { countCompleteness } from "./store/completeness.js";
-import { TagRefused } from "./store/index/tag-request.js";
+import { MarkRefused } from "./store/index/call-marks.js";
 import type { RecordingStore } from "./store/recordings.js";
 
 const MS_PER_DAY = 86_400_000;
@@ -108,7 +108,7 @@ export class BoxDesk implements BoxCommandDesk {
     try {
       return { call: call.id, tags: await desk.change({ call: call.id, add, remove }, enter) };
     } catch (error) {
-      throw error instanceof TagRefused ? new Refused(error.reason, error.message) : error;
+      throw error instanceof MarkRefused ? new Refused(error.reason, error.message) : error;
     }
   }
 

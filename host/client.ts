@@ -118,6 +118,20 @@ export class BoxClient {
     });
   }
 
+  /** One exchange, tried once, whatever its status; the body is the caller's to read. Throws HostError. */
+  async exchange(
+    method: Method,
+    path: string,
+    options: Omit<CallOptions, "isRepeatable"> = {},
+  ): Promise<IncomingMessage> {
+    try {
+      return await this.#send(method, path, options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      throw error instanceof Retryable ? error.fault : error;
+    }
+  }
+
   /** Every entry of a listing. `member`: what the listing calls its entries. */
   async *pages<Entry>(path: string, member: string, query: Query = {}, signal?: AbortSignal): AsyncGenerator<Entry> {
     for (let cursor = query["cursor"]; ; ) {

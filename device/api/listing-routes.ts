@@ -5,13 +5,19 @@ import type { StoredCall } from "../contract/api-recordings.js";
 import { momentAfter, momentOf } from "../contract/box-commands.js";
 import { type ListedCall, outcomeOf } from "../contract/listing.js";
 import { maskNumber } from "../contract/number-mask.js";
+import { StaleCursor } from "../store/index/arrival.js";
 import { type CallFilterTexts, filterOf } from "../store/index/filter-texts.js";
-import type { CallListing } from "../store/index/listing.js";
+import type { CallFilter, CallListing, ListingOrder } from "../store/index/listing.js";
 import type { Token } from "../store/tokens.js";
 import { type ApiParts, type ApiReply, type Handlers, type RequestOf, seesNumbers } from "./handler.js";
 import { invalidField, problem } from "./problems.js";
 
-type ListingQuery = CallFilterTexts & { limit: number; cursor: string };
+type ListingQuery = CallFilterTexts & {
+  limit: number;
+  cursor: string;
+  order: ListingOrder;
+  acknowledged?: "yes" | "no" | undefined;
+};
 
 export function listingHandlers(
   parts: ApiParts,
@@ -25,19 +31,29 @@ export function listingHandlers(
 }
 
 function list(parts: ApiParts, token: Token, query: ListingQuery): ApiReply {
-  const { from, to, minDurationMs = 0, maxDurationMs = Number.POSITIVE_INFINITY, limit, cursor } = query;
+  const { from, to, minDurationMs = 0, maxDurationMs = Number.POSITIVE_INFINITY, limit, cursor, order } = query;
   if (from !== undefined && to !== undefined && momentOf(from) >= momentAfter(to))
     return { problem: invalidField("to", "is not after from") };
   if (minDurationMs > maxDurationMs) return { problem: invalidField("maxDurationMs", "is shorter than minDurationMs") };
   return withListing(parts, (listing) => {
     try {
-      const page = listing.list({ ...filterOf(query), wholeNumbers: !seesNumbers(token) }, { limit, cursor });
-      return { answer: { calls: page.calls.map((call) => storedCall(call, token)), next: page.next } };
+      const { calls, next, resume } = listing.list(filterFor(token, query), { limit, cursor, order });
+      return { answer: { calls: calls.map((call) => storedCall(call, token)), next, resume } };
     } catch (error) {
+      if (error instanceof StaleCursor) return { problem: problem("cursor-stale") };
       if (error instanceof RangeError) return { problem: problem("cursor-invalid") };
       throw error;
     }
   });
+}
+
+function filterFor(token: Token, query: ListingQuery): CallFilter {
+  const { acknowledged } = query;
+  return {
+    ...filterOf(query),
+    wholeNumbers: !seesNumbers(token),
+    ...(acknowledged !== undefined && { acknowledged: { by: token.name, is: acknowledged === "yes" } }),
+  };
 }
 
 function get(parts: ApiParts, { token, path }: RequestOf<unknown, unknown, Token>, isRecording: boolean): ApiReply {
@@ -67,10 +83,11 @@ function withListing({ store, logger }: ApiParts, act: (listing: CallListing) =>
 
 export function storedCall(call: ListedCall, token: Token): StoredCall {
   const { id, sipCallIds, startedAt, answeredAt, endedAt, endReason, rejectStatus, policy, durationMs } = call;
-  const { tags, warnings, recording, file } = call;
+  const { tags, acknowledgements, warnings, recording, file } = call;
   const isSeen = seesNumbers(token);
   return {
-    ...{ id, sipCallIds, startedAt, answeredAt, endedAt, endReason, rejectStatus, policy, durationMs, tags, warnings },
+    ...{ id, sipCallIds, startedAt, answeredAt, endedAt, endReason, rejectStatus, policy, durationMs },
+    ...{ tags, acknowledgements, warnings },
     outcome: outcomeOf(call),
     parties: call.parties.map(({ role, side, number, name, identifiedBy, consent, recordedMs }) => ({
       ...{ role, side, consent, recordedMs },

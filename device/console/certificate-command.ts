@@ -13,7 +13,7 @@ export interface CertificateCommand extends CommonFlags {
 }
 
 export const CERTIFICATE_USAGE =
-  "sidetoned certificate [--pem] [--json] [--data DIR] [--config FILE]: the API's certificate and its fingerprint";
+  "sidetoned certificate [--pem] [--json]: the API's certificate and its fingerprint; --data, --config as elsewhere";
 
 /** `argv` is what follows `certificate`. Throws SidetoneError usage with one line. */
 export function parseCertificateCommand(argv: readonly string[]): CertificateCommand {

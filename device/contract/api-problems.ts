@@ -28,6 +28,10 @@ export const PROBLEMS = {
   "call-ambiguous": { status: 409, meaning: "more than one call in progress is meant" },
   "caller-unknown": { status: 409, meaning: "nobody in the call counts as the caller yet; name the party" },
   "not-on-demand": { status: 409, meaning: "recording is not on demand (consent.onDemand)" },
+  "cursor-stale": {
+    status: 410,
+    meaning: "the index was made anew since: begin again without a cursor, and skip what you have",
+  },
   encrypted: {
     status: 409,
     meaning:

@@ -46,13 +46,21 @@ export const storedCallSchema = z.object({
     .exactOptional()
     .describe("absent without audio"),
   tags: z.array(z.string()).describe("in alphabetical order"),
+  acknowledgements: z
+    .array(z.object({ by: z.string().describe("name of the token"), at: isoTime }))
+    .describe("who has said to have the recording whole, as it is stored"),
   warnings: z.array(z.string()).describe("codes"),
 });
 export type StoredCall = z.output<typeof storedCallSchema>;
 
 export const storedCallsAnswerSchema = z.object({
-  calls: z.array(storedCallSchema).describe("the newest first"),
-  next: z.string().describe("`cursor` for the next page; empty = there are no more"),
+  calls: z.array(storedCallSchema).describe("in the order that was asked for"),
+  next: z
+    .string()
+    .describe("`cursor` for the next page, of which this one may be short or empty; empty = there are no more"),
+  resume: z
+    .string()
+    .describe("in order of arrival: `cursor` for what comes later, however much later it is asked for; else empty"),
 });
 
 const time = z
@@ -78,8 +86,18 @@ const filters = {
   minDurationMs: queryInteger(0, MAX_DURATION_MS).optional().describe("of the audio"),
   maxDurationMs: queryInteger(0, MAX_DURATION_MS).optional().describe("of the audio"),
   tag: z.string().regex(TAG_PATTERN, "is no tag").optional(),
+  acknowledged: z
+    .enum(["yes", "no"])
+    .optional()
+    .describe("whether the token that asks has said to have the recording whole"),
+  order: z
+    .enum(["time", "arrival"])
+    .default("time")
+    .describe(
+      "time: the newest first. arrival: as they came into the index, the oldest arrival first, and again when a call gets other audio than it had; a cursor of this order is `cursor-stale` once the index was made anew",
+    ),
   limit: queryInteger(1, MAX_LISTED).default(DEFAULT_LISTED),
-  cursor: oneLine(128).default("").describe("`next` of the page before"),
+  cursor: oneLine(128).default("").describe("`next` or `resume` of a page before"),
 };
 export const recordingsQuerySchema = z.strictObject(filters);
 export const callsQuerySchema = z.strictObject({
@@ -91,14 +109,14 @@ export const callsQuerySchema = z.strictObject({
 });
 
 const ofOneCall = ["recording-not-found", "index-unusable", "unavailable"] as const;
-const ofAListing = ["cursor-invalid", "index-unusable", "unavailable"] as const;
+const ofAListing = ["cursor-invalid", "cursor-stale", "index-unusable", "unavailable"] as const;
 
 /** By operation. */
 export const RECORDING_ROUTES = {
   listRecordings: {
     method: "GET",
     path: "/recordings",
-    summary: "Recordings that are there, the newest first",
+    summary: "Recordings that are there",
     right: "see",
     query: recordingsQuerySchema,
     answer: storedCallsAnswerSchema,
@@ -115,7 +133,7 @@ export const RECORDING_ROUTES = {
   listCalls: {
     method: "GET",
     path: "/calls",
-    summary: "Finished calls, with or without audio, the newest first",
+    summary: "Finished calls, with or without audio",
     right: "see",
     query: callsQuerySchema,
     answer: storedCallsAnswerSchema,

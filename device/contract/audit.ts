@@ -50,6 +50,8 @@ export const AUDIT_KINDS = {
   stamped:
     "a time stamp authority stamped where both chains ended: the length and SHA-256 of the statement and of its answer",
   tagged: "a call's tags were changed: which were added, which removed",
+  collected:
+    "somebody said to have a recording whole, as it is stored: the token's name and the audio's SHA-256; with `withdrawn`, no longer",
   lost: "entries could not be written for so long that they had to be given up: how many",
 } as const;
 export type AuditKind = keyof typeof AUDIT_KINDS;

@@ -29,6 +29,13 @@ export interface ListedRecording {
   retention: string;
 }
 
+/** Somebody has said to have the recording as it is stored, whole. */
+export interface ListedAcknowledgement {
+  /** Name of the token. */
+  by: string;
+  at: string;
+}
+
 /** What the call log says of a call, and what else is known of it. */
 export interface ListedCall extends Omit<CallLogLine, "schema" | "parties"> {
   /** Absent unless it was. */
@@ -39,6 +46,8 @@ export interface ListedCall extends Omit<CallLogLine, "schema" | "parties"> {
   recording?: ListedRecording;
   /** In alphabetical order. */
   tags: string[];
+  /** In the order of the names. */
+  acknowledgements: ListedAcknowledgement[];
 }
 
 /** Lower-case letters, digits and . _ - between them; five digits at most, so that none is a telephone number. */

@@ -20,6 +20,7 @@ import { makeFolders } from "./durable-file.js";
 import { diskFiles, type FileLayer } from "./file-layer.js";
 import { FileWitness } from "./file-witness.js";
 import { FolderLock, type LockRole } from "./folder-lock.js";
+import { AcknowledgementDesk } from "./index/acknowledgement-desk.js";
 import { CallIndex, type CallIndexOptions } from "./index/call-index.js";
 import { TagDesk } from "./index/tag-request.js";
 import { type Published, Publisher } from "./publisher.js";
@@ -67,6 +68,8 @@ export class RecordingStore {
   readonly index: CallIndex | undefined;
   /** Changes tags; whoever asks says who wants it. */
   readonly tags: TagDesk | undefined;
+  /** Takes who has which recording; as `tags`. */
+  readonly acknowledgements: AcknowledgementDesk | undefined;
   readonly #files: FileLayer;
   readonly #lock: FolderLock;
   readonly #publisher: Publisher;
@@ -110,6 +113,7 @@ export class RecordingStore {
       removeLeftovers(paths.partialFolder);
       this.index = options.index && CallIndex.open(paths, options.index);
       this.tags = this.index && new TagDesk(this.index);
+      this.acknowledgements = this.index && new AcknowledgementDesk(this.index);
     } catch (error) {
       this.audit.close();
       throw error;

@@ -1,11 +1,11 @@
 // `sidetone verify`: a copy of a box's data folder, or of its recordings, against the box's public key. Needs no box.
-import { createPublicKey, type KeyObject } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { SidetoneError } from "../../device/base/errors.js";
 import type { HostCommand } from "../command.js";
 import { HOST_EXIT } from "../errors.js";
 import { readAuthorities, readStatements } from "../verify/anchors.js";
+import { readPublicKey } from "../verify/public-key.js";
 import { type FolderVerdict, verifyFolder } from "../verify/verify-folder.js";
 
 export const verifyCommand: HostCommand = {
@@ -29,7 +29,7 @@ export const verifyCommand: HostCommand = {
         `${folder} is no folder: name a copy of the box's data folder, or of its recordings`,
       );
     const authorityFile = given.text("tsa-ca");
-    const verdict = verifyFolder(folder, readKey(resolve(given.text("public-key")!)), {
+    const verdict = verifyFolder(folder, readPublicKey(resolve(given.text("public-key")!)), {
       anchors: given
         .texts("anchor")
         .map((path) => resolve(path))
@@ -41,22 +41,6 @@ export const verifyCommand: HostCommand = {
     return verdict.isWhole ? HOST_EXIT.ok : HOST_EXIT.unproved;
   },
 };
-
-function readKey(path: string): KeyObject {
-  let pem: string;
-  try {
-    pem = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new SidetoneError("usage", `cannot read the public key ${path} (${(cause as NodeJS.ErrnoException).code})`);
-  }
-  try {
-    const key = pem.includes("PRIVATE") ? undefined : createPublicKey(pem);
-    if (key?.asymmetricKeyType === "ed25519") return key;
-  } catch {
-    // Falls through: whatever it is, it is no such key.
-  }
-  throw new SidetoneError("usage", `${path} is no Ed25519 public key: it is the box's keys/device.pub`);
-}
 
 /** One line a finding. File names may be anybody's. */
 function describe({ scope, figures, findings, findingCount, unchecked, isWhole }: FolderVerdict): string[] {

@@ -1,6 +1,7 @@
 // A run of `sidetone pull`: reads the box's listing in the order in which recordings came to it, notes each page in the journal
 // before it goes on, and lets a few workers bring in what is noted. Ends when all is here, or goes on as more come.
-import { createHash, createPublicKey, type KeyObject } from "node:crypto";
+import { createHash, type KeyObject } from "node:crypto";
+import { keyFingerprint } from "../box-info.js";
 import { HostError } from "../errors.js";
 import { AudioDownload } from "./audio-download.js";
 import { Box, type Link, type ListedPage, type ListedRecording, type ListingFilter } from "./box.js";
@@ -49,6 +50,8 @@ export class Puller {
   readonly #patience: Patience;
   readonly #box: Box;
   readonly #now: () => number;
+  /** Of the key, SHA-256 of its DER, hex. */
+  readonly #pinned: string;
   /** Could not be stored, and are neither waiting nor worked on. */
   readonly #faulty = new Set<string>();
   /** Names, by id, of what lies in the folder; undefined until it was looked. */
@@ -58,6 +61,7 @@ export class Puller {
 
   constructor(options: PullerOptions) {
     this.#options = options;
+    this.#pinned = keyFingerprint(options.key.export({ type: "spki", format: "pem" }).toString());
     this.#now = options.now ?? (() => performance.now());
     this.#totals = { stored: 0, found: 0, bytes: 0, acknowledged: 0, deleted: 0, kept: 0, gone: 0, faults: 0 };
     this.#patience = new Patience({
@@ -228,7 +232,7 @@ export class Puller {
 
   /** One folder is one box's. */
   async #claim(journal: StateJournal, device: string): Promise<void> {
-    const key = fingerprintOf(this.#options.key);
+    const key = this.#pinned;
     if (journal.damagedLines > 0)
       this.#tell({ event: "notice", detail: `${journal.damagedLines} lines of the folder's journal were damaged` });
     const before = journal.box;
@@ -240,13 +244,8 @@ export class Puller {
   /** Throws HostError `untrusted` when the box's key is not the pinned one. */
   async #checkBox(signal: AbortSignal): Promise<{ device: string }> {
     const { device, publicKey } = await this.#box.info(signal);
-    let found: string;
-    try {
-      found = fingerprintOf(createPublicKey(publicKey));
-    } catch (cause) {
-      throw new HostError("bad-answer", "the box's public key is none", { cause });
-    }
-    const pinned = fingerprintOf(this.#options.key);
+    const found = keyFingerprint(publicKey);
+    const pinned = this.#pinned;
     if (found === pinned) return { device };
     throw new HostError(
       "untrusted",
@@ -283,13 +282,6 @@ async function orStopped(done: Promise<void>, signal: AbortSignal): Promise<void
     done.catch(() => {});
     stopped.catch(() => {});
   }
-}
-
-/** SHA-256 of the public key's DER, hex. */
-export function fingerprintOf(key: KeyObject): string {
-  return createHash("sha256")
-    .update(key.export({ type: "spki", format: "der" }))
-    .digest("hex");
 }
 
 /** Listings with the same filters have the same. */

@@ -70,10 +70,16 @@ describe("architecture", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("lets host/ import contract and base only", () => {
+  it("lets host/ import contract and base only, and the file format of age, which knows nothing of a box", () => {
     const wrong = all.filter(
-      ({ from, to }) => from.startsWith("host/") && to.startsWith("device/") && !/^device\/(contract|base)\//.test(to),
+      ({ from, to }) =>
+        from.startsWith("host/") && to.startsWith("device/") && !/^device\/(contract|base|age)\//.test(to),
     );
+    expect(wrong).toEqual([]);
+  });
+
+  it("keeps age free of everything but base", () => {
+    const wrong = all.filter(({ from, to }) => layerOf(from) === "age" && /^device\/(?!age\/|base\/)/.test(to));
     expect(wrong).toEqual([]);
   });
 

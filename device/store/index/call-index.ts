@@ -14,9 +14,9 @@ import { type CallFiles, entryOf, type IndexEntry, redacted, usOfIso } from "./e
 import { type DeliveryState, EntryWriter } from "./entry-writer.js";
 import { IndexFiles } from "./index-files.js";
 import { CallListing } from "./listing.js";
+import { type Collection, MarkTrail, type TagChange } from "./mark-trail.js";
 import { prepareAdoption } from "./rebuild.js";
 import { IndexSources } from "./sources.js";
-import { type TagChange, TagTrail } from "./tag-trail.js";
 
 export interface CallIndexOptions {
   numbers: NumberRules;
@@ -35,14 +35,24 @@ const SETTLE_MS = 60_000;
 /** What a rehearsal really writes: a word that no reader asks for. */
 const REHEARSAL = "self-test";
 /** Tables that are checked after a crash, one at a time. */
-const CHECKED_TABLES = ["calls", "parties", "recordings", "evidence", "facets", "postings", "tags", "deliveries"];
+const CHECKED_TABLES = [
+  "calls",
+  "parties",
+  "recordings",
+  "evidence",
+  "facets",
+  "postings",
+  "tags",
+  "deliveries",
+  "acknowledgements",
+];
 
 interface Open {
   path: string;
   database: Database;
   writer: EntryWriter;
   catchUp: CatchUp;
-  tags: TagTrail;
+  marks: MarkTrail;
   listing: CallListing;
 }
 
@@ -100,7 +110,7 @@ export class CallIndex {
     this.#attempt(({ writer, listing }) => {
       const call = listing.find(id);
       if (call === undefined) return;
-      const { tags: _, ...entry } = call;
+      const { tags: _, acknowledgements: __, ...entry } = call;
       writer.transaction(() => writer.redact(redacted({ ...entry, evidence: [] }, reason)));
       this.#touch(call.startedAt.slice(0, 10));
     });
@@ -137,6 +147,11 @@ export class CallIndex {
     return this.#attempt(({ writer }) => writer.transaction(() => writer.changeTags(id, change))) ?? false;
   }
 
+  /** False when there is no such call, its recording is another or was deleted, or the index cannot be written. As for tags. */
+  collect(id: CallId, collection: Collection): boolean {
+    return this.#attempt(({ writer }) => writer.transaction(() => writer.collect(id, collection))) ?? false;
+  }
+
   setDelivery(id: CallId, delivery: DeliveryState): boolean {
     return this.#attempt(({ writer }) => writer.transaction(() => writer.setDelivery(id, delivery))) ?? false;
   }
@@ -167,11 +182,11 @@ export class CallIndex {
   close(): void {
     this.#isClosed = true;
     if (this.#open && !this.#isFailing)
-      this.#attempt(({ catchUp, tags, writer }) => {
+      this.#attempt(({ catchUp, marks, writer }) => {
         writer.transaction(() => {
           if (!this.#isCaughtUp) return;
           catchUp.mark(this.#touched.keys());
-          tags.mark();
+          marks.mark();
         });
         this.#note("clean", "1");
       });
@@ -227,8 +242,8 @@ export class CallIndex {
       const database = openForWriting(path, this.#files);
       const writer = new EntryWriter(database, numbers);
       const catchUp = new CatchUp(database, writer, this.#sources);
-      const tags = new TagTrail(database, writer, this.#dataFolder);
-      this.#open = { path, database, writer, catchUp, tags, listing: new CallListing(database, numbers) };
+      const marks = new MarkTrail(database, writer, this.#dataFolder);
+      this.#open = { path, database, writer, catchUp, marks, listing: new CallListing(database, numbers) };
       adoptRules(database, numbers);
     } catch (error) {
       this.#shut();
@@ -264,7 +279,7 @@ export class CallIndex {
         checkTable(open.database, table);
         await turn();
       }
-      for (const part of [open.catchUp, open.tags])
+      for (const part of [open.catchUp, open.marks])
         for (const _ of part.steps()) {
           await turn();
           if (isOver()) return;

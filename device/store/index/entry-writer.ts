@@ -7,6 +7,7 @@ import { outcomeOf } from "../../contract/listing.js";
 import { ArrivalCounter } from "./arrival.js";
 import { type IndexEntry, numberKey, usOfIso } from "./entry.js";
 import { bitsOf, joinBits } from "./facet-bits.js";
+import type { Collection } from "./mark-trail.js";
 import { FACET, type FacetKind, type FacetLetter } from "./schema.js";
 
 /** What a delivery of a recording to somebody has come to. */
@@ -33,6 +34,12 @@ interface Row {
   started_us: number;
   facets: string;
   arrival: number;
+}
+
+/** What no file says of a call. */
+interface Mark {
+  kind: "tag" | "collector";
+  value: string;
 }
 
 /** A row of `facets` that a call has. */
@@ -73,10 +80,12 @@ export class EntryWriter {
     const arrival = isArriving ? this.arrivals.next() : before.arrival;
     const pk = before?.pk ?? this.#freeKey(entry.id);
     const startedUs = usOfIso(entry.startedAt)!;
-    const tags = before ? this.#tagsOf(pk) : [];
+    // Who has said to have the audio has not this one.
+    if (before && isArriving) this.#run("DELETE FROM acknowledgements WHERE call = ?", pk);
+    const marks = before ? this.#marksOf(pk) : [];
     const isMoved = before !== undefined && before.started_us !== startedUs;
     if (isMoved) this.#takeOut(before, new Set());
-    const facets = this.#facetsOf(entry, tags);
+    const facets = this.#facetsOf(entry, marks);
     const ids = facets.map(({ id }) => id);
     const bits = allBits(facets);
     if (before && !isMoved) this.#takeOut(before, new Set(ids));
@@ -111,29 +120,30 @@ export class EntryWriter {
     const row = this.#rowOf(id);
     if (row === undefined) return;
     this.#takeOut(row, new Set());
-    for (const table of ["tags", "deliveries"]) this.#run(`DELETE FROM ${table} WHERE call = ?`, row.pk);
+    this.#forgetMarks(row.pk);
   }
 
   /** In place of what it has: a call of which nobody is to be named any longer. Nothing else of it stays but where it arrived. */
   redact(entry: IndexEntry): void {
-    this.setTags(entry.id, []);
     const row = this.#rowOf(entry.id);
-    if (row !== undefined) this.#run("DELETE FROM deliveries WHERE call = ?", row.pk);
+    if (row !== undefined) this.#forgetMarks(row.pk);
     this.put(entry);
+  }
+
+  #forgetMarks(pk: number): void {
+    for (const table of ["tags", "deliveries", "acknowledgements"])
+      this.#run(`DELETE FROM ${table} WHERE call = ?`, pk);
   }
 
   /** Replaces a call's tags; false when there is no such call. To be called in a transaction. */
   setTags(id: CallId, tags: readonly string[]): boolean {
     const row = this.#rowOf(id);
     if (row === undefined) return false;
-    const old = this.#tagsOf(row.pk).map((tag) => this.#facet("tag", tag).id);
+    const old = this.#tagsOf(row.pk);
     this.#run("DELETE FROM tags WHERE call = ?", row.pk);
     const fresh = [...new Set(tags)];
     for (const tag of fresh) this.#run("INSERT INTO tags VALUES (?, ?)", row.pk, tag);
-    const ids = fresh.map((tag) => this.#facet("tag", tag).id);
-    for (const id of old.filter((one) => !ids.includes(one))) this.#removePosting(id, row);
-    const others = (JSON.parse(row.facets) as number[]).filter((one) => !old.includes(one));
-    this.#repost(row, [...others, ...ids]);
+    this.#replaceFacets(row, "tag", old, fresh);
     return true;
   }
 
@@ -145,6 +155,22 @@ export class EntryWriter {
       id,
       [...this.#tagsOf(row.pk), ...added].filter((tag) => !removed.includes(tag)),
     );
+  }
+
+  /** False when there is no such call, or its recording is another or was deleted. To be called in a transaction. */
+  collect(id: CallId, { by, at, sha256, isWithdrawn }: Collection): boolean {
+    const row = this.#rowOf(id);
+    if (row === undefined) return false;
+    const recording = this.#get("SELECT sha256 FROM recordings WHERE call = ?", row.pk) as
+      | { sha256: string }
+      | undefined;
+    if (recording?.sha256 !== sha256) return false;
+    const known = this.#get("SELECT at FROM acknowledgements WHERE call = ? AND by = ?", row.pk, by);
+    if ((known === undefined) === isWithdrawn) return true;
+    if (isWithdrawn) this.#run("DELETE FROM acknowledgements WHERE call = ? AND by = ?", row.pk, by);
+    else this.#run("INSERT INTO acknowledgements VALUES (?, ?, ?)", row.pk, by, at);
+    this.#replaceFacets(row, "collector", isWithdrawn ? [by] : [], isWithdrawn ? [] : [by]);
+    return true;
   }
 
   /** False when there is no such call. To be called in a transaction. */
@@ -168,6 +194,15 @@ export class EntryWriter {
     if (recording === undefined) return false;
     const row = this.#get("SELECT sha256 FROM recordings WHERE call = ?", pk) as { sha256: string } | undefined;
     return row?.sha256 !== recording.sha256;
+  }
+
+  /** Values of one kind, in place of others of it. */
+  #replaceFacets(row: Row, kind: FacetKind, before: readonly string[], after: readonly string[]): void {
+    const old = before.map((value) => this.#facet(kind, value).id);
+    const ids = after.map((value) => this.#facet(kind, value).id);
+    for (const id of old.filter((one) => !ids.includes(one))) this.#removePosting(id, row);
+    const others = (JSON.parse(row.facets) as number[]).filter((one) => !old.includes(one));
+    this.#repost(row, [...others, ...ids]);
   }
 
   /** The call has these facets, which exist. */
@@ -198,7 +233,7 @@ export class EntryWriter {
       this.#run("INSERT INTO evidence VALUES (?, ?, ?, ?, ?, ?)", pk, place, id, at, kind, effect);
   }
 
-  /** All but tags and deliveries; `kept`: facets that it is to have again. */
+  /** All but what no file says; `kept`: facets that it is to have again. */
   #takeOut(row: Row, kept: ReadonlySet<number>): void {
     for (const table of ["parties", "recordings", "evidence"]) this.#run(`DELETE FROM ${table} WHERE call = ?`, row.pk);
     this.#run("DELETE FROM calls WHERE pk = ?", row.pk);
@@ -213,7 +248,7 @@ export class EntryWriter {
   }
 
   /** Everything by which the call is found, each once. */
-  #facetsOf(entry: IndexEntry, tags: readonly string[]): Facet[] {
+  #facetsOf(entry: IndexEntry, marks: readonly Mark[]): Facet[] {
     const { policy, parties } = entry;
     const facets = new Map<number, Facet>();
     const add = (kind: FacetKind, value: string): void => {
@@ -230,7 +265,7 @@ export class EntryWriter {
       add("number", key);
       if (role === "agent") add("agent", key);
     }
-    for (const tag of tags) add("tag", tag);
+    for (const { kind, value } of marks) add(kind, value);
     return [...facets.values()];
   }
 
@@ -259,6 +294,12 @@ export class EntryWriter {
 
   #rowOf(id: CallId): Row | undefined {
     return this.#get("SELECT pk, started_us, facets, arrival FROM calls WHERE id = ?", id) as Row | undefined;
+  }
+
+  #marksOf(pk: number): Mark[] {
+    return this.#prepare(
+      "SELECT 'tag' AS kind, tag AS value FROM tags WHERE call = ? UNION ALL SELECT 'collector', by FROM acknowledgements WHERE call = ?",
+    ).all(pk, pk) as Mark[];
   }
 
   #tagsOf(pk: number): string[] {

@@ -14,8 +14,8 @@ export interface EntryEvidence {
   effect: string;
 }
 
-/** A call without its tags, which no file has. */
-export interface IndexEntry extends Omit<ListedCall, "tags"> {
+/** A call without what no file has: its tags, and who has it. */
+export interface IndexEntry extends Omit<ListedCall, "tags" | "acknowledgements"> {
   evidence: EntryEvidence[];
 }
 

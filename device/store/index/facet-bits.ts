@@ -24,6 +24,8 @@ const RANGES: Readonly<Record<FacetLetter, Range>> = {
   p: { first: 6, known: POLICIES, spare: 1 },
   o: { first: 11, known: OUTCOMES, spare: 1 },
   t: { first: 29, known: [], spare: 11 },
+  // There are no more bits: those of tags say it as well.
+  k: { first: 29, known: [], spare: 11 },
   a: { first: 40, known: [], spare: 7 },
   n: { first: 47, known: [], spare: 5 },
 };

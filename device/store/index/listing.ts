@@ -7,7 +7,13 @@ import { isoUs } from "../../base/clock.js";
 import type { CallId, TimeUs } from "../../base/ids.js";
 import type { NumberRules } from "../../call/numbers.js";
 import type { ConsentState, Policy } from "../../contract/call-record.js";
-import type { CallOutcome, ListedCall, ListedParty, ListedRecording } from "../../contract/listing.js";
+import type {
+  CallOutcome,
+  ListedAcknowledgement,
+  ListedCall,
+  ListedParty,
+  ListedRecording,
+} from "../../contract/listing.js";
 import { arrivalCursor, arrivalsOf, readArrivalCursor } from "./arrival.js";
 import { numberKey } from "./entry.js";
 import { reversed } from "./entry-writer.js";
@@ -33,6 +39,8 @@ export interface CallFilter {
   maxDurationMs?: number;
   tag?: string;
   outcome?: CallOutcome;
+  /** Whether the token of that name has said to have the recording, or not. */
+  acknowledged?: { by: string; is: boolean };
 }
 
 /** time: the newest first. arrival: in the order in which calls came into the index, and again when they got audio. */
@@ -50,7 +58,7 @@ export interface PageRequest {
 
 export interface CallPage {
   calls: ListedCall[];
-  /** "" = there are no more. In order of arrival a page that has one may have fewer calls than its limit, or none. */
+  /** "" = there are no more. A page that has one may have fewer calls than its limit, or none, where few of many fit. */
   next: string;
   /** In order of arrival: for a page of what comes later, however much later it is asked for. "" in order of time. */
   resume: string;
@@ -62,6 +70,8 @@ export const MAX_PAGE = 500;
 export const MIN_SUFFIX = 3;
 /** A filter that finds fewer calls is worth sorting them; what finds more is frequent enough to be met with by time. */
 const FEW = 4096;
+/** Calls that are looked up in one go where each is to be looked at. */
+const PASSED_AT_ONCE = 2000;
 const MAX_STATEMENTS = 64;
 const SUFFIX_PATTERN = /^\d+$/;
 /** Behind every character of a number. */
@@ -153,6 +163,7 @@ export class CallListing {
   }
 
   #newest(filter: CallFilter, limit: number, cursor: string): CallPage {
+    if (filter.acknowledged?.is === false) return this.#unacknowledged(filter, filter.acknowledged.by, limit, cursor);
     const query = this.#query(filter, cursor);
     if (query === undefined) return { calls: [], next: "", resume: "" };
     const found = this.#all(query.text, [...query.values, limit + 1]) as { started: number; call: number }[];
@@ -160,6 +171,34 @@ export class CallListing {
     const last = calls.at(-1);
     const next = found.length > limit && last !== undefined ? cursorOf(last.started, last.call) : "";
     return { calls: calls.map(({ call }) => this.#read(call)), next, resume: "" };
+  }
+
+  /** What is not there no list can hold: calls are gone through, no more than one page may. */
+  #unacknowledged(filter: CallFilter, by: string, limit: number, cursor: string): CallPage {
+    const has = this.#prepare("SELECT 1 FROM acknowledgements WHERE call = ? AND by = ?");
+    const calls: ListedCall[] = [];
+    let place = cursor;
+    for (let passed = 0; passed < this.#bounds.passed; ) {
+      const query = this.#query(filter, place);
+      const rows = query === undefined ? [] : this.#all(query.text, [...query.values, PASSED_AT_ONCE]);
+      for (const { started, call } of rows as { started: number; call: number }[]) {
+        passed++;
+        place = cursorOf(started, call);
+        if (has.get(call, by) === undefined) calls.push(this.#read(call));
+        if (calls.length === limit) return { calls, next: place, resume: "" };
+      }
+      if (rows.length < PASSED_AT_ONCE) return { calls, next: "", resume: "" };
+    }
+    return { calls, next: place, resume: "" };
+  }
+
+  #notAcknowledged({ acknowledged }: CallFilter, { started, call, bits }: Source): Sql[] {
+    if (acknowledged === undefined || acknowledged.is) return [];
+    const where = exactly("collector", acknowledged.by);
+    const [facet] = this.#all(`SELECT id FROM facets WHERE ${where.text}`, where.values) as { id: number }[];
+    if (facet === undefined) return [];
+    const text = `NOT (${bits} & ? <> 0 AND EXISTS (SELECT 1 FROM postings q WHERE q.facet = ? AND q.started_us = ${started} AND q.call = ${call}))`;
+    return [{ text, values: [bitsOf(FACET.collector, acknowledged.by), facet.id] }];
   }
 
   /**
@@ -198,6 +237,7 @@ export class CallListing {
     const conditions: Sql[] = [
       { text: `${arrival} > ? AND ${arrival} <= ?`, values: [after, upTo] },
       ...this.#conditions(filter, wanted, source, fromUs, toUs),
+      ...this.#notAcknowledged(filter, source),
     ];
     const from = isRare ? `${source.from.text} JOIN calls a ON a.pk = ${source.call}` : source.from.text;
     return {
@@ -364,7 +404,7 @@ export class CallListing {
 
   /** The filters by value; undefined when one of them fits nothing. */
   #wanted(filter: CallFilter): Values[] | undefined {
-    const { agent, number, wholeNumbers = false, consent, policy, tag, outcome } = filter;
+    const { agent, number, wholeNumbers = false, consent, policy, tag, outcome, acknowledged } = filter;
     const wanted: Values[] = [];
     const asked: [FacetKind, string | undefined][] = [
       ["agent", agent],
@@ -373,6 +413,7 @@ export class CallListing {
       ["consent", consent],
       ["policy", policy],
       ["outcome", outcome],
+      ["collector", acknowledged?.is ? acknowledged.by : undefined],
     ];
     for (const [kind, value] of asked) {
       if (value === undefined) continue;
@@ -413,6 +454,7 @@ export class CallListing {
          FROM recordings WHERE call = ?`,
     ).get(pk) as ListedRecording | undefined;
     const tags = this.#all("SELECT tag FROM tags WHERE call = ? ORDER BY tag", [pk]) as { tag: string }[];
+    const acknowledgements = this.#all("SELECT by, at FROM acknowledgements WHERE call = ? ORDER BY by", [pk]);
     return {
       id: row.id,
       startedAt: isoUs(row.started_us),
@@ -430,6 +472,7 @@ export class CallListing {
       parties,
       ...(recording && { recording }),
       tags: tags.map(({ tag }) => tag),
+      acknowledgements: acknowledgements as ListedAcknowledgement[],
     };
   }
 

@@ -8,9 +8,9 @@ import { adoptRules, CatchUp, type CatchUpProgress } from "./catch-up.js";
 import { openForBuilding, UnusableIndex } from "./database.js";
 import { type DeliveryState, EntryWriter } from "./entry-writer.js";
 import { IndexFiles } from "./index-files.js";
+import { MarkTrail } from "./mark-trail.js";
 import { SCHEMA_VERSION, versionOf } from "./schema.js";
 import { IndexSources } from "./sources.js";
-import { TagTrail } from "./tag-trail.js";
 
 export interface RebuildProgress extends CatchUpProgress {
   /** Call logs, manifests and tombstones that were read. */
@@ -29,7 +29,7 @@ export class IndexRebuild {
   readonly #database: Database;
   readonly #sources: IndexSources;
   readonly #catchUp: CatchUp;
-  readonly #tags: TagTrail;
+  readonly #marks: MarkTrail;
 
   /** Throws file system errors. */
   constructor(paths: RecordingPaths, numbers: NumberRules) {
@@ -42,7 +42,7 @@ export class IndexRebuild {
     const writer = new EntryWriter(this.#database, numbers);
     this.#sources = new IndexSources(paths);
     this.#catchUp = new CatchUp(this.#database, writer, this.#sources);
-    this.#tags = new TagTrail(this.#database, writer, paths.dataFolder);
+    this.#marks = new MarkTrail(this.#database, writer, paths.dataFolder);
     adoptRules(this.#database, numbers);
   }
 
@@ -50,7 +50,7 @@ export class IndexRebuild {
   *steps(): Generator<RebuildProgress, RebuildProgress> {
     let progress: CatchUpProgress = { calls: 0, doneBytes: 0, totalBytes: 0 };
     for (progress of this.#catchUp.steps()) yield this.#with(progress);
-    for (const _ of this.#tags.steps()) yield this.#with(progress);
+    for (const _ of this.#marks.steps()) yield this.#with(progress);
     const checked = this.#database.pragma("quick_check(1)", { simple: true });
     if (checked !== "ok") throw new UnusableIndex(`what was built is damaged: ${String(checked)}`);
     this.#database.prepare("INSERT OR REPLACE INTO meta VALUES (?, '1')").run(WHOLE);

@@ -8,7 +8,15 @@ import type { Database } from "better-sqlite3";
 import { bitsOf, joinBits } from "./facet-bits.js";
 
 /** What `facets.kind` says of `facets.value`; single letters, for there are millions of rows. */
-export const FACET = { number: "n", agent: "a", consent: "c", policy: "p", tag: "t", outcome: "o" } as const;
+export const FACET = {
+  number: "n",
+  agent: "a",
+  consent: "c",
+  policy: "p",
+  tag: "t",
+  outcome: "o",
+  collector: "k",
+} as const;
 export type FacetKind = keyof typeof FACET;
 export type FacetLetter = (typeof FACET)[FacetKind];
 
@@ -89,7 +97,7 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (facet, started_us, call)
   ) WITHOUT ROWID;
   `,
-  // What no manifest says: tags are the audit chain's (tag-trail.ts), deliveries are taken along when the index is rebuilt.
+  // What no manifest says: tags are the audit chain's (mark-trail.ts), deliveries are taken along when the index is rebuilt.
   `
   CREATE TABLE tags (
     call INTEGER NOT NULL,
@@ -139,6 +147,16 @@ const MIGRATIONS: readonly string[] = [
   -- generation: names this index among all that ever were; arrival: the highest that was given
   INSERT OR REPLACE INTO meta VALUES ('generation', lower(hex(randomblob(8))));
   INSERT OR REPLACE INTO meta SELECT 'arrival', max(0, coalesce(max(pk), 0)) FROM calls;
+  `,
+  // Who has said to have a call's recording, whole; the audit chain's as tags are.
+  `
+  CREATE TABLE acknowledgements (
+    call INTEGER NOT NULL,
+    -- a token's name
+    by TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (call, by)
+  ) WITHOUT ROWID;
   `,
 ];
 

@@ -1,8 +1,7 @@
 // Tags on finished calls: who changes them asks here, a command through the spool (kind `tag`) or a face of the running service.
 // What is durable of it is the audit chain's entry; the index has it for listings, and takes it from there when it is made anew
-// (tag-trail.ts).
+// (mark-trail.ts).
 import { z } from "zod";
-import { SidetoneError } from "../../base/errors.js";
 import { type CallId, isCallId } from "../../base/ids.js";
 import type { AuditEntryInput } from "../../contract/audit.js";
 import { MAX_TAGS, TAG_PATTERN } from "../../contract/listing.js";
@@ -10,6 +9,7 @@ import type { AuditChain } from "../audit-chain.js";
 import { AuditDesk } from "../audit-request.js";
 import { type SpoolKind, spoolKind } from "../spool-kinds.js";
 import type { CallIndex } from "./call-index.js";
+import { callToMark, MarkRefused } from "./call-marks.js";
 
 export const TAG = "tag";
 
@@ -20,15 +20,6 @@ const bodySchema = z.strictObject({
   remove: tags,
 });
 export type TagBody = z.output<typeof bodySchema>;
-
-/** Why a call takes no tags. */
-export class TagRefused extends SidetoneError {
-  readonly reason: "recording-not-found" | "recording-deleted" | "too-many-tags" | "index-unusable";
-  constructor(reason: TagRefused["reason"], message: string) {
-    super(reason === "index-unusable" ? reason : "usage", message);
-    this.reason = reason;
-  }
-}
 
 export type TagEntry = Omit<AuditEntryInput, "actor">;
 
@@ -42,7 +33,7 @@ export class TagDesk {
 
   /**
    * The call's tags afterwards. `enter` makes the change durable in the audit chain, and is called only when there is one; one
-   * change after the other. Rejects with TagRefused, and what `enter` rejects with.
+   * change after the other. Rejects with MarkRefused, and what `enter` rejects with.
    */
   change(body: TagBody, enter: (entry: TagEntry) => Promise<void>): Promise<string[]> {
     const changed = this.#last.then(() => this.#change(body, enter));
@@ -51,16 +42,16 @@ export class TagDesk {
   }
 
   async #change({ call, add, remove }: TagBody, enter: (entry: TagEntry) => Promise<void>): Promise<string[]> {
-    const before = await tagsOf(this.#index, call);
+    const { tags: before } = await callToMark(this.#index, call);
     const added = [...new Set(add)].filter((tag) => !before.includes(tag));
     const removed = [...new Set(remove)].filter((tag) => before.includes(tag));
     if (added.length + removed.length === 0) return before;
     if (before.length + added.length - removed.length > MAX_TAGS)
-      throw new TagRefused("too-many-tags", `a call has at most ${MAX_TAGS} tags: remove one first`);
+      throw new MarkRefused("too-many-tags", `a call has at most ${MAX_TAGS} tags: remove one first`);
     await enter({ kind: "tagged", call, detail: { added, removed } });
     // An index that fails here takes it from the audit chain when it is opened again.
     this.#index.changeTags(call, { added, removed });
-    return tagsOf(this.#index, call);
+    return (await callToMark(this.#index, call)).tags;
   }
 }
 
@@ -73,15 +64,4 @@ export function tagKind(tagDesk: TagDesk, audit: AuditChain, dataFolder: string)
       return { call: body.call, tags: await tagDesk.change(body, (entry) => desk.enterOnce(entry, context)) };
     },
   });
-}
-
-async function tagsOf(index: CallIndex, id: CallId): Promise<string[]> {
-  // A call that ended just before the last crash may still be on its way into the index.
-  if (index.listing?.find(id) === undefined) await index.caughtUp();
-  if (index.listing === undefined)
-    throw new TagRefused("index-unusable", "the index of calls cannot be used at the moment: run sidetoned reindex");
-  const call = index.listing.find(id);
-  if (call === undefined) throw new TagRefused("recording-not-found", `there is no call ${id}`);
-  if (call.deleted !== undefined) throw new TagRefused("recording-deleted", `call ${id} was deleted: it takes no tags`);
-  return call.tags;
 }

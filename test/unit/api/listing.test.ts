@@ -1,6 +1,7 @@
 // Finished calls and recordings as the API lists them: every filter, page by page, masked for whoever may not see numbers.
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { storedCallSchema } from "../../../device/contract/api-recordings.js";
+import { arrivalCursor } from "../../../device/store/index/arrival.js";
 import { generateCalls } from "../../fakes/indexed-calls.js";
 import { ApiBench, STORED, STORED_ID } from "./api-kit.js";
 
@@ -36,6 +37,29 @@ it("lists every call once, the newest first, and recordings alone", async () => 
   expect(await everyPage("/calls", 37)).toEqual(newest.map(({ id }) => id));
   const recorded = newest.filter(({ noAudio }) => noAudio === "").map(({ id }) => id);
   expect(await everyPage("/recordings", 100)).toEqual(recorded);
+});
+
+it("lists in order of arrival, and goes on behind the last one whenever it is asked", async () => {
+  expect(await everyPage("/calls?order=arrival", 37)).toEqual(CALLS.map(({ line }) => line.id));
+  const recorded = CALLS.filter(({ manifest }) => manifest).map(({ line }) => line.id);
+  expect(await everyPage("/recordings?order=arrival", 100)).toEqual(recorded);
+  const { body } = await get("/recordings?order=arrival&limit=500");
+  expect([body.calls.length, body.next]).toEqual([recorded.length, ""]);
+  const later = (await get(`/recordings?order=arrival&cursor=${body.resume}`)).body;
+  expect(later).toEqual({ calls: [], next: "", resume: body.resume });
+  expect((await get("/recordings?limit=1")).body.resume).toBe("");
+});
+
+it("finds what the token that asks has, or has not, said to have", async () => {
+  const { sha256 } = STORED[0]!.manifest!.audio;
+  await bench.store!.acknowledgements!.give({ call: STORED_ID, by: "all", sha256 }, async () => {});
+  const found = (await get("/recordings?acknowledged=yes")).body;
+  expect(found.calls).toMatchObject([{ id: STORED_ID, acknowledgements: [{ by: "all" }] }]);
+  expect(idsOf((await get("/recordings?acknowledged=yes", see)).body)).toEqual([]);
+  for (const order of ["time", "arrival"]) {
+    expect(await everyPage(`/recordings?acknowledged=no&order=${order}`, 500)).not.toContain(STORED_ID);
+    expect(idsOf((await get(`/recordings?acknowledged=no&order=${order}&limit=500`, see)).body)).toContain(STORED_ID);
+  }
 });
 
 it.each<[string, (call: (typeof CALLS)[number]) => boolean]>([
@@ -84,6 +108,11 @@ it.each([
   ["tag=UPPER", 422, "invalid", "tag"],
   ["policy=sometimes", 422, "invalid", "policy"],
   ["number=1%0a2", 422, "invalid", "number"],
+  ["order=size", 422, "invalid", "order"],
+  ["acknowledged=maybe", 422, "invalid", "acknowledged"],
+  ["order=arrival&cursor=MS4y", 400, "cursor-invalid", undefined],
+  [`order=arrival&cursor=${arrivalCursor("0123456789abcdef", 3)}`, 410, "cursor-stale", undefined],
+  [`cursor=${arrivalCursor("0123456789abcdef", 3)}`, 400, "cursor-invalid", undefined],
   ["colour=red", 422, "invalid", ""],
 ])("refuses %s with %i %s", async (query, expected, code, field) => {
   const { status, body } = await get(`/calls?${query}`);

@@ -9,8 +9,8 @@ import { CatchUp } from "../../../../device/store/index/catch-up.js";
 import { openForBuilding } from "../../../../device/store/index/database.js";
 import { EntryWriter } from "../../../../device/store/index/entry-writer.js";
 import { IndexFiles } from "../../../../device/store/index/index-files.js";
+import { MarkTrail } from "../../../../device/store/index/mark-trail.js";
 import { IndexSources } from "../../../../device/store/index/sources.js";
-import { TagTrail } from "../../../../device/store/index/tag-trail.js";
 import { RecordingPaths } from "../../../../device/store/recording-paths.js";
 
 export const NUMBERS: NumberRules = {
@@ -52,7 +52,7 @@ export function rebuilt(folder: string): Sqlite.Database {
   const sources = new IndexSources(new RecordingPaths(folder));
   const writer = new EntryWriter(database, NUMBERS);
   for (const _ of new CatchUp(database, writer, sources).steps());
-  for (const _ of new TagTrail(database, writer, folder).steps());
+  for (const _ of new MarkTrail(database, writer, folder).steps());
   return database;
 }
 
@@ -107,6 +107,7 @@ export function takeBackToVersion2(path: string): void {
     DROP INDEX calls_by_arrival;
     ALTER TABLE calls DROP COLUMN arrival;
     DELETE FROM meta WHERE name IN ('generation', 'arrival');
+    DROP TABLE acknowledgements;
     UPDATE calls SET facets = (SELECT json_group_array(j.value) FROM json_each(calls.facets) j
       WHERE j.value NOT IN (SELECT id FROM facets WHERE kind = 'o'));
     DROP INDEX calls_by_time;

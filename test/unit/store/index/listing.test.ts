@@ -4,7 +4,7 @@ import type { Database } from "better-sqlite3";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CallId } from "../../../../device/base/ids.js";
-import { type CallOutcome, outcomeOf } from "../../../../device/contract/listing.js";
+import { type CallOutcome, type ListedAcknowledgement, outcomeOf } from "../../../../device/contract/listing.js";
 import { openForBuilding } from "../../../../device/store/index/database.js";
 import { entryOf, type IndexEntry, numberKey, usOfIso } from "../../../../device/store/index/entry.js";
 import { EntryWriter, keyOf } from "../../../../device/store/index/entry-writer.js";
@@ -16,7 +16,7 @@ const COUNT = 5000;
 const TAGS = ["complaint", "training"];
 let database: Database;
 let listing: CallListing;
-let entries: (IndexEntry & { tags: string[] })[];
+let entries: (IndexEntry & { tags: string[]; acknowledgements: ListedAcknowledgement[] })[];
 /** By entry: when it began, and the numbers of its parties in the form in which they are compared. */
 const facts = new Map<CallId, { startedUs: number; keys: string[] }>();
 
@@ -30,7 +30,10 @@ beforeAll(() => {
       writer.put(entry);
       const tags = TAGS.filter((_, i) => entries.length % (i === 0 ? 2 : 700) === 0);
       if (tags.length > 0) writer.setTags(entry.id, tags);
-      entries.push({ ...entry, tags });
+      const has = entry.recording !== undefined && entries.length % 3 === 0;
+      const said = { by: "crm", at: entry.endedAt };
+      if (has) writer.collect(entry.id, { ...said, sha256: entry.recording!.sha256, isWithdrawn: false });
+      entries.push({ ...entry, tags, acknowledgements: has ? [said] : [] });
       const keys = entry.parties.map((party) => numberKey(party.number, NUMBERS));
       facts.set(entry.id, { startedUs: usOfIso(entry.startedAt)!, keys });
     }
@@ -42,7 +45,7 @@ afterAll(() => database.close());
 
 function naive(filter: CallFilter): CallId[] {
   const { fromUs = -1, toUs = Number.POSITIVE_INFINITY, minDurationMs = 0, maxDurationMs = 1e12 } = filter;
-  const { agent, number, consent, policy, tag, outcome } = filter;
+  const { agent, number, consent, policy, tag, outcome, acknowledged } = filter;
   const asked = (wanted = "") => ({
     key: numberKey(wanted, NUMBERS),
     end: !numberKey(wanted, NUMBERS).startsWith("+") && /^\d{3,}$/.test(wanted) ? wanted : undefined,
@@ -60,6 +63,8 @@ function naive(filter: CallFilter): CallId[] {
       (policy === undefined || entry.policy === policy) &&
       (outcome === undefined || outcomeOf(entry) === outcome) &&
       (tag === undefined || entry.tags.includes(tag)) &&
+      (acknowledged === undefined ||
+        entry.acknowledgements.some(({ by }) => by === acknowledged.by) === acknowledged.is) &&
       (consent === undefined || entry.parties.some((party) => party.role !== "agent" && party.consent === consent)) &&
       (number === undefined || keys.some((key) => isNumber(key, askedNumber))) &&
       (agent === undefined || entry.parties.some(({ role }, i) => role === "agent" && isNumber(keys[i]!, askedAgent)))
@@ -96,6 +101,7 @@ const anyFilter = fc
     maxDurationMs: maybe(0, 30_000, 7_000_000),
     tag: maybe("complaint", "training", "unknown"),
     outcome: maybe<CallOutcome>("recorded", "policy-none", "disk-full"),
+    acknowledged: maybe({ by: "crm", is: true }, { by: "crm", is: false }, { by: "archive", is: false }),
   })
   .map((record) => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as CallFilter);
 

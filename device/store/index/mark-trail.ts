@@ -1,9 +1,11 @@
-// Tags as the audit chain has them: every change is an entry (kind `tagged`), which no manifest says. Takes into an index what the
-// chain has beyond what the index took from it last. Taking the same entries again, up to the end, changes nothing.
+// What is said of calls once they are over and no manifest has, as the audit chain has it: tags (kind `tagged`), and who has said
+// to have a recording (kind `collected`). Takes into an index what the chain has beyond what the index took from it last. Taking
+// the same entries again, up to the end, changes nothing.
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Database } from "better-sqlite3";
 import { type CallId, isCallId } from "../../base/ids.js";
+import type { AuditEntry } from "../../contract/audit.js";
 import { TAG_PATTERN } from "../../contract/listing.js";
 import { auditFolder, listAuditFiles, parseEntry, readLines } from "../audit-files.js";
 import type { EntryWriter } from "./entry-writer.js";
@@ -13,6 +15,17 @@ export interface TagChange {
   removed: readonly string[];
 }
 
+/** Somebody has said to have a call's recording, or no longer. */
+export interface Collection {
+  /** A token's name. */
+  by: string;
+  /** ISO 8601 UTC. */
+  at: string;
+  /** Of the audio file as it is stored, which they have. */
+  sha256: string;
+  isWithdrawn: boolean;
+}
+
 interface Place {
   /** "" = nothing was taken yet. */
   file: string;
@@ -20,12 +33,20 @@ interface Place {
   offset: number;
 }
 
+type Change = (writer: EntryWriter) => void;
+
 /** Lines of the chain read in one go: some milliseconds. */
 const BATCH_LINES = 2048;
-const KIND = Buffer.from('"kind":"tagged"');
+/** As it was called when there were but tags. */
 const NOTE = "tags";
+const MAX_TOKEN_NAME = 64;
 
-export class TagTrail {
+const KINDS: readonly { member: Buffer; changeOf(entry: AuditEntry, call: CallId): Change | undefined }[] = [
+  { member: Buffer.from('"kind":"tagged"'), changeOf: tagChange },
+  { member: Buffer.from('"kind":"collected"'), changeOf: collection },
+];
+
+export class MarkTrail {
   readonly #database: Database;
   readonly #writer: EntryWriter;
   readonly #dataFolder: string;
@@ -36,7 +57,7 @@ export class TagTrail {
     this.#dataFolder = dataFolder;
   }
 
-  /** One step a batch of lines. Calls that the index lacks, or that were deleted, take no tags. Throws file system errors. */
+  /** One step a batch of lines. Of calls that the index lacks, or that were deleted, nothing is taken. Throws file system errors. */
   *steps(): Generator<void, void> {
     const from = this.#taken();
     for (const file of listAuditFiles(this.#dataFolder)) {
@@ -56,19 +77,19 @@ export class TagTrail {
   }
 
   *#takeFile(file: string, from: number): Generator<void, void> {
-    let found: { call: CallId; change: TagChange }[] = [];
+    let found: Change[] = [];
     let offset = from;
     let lines = 0;
     const take = (): void =>
       this.#writer.transaction(() => {
-        for (const { call, change } of found) this.#writer.changeTags(call, change);
+        for (const change of found) change(this.#writer);
         this.#note({ file, offset });
         found = [];
       });
     for (const { bytes, isWhole, ...line } of readLines(join(auditFolder(this.#dataFolder), file), from)) {
       if (!isWhole) break;
       offset = line.offset;
-      const change = bytes.includes(KIND) ? changeOf(bytes) : undefined;
+      const change = changeOf(bytes);
       if (change !== undefined) found.push(change);
       if (++lines % BATCH_LINES !== 0) continue;
       take();
@@ -91,13 +112,26 @@ export class TagTrail {
   }
 }
 
-function changeOf(bytes: Buffer): { call: CallId; change: TagChange } | undefined {
-  const entry = parseEntry(bytes);
-  if (entry?.kind !== "tagged" || entry.call === undefined || !isCallId(entry.call)) return undefined;
-  const { added, removed } = entry.detail;
-  return { call: entry.call, change: { added: tagsIn(added), removed: tagsIn(removed) } };
+function changeOf(bytes: Buffer): Change | undefined {
+  const kind = KINDS.find(({ member }) => bytes.includes(member));
+  const entry = kind && parseEntry(bytes);
+  if (entry?.call === undefined || !isCallId(entry.call)) return undefined;
+  return kind!.changeOf(entry, entry.call);
+}
+
+function tagChange({ kind, detail }: AuditEntry, call: CallId): Change | undefined {
+  if (kind !== "tagged") return undefined;
+  const change = { added: tagsIn(detail["added"]), removed: tagsIn(detail["removed"]) };
+  return (writer) => writer.changeTags(call, change);
 }
 
 function tagsIn(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((tag) => typeof tag === "string" && TAG_PATTERN.test(tag)) : [];
+}
+
+function collection({ kind, at, detail }: AuditEntry, call: CallId): Change | undefined {
+  const { by, sha256, withdrawn } = detail;
+  if (kind !== "collected" || typeof by !== "string" || by === "" || by.length > MAX_TOKEN_NAME) return undefined;
+  const said: Collection = { by, at, sha256: String(sha256), isWithdrawn: withdrawn === true };
+  return (writer) => writer.collect(call, said);
 }
