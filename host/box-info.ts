@@ -11,21 +11,27 @@ export interface ToldInfo {
   /** PEM, Ed25519; "" when it is not told. */
   publicKey: string;
   /** The box's clock, ISO 8601; "" when it is not told. */
-  time: string;
+  at: string;
+  /** Of the certificate that the box says it shows, lower-case hex; "" without TLS, or when it is not told. */
+  fingerprint: string;
 }
 
 const infoSchema = z.object({
   device: z.string().catch(""),
   version: z.string().catch(""),
-  publicKey: z.string().catch(""),
-  time: z.string().catch(""),
+  at: z.string().catch(""),
+  publicKey: z.object({ pem: z.string() }).catch({ pem: "" }),
+  tls: z.object({ fingerprint: z.string() }).nullable().catch(null),
 });
 
-/** Throws HostError; `unproved` for a key that is none. */
+/** Throws HostError; `bad-answer` for a key that is none. */
 export async function fetchInfo(client: BoxClient, signal?: AbortSignal): Promise<ToldInfo> {
-  const info = infoSchema.parse((await client.json<unknown>("GET", "/info", { signal })) ?? {});
-  if (info.publicKey !== "") keyFingerprint(info.publicKey);
-  return info;
+  const { device, version, at, publicKey, tls } = infoSchema.parse(
+    (await client.json<unknown>("GET", "/info", { signal })) ?? {},
+  );
+  if (publicKey.pem !== "") keyFingerprint(publicKey.pem);
+  const fingerprint = tls === null ? "" : tls.fingerprint.replaceAll(":", "").toLowerCase();
+  return { device, version, at, publicKey: publicKey.pem, fingerprint };
 }
 
 /** SHA-256 of the key as DER (SubjectPublicKeyInfo), lower-case hex, as the box says it. */

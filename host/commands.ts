@@ -1,16 +1,32 @@
 // The commands of `sidetone`, in the order in which help shows them. Another one is a file in commands/ and a line here.
 import type { HostCommand } from "./command.js";
 import { boxesCommand, logoutCommand } from "./commands/boxes.js";
+import { callsCommand } from "./commands/calls.js";
 import { completionCommand } from "./commands/completion.js";
+import { consentCommand, pauseCommand, resumeCommand } from "./commands/consent.js";
 import { decryptCommand } from "./commands/decrypt.js";
+import { doctorCommand } from "./commands/doctor.js";
 import { helpCommand } from "./commands/help.js";
 import { loginCommand } from "./commands/login.js";
 import { pullCommand } from "./commands/pull.js";
+import { statusCommand } from "./commands/status.js";
 import { verifyCommand } from "./commands/verify.js";
 
 export function commandTable(): readonly HostCommand[] {
   return [
-    ...[loginCommand, logoutCommand, boxesCommand, pullCommand, verifyCommand, decryptCommand],
-    ...[completionCommand, helpCommand],
+    loginCommand,
+    logoutCommand,
+    boxesCommand,
+    statusCommand,
+    doctorCommand,
+    callsCommand,
+    consentCommand,
+    pauseCommand,
+    resumeCommand,
+    pullCommand,
+    verifyCommand,
+    decryptCommand,
+    completionCommand,
+    helpCommand,
   ];
 }

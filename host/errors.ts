@@ -27,7 +27,7 @@ export const HOST_EXIT_TEXT: Readonly<Record<keyof typeof HOST_EXIT, string>> = 
   unreadable: "a file cannot be read",
   unwritable: "a file cannot be written",
   unproved: "not what was signed, or a check failed",
-  network: "the box or broker is not reached, or does not answer in time",
+  network: "the box or broker is not reached, or cannot answer now",
   untrusted: "the box's certificate or key is not the one that is trusted",
   unauthorised: "the token is missing, bad, or lacks the right",
   refused: "the box refuses, or there is no such thing",

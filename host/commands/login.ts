@@ -9,6 +9,7 @@ import { readBoxUrl, refuseOpenPlain, tokenOf, trustOf } from "../connection.js"
 import { HOST_EXIT, HostError, usageError } from "../errors.js";
 import { BOX_NAME_PATTERN, BoxStore, type StoredBox } from "../profiles.js";
 import { askSecret, askYes, canAsk } from "../prompt.js";
+import { safeText } from "../safe-text.js";
 
 export const loginCommand: HostCommand = {
   name: "login",
@@ -48,6 +49,10 @@ async function login(given: Given, host: Host): Promise<typeof HOST_EXIT.ok> {
   } finally {
     client.close();
   }
+  if (trust.kind === "pinned" && info.fingerprint !== "" && info.fingerprint !== trust.fingerprint)
+    output.note(
+      `something stands between: the box says that it shows the certificate ${safeText(info.fingerprint, 64)}, and another one is seen here`,
+    );
   const name = wantedName ?? nameFor(info, url);
   await checkKey(info, before ?? boxOf(store, name), name, given, host);
   store.put(name, { url: url.href, token, trust, device: info.device, publicKey: info.publicKey });

@@ -40,7 +40,9 @@ async function startBox(publicKey = pem(), secured = true) {
   const url = await box.start();
   box.answers((request, response, body) => {
     const isKnown = request.headers.authorization === `Bearer ${TOKEN}`;
-    const answer = isKnown ? json({ device: "office-1", version: "0.1.0", publicKey }) : problem(401, "token-invalid");
+    const answer = isKnown
+      ? json({ device: "office-1", version: "0.1.0", publicKey: { pem: publicKey } })
+      : problem(401, "token-invalid");
     answer(request, response, body);
   });
   return { box, url: url.href, publicKey };
