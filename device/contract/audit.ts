@@ -52,6 +52,8 @@ export const AUDIT_KINDS = {
   tagged: "a call's tags were changed: which were added, which removed",
   collected:
     "somebody said to have a recording whole, as it is stored: the token's name and the audio's SHA-256; with `withdrawn`, no longer",
+  noted:
+    "somebody wrote a note on a recording: its id, length and the SHA-256 of its signed line, never its words; with `removed`, took it away",
   lost: "entries could not be written for so long that they had to be given up: how many",
 } as const;
 export type AuditKind = keyof typeof AUDIT_KINDS;

@@ -23,6 +23,7 @@ import { FolderLock, type LockRole } from "./folder-lock.js";
 import { AcknowledgementDesk } from "./index/acknowledgement-desk.js";
 import { CallIndex, type CallIndexOptions } from "./index/call-index.js";
 import { TagDesk } from "./index/tag-request.js";
+import { NoteBook, type NotesOptions } from "./notes.js";
 import { type Published, Publisher } from "./publisher.js";
 import { RecordingPaths, timeOfCallId } from "./recording-paths.js";
 import { type DeletionOptions, RecordingDeletion } from "./retention/deletion.js";
@@ -68,6 +69,8 @@ export class RecordingStore {
   readonly index: CallIndex | undefined;
   /** Changes tags; whoever asks says who wants it. */
   readonly tags: TagDesk | undefined;
+  /** Notes on recordings; as `tags`. */
+  readonly notes: NoteBook;
   /** Takes who has which recording; as `tags`. */
   readonly acknowledgements: AcknowledgementDesk | undefined;
   readonly #files: FileLayer;
@@ -109,6 +112,8 @@ export class RecordingStore {
         return options.forget?.(tombstone);
       };
       this.deletion = new RecordingDeletion({ paths, key, audit: this.audit, files: deletionFiles, forget });
+      const alone: NotesOptions["alone"] = (work) => this.deletion.alone(work);
+      this.notes = new NoteBook({ paths, key, files, alone });
       this.#enterAnnounced();
       removeLeftovers(paths.partialFolder);
       this.index = options.index && CallIndex.open(paths, options.index);

@@ -25,6 +25,8 @@ export class AuditLog {
   /** By SHA-256 of the manifest, of the tombstone. */
   readonly recorded = new Map<string, Said>();
   readonly deleted = new Map<string, Said>();
+  /** By SHA-256 of the note's line, with whether it was taken away again. */
+  readonly noted = new Map<string, Said & { isRemoved: boolean }>();
   /** By file: the hash of all of it, as said last. */
   readonly wholes = new Map<string, Said & { sha256: string }>();
   /** By call log. */
@@ -152,6 +154,9 @@ export class AuditLog {
       case "deleted":
       case "tombstone":
         this.deleted.set(text(detail, "tombstone"), said);
+        break;
+      case "noted":
+        this.noted.set(text(detail, "sha256"), { ...said, isRemoved: detail["removed"] === true });
         break;
       case "configuration":
         this.trails.push(text(detail, "sha256"));

@@ -4,14 +4,14 @@ import type { KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sha256Of } from "../../device/base/sha256.js";
-import { hashFile } from "./files.js";
+import { hashFile, readLines } from "./files.js";
 import type { Report } from "./report.js";
-import { type JsonObject, readSignedFile, text } from "./signed-json.js";
+import { type JsonObject, readSigned, readSignedFile, text } from "./signed-json.js";
 
-const NAME = /^(?:.*\/)?([0-7][0-9A-HJKMNP-TV-Z]{25})\.(json|deleted|wav|wav\.age)$/;
+const NAME = /^(?:.*\/)?([0-7][0-9A-HJKMNP-TV-Z]{25})\.(json|deleted|wav|wav\.age|notes)$/;
 /** Outside a data folder the id may stand among other things: `sidetone pull --name`. */
 const NAME_WITH_ID =
-  /^(?:.*\/)?[^/]*?(?<![0-9A-Za-z])([0-7][0-9A-HJKMNP-TV-Z]{25})(?![0-9A-Za-z])[^/]*?\.(json|deleted|wav|wav\.age)$/;
+  /^(?:.*\/)?[^/]*?(?<![0-9A-Za-z])([0-7][0-9A-HJKMNP-TV-Z]{25})(?![0-9A-Za-z])[^/]*?\.(json|deleted|wav|wav\.age|notes)$/;
 
 export interface Link {
   file: string;
@@ -25,6 +25,8 @@ export class Recordings {
   readonly links = new Map<string, Link>();
   /** Tombstones by SHA-256 of their line. */
   readonly tombstones = new Map<string, string>();
+  /** Notes by SHA-256 of their line: their file. */
+  readonly notes = new Map<string, string>();
   /** Ids of which a file is not what was signed. */
   readonly spoiled = new Set<string>();
   audioBytes = 0;
@@ -62,6 +64,7 @@ export class Recordings {
   #readGroup(place: string, id: string, group: ReadonlyMap<string, string>, isOpen: boolean): void {
     const tombstone = this.#readTombstone(id, group.get("deleted"));
     const manifest = this.#readManifest(id, group.get("json"), tombstone);
+    this.#readNotes(id, group.get("notes"), manifest !== undefined && tombstone === undefined, isOpen);
     const audio = ["wav", "wav.age"].flatMap((kind) => group.get(kind) ?? []);
     const expected = manifest && !tombstone ? text(manifest["audio"] as JsonObject, "file") : "";
     for (const file of audio) {
@@ -125,6 +128,21 @@ export class Recordings {
     const link = { file, id, previous: text(tombstone, "previous"), isTombstone: true };
     this.links.set(text(tombstone, "manifest"), link);
     return tombstone;
+  }
+
+  /** One signed line each. */
+  #readNotes(id: string, file: string | undefined, isKept: boolean, isOpen: boolean): void {
+    if (file === undefined) return;
+    if (!isKept && isOpen) this.#report.leaveOut(`${file}: notes without a recording`);
+    else if (!isKept) this.#report.find("added", file, "notes without a recording");
+    for (const { line, isWhole } of readLines(join(this.#root, file))) {
+      const note = isWhole ? readSigned(line, this.#key) : undefined;
+      if (text(note, "schema") === "sidetone.note/1" && text(note, "call") === id) this.notes.set(sha256Of(line), file);
+      else {
+        this.spoiled.add(id);
+        this.#report.find("changed", file, "a line of it is not what the box has signed for this recording");
+      }
+    }
   }
 
   #readAudio(place: string, id: string, manifest: JsonObject): void {

@@ -101,6 +101,7 @@ export function verifyFolder(
       { isOpen, hasRecordings: recordings.links.size > 0, wanted: anchors.entries },
     );
     compareRecordings(recordings, audit, report, isOpen);
+    compareNotes(recordings, audit, report, isOpen);
     compareFiles(root, files, audit, report, isOpen);
     checkLockedRuns(root, files, audit.locked, report, isOpen);
     checkKeys(root, key, report);
@@ -169,6 +170,21 @@ function compareRecordings(recordings: Recordings, audit: AuditLog, report: Repo
     if (isOpen || unknown.length <= audit.lost) report.leaveOut(`${file}: not in the audit chain`);
     else report.find("added", file, "the audit chain does not say that it was published");
   }
+}
+
+/** A note goes with its recording, or by an entry of its own. */
+function compareNotes(recordings: Recordings, audit: AuditLog, report: Report, isOpen: boolean): void {
+  const gone = new Set([...audit.deleted.values()].map(({ id }) => id));
+  for (const [sha256, said] of audit.noted) {
+    if (said.isRemoved || recordings.notes.has(sha256) || recordings.spoiled.has(said.id) || gone.has(said.id))
+      continue;
+    const file = `recordings/**/${said.id}.notes`;
+    if (isOpen) report.leaveOut(`${file}: a note of it is not there yet, or being deleted`);
+    else report.find("missing", file, "a note of it", sinceOf(said));
+  }
+  for (const [sha256, file] of recordings.notes)
+    if (audit.noted.get(sha256)?.isRemoved !== false)
+      report.leaveOut(`${file}: a note that the audit chain does not know, or knows as taken away: the box went down`);
 }
 
 function sinceOf({ seq, at }: Said): string {

@@ -9,7 +9,7 @@ import { type About, filesOfRecording, linesOfCalls } from "./about.js";
 /** What a file is, in plain words: the index page's sections, in their order. */
 export const MEMBER_KINDS = {
   recordings:
-    "the recordings: audio (.wav, or .wav.age when it is encrypted), the manifest that says what was recorded, when, whose and why (.json), and what else belongs to it",
+    "the recordings: audio (.wav, or .wav.age when it is encrypted), the manifest that says what was recorded, when, whose and why (.json), and what somebody noted about it (.notes)",
   calls: "the call log's lines of all its calls, those without a recording too; of deleted ones without numbers",
   registers:
     "what is on file about the number: consent and refusals (consent.jsonl), agreements of agents (agents.jsonl)",

@@ -113,6 +113,13 @@ export class RecordingDeletion {
     });
   }
 
+  /** While it works nothing is deleted: what is written beside a recording then goes with it, or is refused. */
+  alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
   /** One deletion at a time. */
   #alone<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#turn.then(work);

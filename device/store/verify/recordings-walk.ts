@@ -8,6 +8,7 @@ import { type CallId, isCallId } from "../../base/ids.js";
 import { sha256Of } from "../../base/sha256.js";
 import type { Manifest } from "../../contract/manifest.js";
 import type { Tombstone } from "../../contract/tombstone.js";
+import { NOTES_SUFFIX } from "../notes.js";
 import { timeOfCallId } from "../recording-paths.js";
 import { parseManifest, verifyManifest } from "../signature.js";
 import { isSignedLine, parseLine } from "../signed-line.js";
@@ -15,8 +16,9 @@ import type { ChainLinks, Link } from "./chain-links.js";
 import type { Entered, EnteredAs } from "./entered.js";
 import type { Findings } from "./findings.js";
 import { type FileHashes, hashWholeFile } from "./hash-file.js";
+import type { NotesCheck } from "./notes-check.js";
 
-const NAME_PATTERN = /^([0-7][0-9A-HJKMNP-TV-Z]{25})\.(json|wav|wav\.age|deleted)$/;
+const NAME_PATTERN = /^([0-7][0-9A-HJKMNP-TV-Z]{25})\.(json|wav|wav\.age|deleted|notes)$/;
 const PARTIAL_FOLDER = ".partial";
 const TOMBSTONE_SCHEMA = "sidetone.tombstone/1";
 const HASH_PATTERN = /^[0-9a-f]{64}$/;
@@ -33,6 +35,7 @@ export interface RecordingsWalkOptions {
   recorded: Entered<FoundManifest>;
   /** By the tombstone's hash. */
   deleted: Entered<string>;
+  notes: NotesCheck;
   /** The service runs, or was killed: what it is just doing is no finding. */
   isOpen: boolean;
   /** Lets the audit chain be read on. */
@@ -50,6 +53,7 @@ interface Names {
   audio: string[];
   hasManifest: boolean;
   hasTombstone: boolean;
+  hasNotes: boolean;
 }
 
 export class RecordingsWalk {
@@ -115,6 +119,7 @@ export class RecordingsWalk {
     const { isOpen, findings, onRecording } = this.#options;
     onRecording();
     const tombstone = names.hasTombstone ? this.#checkTombstone(folder, id) : undefined;
+    if (names.hasNotes) this.#options.notes.read(folder, id, names.hasManifest && !names.hasTombstone);
     if (names.hasManifest) this.#checkManifest(folder, id, names, tombstone);
     else
       for (const name of names.audio) {
@@ -278,6 +283,7 @@ function groupOf(names: readonly string[]): Names {
     audio: names.filter((name) => /\.wav(?:\.age)?$/.test(name)),
     hasManifest: names.some((name) => name.endsWith(".json")),
     hasTombstone: names.some((name) => name.endsWith(".deleted")),
+    hasNotes: names.some((name) => name.endsWith(NOTES_SUFFIX)),
   };
 }
 

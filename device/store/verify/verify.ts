@@ -22,6 +22,7 @@ import { Entered } from "./entered.js";
 import { EnteredFiles } from "./entered-files.js";
 import { type Finding, Findings } from "./findings.js";
 import { LockedRuns } from "./locked-runs.js";
+import { NotesCheck } from "./notes-check.js";
 import { type FoundManifest, RecordingsWalk } from "./recordings-walk.js";
 
 export const VERIFY_SCHEMA = "sidetone.verification/1";
@@ -77,6 +78,7 @@ class DataFolderCheck {
   readonly #links: ChainLinks;
   readonly #recorded = new Entered<FoundManifest>();
   readonly #deleted = new Entered<string>();
+  readonly #notes: NotesCheck;
   readonly #files: EnteredFiles;
   readonly #locked: LockedRuns;
   readonly #anchors: AnchorCheck;
@@ -94,6 +96,7 @@ class DataFolderCheck {
     this.#anchors = new AnchorCheck({ dataFolder, publicKey, lines, trusted }, this.#findings);
     const next = readChainHead(dataFolder)?.next.map(({ sha256 }) => sha256) ?? [];
     this.#links = new ChainLinks([...next, ...this.#anchors.manifests]);
+    this.#notes = new NotesCheck({ dataFolder, publicKey, findings: this.#findings, isOpen: this.#isOpen });
     this.#files = new EnteredFiles(dataFolder);
     this.#locked = new LockedRuns(dataFolder);
     this.#audit = new AuditWalk(dataFolder, publicKey, (entry, line) => this.#take(entry, line));
@@ -104,6 +107,7 @@ class DataFolderCheck {
       links: this.#links,
       recorded: this.#recorded,
       deleted: this.#deleted,
+      notes: this.#notes,
       isOpen: this.#isOpen,
       onRecording: () => this.#audit.advance(),
       onRead: (bytes) => {
@@ -120,6 +124,7 @@ class DataFolderCheck {
     this.#walk.walk();
     this.#settle();
     this.#audit.finish(findings, this.#isOpen);
+    this.#notes.finish();
     this.#files.finish(findings, this.#isOpen);
     this.#locked.finish(findings, this.#isOpen);
     this.#anchors.finish((sha256) => this.#links.find(sha256) !== undefined, this.#audit.lost, this.#isOpen);
@@ -151,6 +156,7 @@ class DataFolderCheck {
   #take(entry: AuditEntry, line: Buffer): boolean {
     const { kind, seq, at, call, detail } = entry;
     this.#files.take(entry);
+    this.#notes.take(entry);
     this.#locked.take(entry);
     this.#anchors.take(entry, line);
     if (kind === "configuration") {
