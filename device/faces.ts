@@ -23,6 +23,7 @@ import { formatMetrics } from "./health/metrics.js";
 import { MqttFace } from "./mqtt/face.js";
 import { PanelFace } from "./panel/face.js";
 import type { PanelSnapshot } from "./panel/snapshot.js";
+import type { NumberExports } from "./store/export/number-exports.js";
 import { SpoolTrail } from "./store/file-change.js";
 import type { RecordingStore } from "./store/recordings.js";
 import { SpoolDesk } from "./store/spool-desk.js";
@@ -45,6 +46,7 @@ export interface FacesOptions {
   box: BoxCommandDesk;
   /** Undefined while the data folder is not open. */
   store(): RecordingStore | undefined;
+  exports(): NumberExports | undefined;
   /** Everything but recordings is as at the first start; `meanwhile` is done before the restart. */
   resetAll(by: string, meanwhile: () => void): Promise<string>;
   alarms: AlarmBook;
@@ -202,7 +204,7 @@ export class Faces {
   }
 
   private async startApi(): Promise<void> {
-    const { config, desk, box, store, logger, showFirstToken } = this.options;
+    const { config, desk, box, store, exports, logger, showFirstToken } = this.options;
     if (!config.api.enabled) return;
     const tokens = this.tokenStore("service");
     const secret = ensureFirstToken(tokens);
@@ -212,7 +214,7 @@ export class Faces {
     }
     const certificate = this.makeCertificate();
     const metrics = () => this.metrics();
-    this.api = new ApiFace({ config: config.api, desk, box, store, tokens, metrics, certificate, logger });
+    this.api = new ApiFace({ config: config.api, desk, box, store, exports, tokens, metrics, certificate, logger });
     const { address } = await this.api.start();
     logger.info("the API listens", { address });
   }

@@ -430,6 +430,7 @@ export class Service {
       desk: this.desk,
       box: this.commands.desk,
       store: () => this.store as RecordingStore | undefined,
+      exports: () => this.storeKeepers?.exports,
       resetAll: (by, meanwhile) => this.commands.resetAll(by, meanwhile),
       alarms: this.alarms,
       showFirstToken,

@@ -13,6 +13,7 @@ import { RetentionKeeper } from "./retention-keeper.js";
 import { RetentionRequests } from "./retention-requests.js";
 import { spoolKinds } from "./spool.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
+import { NumberExports } from "./store/export/number-exports.js";
 import { WATCHED_FILES, type WatchedFile } from "./store/file-change.js";
 import type { RecordingStore } from "./store/recordings.js";
 import { Disposal } from "./store/retention/disposal.js";
@@ -43,6 +44,8 @@ export interface StoreKeepersOptions {
 }
 
 export class StoreKeepers {
+  /** Everything about a number, for whoever asks over the network. */
+  readonly exports: NumberExports;
   private readonly options: StoreKeepersOptions;
   private readonly disposal: Disposal;
   private readonly retention: RetentionKeeper;
@@ -53,6 +56,9 @@ export class StoreKeepers {
   constructor(options: StoreKeepersOptions) {
     this.options = options;
     this.disposal = this.openDisposal();
+    const { store, config, device } = options;
+    const openBook = () => this.disposal.openBook();
+    this.exports = new NumberExports({ store, config, device, clock: systemClock, openBook });
     this.retention = this.openRetention();
     this.anchors = this.openAnchors();
     const watched = new WatchedFiles(options.dataFolder);

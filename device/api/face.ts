@@ -8,6 +8,7 @@ import type { ApiAuditEntry } from "../contract/api.js";
 import type { BoxCommandDesk } from "../contract/box-commands.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
+import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { TokenFinder } from "./access.js";
 import type { ApiServer } from "./server.js";
@@ -23,6 +24,7 @@ export interface ApiFaceOptions {
   box?: BoxCommandDesk;
   /** Undefined while the data folder is not open. */
   store?: () => RecordingStore | undefined;
+  exports?: () => NumberExports | undefined;
   tokens: TokenFinder;
   /** Told of every command with its outcome, and of every lock-out. */
   audit?: (entry: ApiAuditEntry) => void;
@@ -51,7 +53,7 @@ export class ApiFace {
    */
   async start(): Promise<{ address: string }> {
     if (this.#server) throw new Error("the API has been started already");
-    const { config, desk, box, store, tokens, audit, metrics, logger, clock } = this.#options;
+    const { config, desk, box, store, exports, tokens, audit, metrics, logger, clock } = this.#options;
     const [fault] = findApiFaults({ api: config });
     if (fault) throw new SidetoneError("config-invalid", `${fault.path.join(".")}: ${fault.text}`);
     const tls = this.#openTls();
@@ -61,6 +63,7 @@ export class ApiFace {
       desk,
       ...(box && { box }),
       ...(store && { store }),
+      ...(exports && { exports }),
       tokens,
       audit: audit ?? (() => {}),
       ...(metrics && { metrics }),

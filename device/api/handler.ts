@@ -10,6 +10,7 @@ import type { Right } from "../contract/api-route.js";
 import type { BoxCommandDesk } from "../contract/box-commands.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
+import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { Token } from "../store/tokens.js";
 import type { Problem } from "./problems.js";
@@ -23,6 +24,8 @@ export interface ApiParts {
   box: BoxCommandDesk;
   /** Undefined while the data folder is not open. */
   store(): RecordingStore | undefined;
+  /** Undefined while the data folder is not open. */
+  exports(): NumberExports | undefined;
   /** The figures of the moment, in the format that the route says. */
   metrics(): string;
   /** Told of every command about calls in progress with its outcome. */
@@ -38,6 +41,8 @@ type Parsed<Route, Part extends string> =
 export interface RequestOf<Query, Body, Who> {
   /** The other end's, as the socket says. */
   address: string;
+  /** Where it has asked: "https://box.example:8385". */
+  origin: string;
   token: Who;
   /** By name; as they came, decoded. */
   path: Readonly<Record<string, string>>;

@@ -1,6 +1,7 @@
 // What every route does, put together: one handler for each operation of the contract.
 import type { AudioRoutes } from "./audio-routes.js";
 import { callHandlers } from "./call-routes.js";
+import { exportHandlers } from "./export-routes.js";
 import type { ApiParts, Handlers } from "./handler.js";
 import { listingHandlers } from "./listing-routes.js";
 import { serviceHandlers } from "./service-routes.js";
@@ -10,6 +11,7 @@ export function makeHandlers(parts: ApiParts, audio: AudioRoutes): Handlers {
     ...callHandlers(parts),
     ...listingHandlers(parts),
     ...audio.handlers(),
+    ...exportHandlers(parts),
     ...serviceHandlers(parts),
   };
 }

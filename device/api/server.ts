@@ -12,6 +12,7 @@ import { API_PREFIX, type RouteContract } from "../contract/api-route.js";
 import type { BoxCommandDesk } from "../contract/box-commands.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
+import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { Token } from "../store/tokens.js";
 import { Access, type TokenFinder } from "./access.js";
@@ -19,6 +20,7 @@ import { AudioRoutes } from "./audio-routes.js";
 import { isCallOperation, note } from "./call-routes.js";
 import type { ApiParts, ApiReply, RequestOf } from "./handler.js";
 import { answerClientError, type Listener, makeListener } from "./listener.js";
+import { originOf } from "./origin.js";
 import { bodyOf, invalidFields, type Problem, problem, statusOf } from "./problems.js";
 import { makeHandlers } from "./routes.js";
 import type { TlsMaterial } from "./tls.js";
@@ -36,6 +38,8 @@ export interface ServerOptions {
   box?: BoxCommandDesk;
   /** Absent: there is nothing stored. */
   store?: () => RecordingStore | undefined;
+  /** Absent: nothing is exported. */
+  exports?: () => NumberExports | undefined;
   tokens: TokenFinder;
   /** See ApiParts. */
   metrics?: () => string;
@@ -94,6 +98,7 @@ class Door {
 
   constructor(options: ServerOptions) {
     const { config, tokens, clock, audit, logger, desk, box = NO_BOX, store = () => undefined } = options;
+    const { exports = () => undefined } = options;
     this.#access = new Access({
       config,
       tokens,
@@ -105,7 +110,7 @@ class Door {
       },
     });
     const { metrics = () => "", deskTimeoutMs = DESK_TIMEOUT_MS } = options;
-    this.#parts = { config, desk, box, store, metrics, audit, clock, logger, deskTimeoutMs };
+    this.#parts = { config, desk, box, store, exports, metrics, audit, clock, logger, deskTimeoutMs };
     this.audio = new AudioRoutes(this.#parts);
     // What the contract's schemas have read is of the type that the handler takes.
     this.#handlers = makeHandlers(this.#parts, this.audio) as Readonly<Record<Operation, Handler>>;
@@ -130,6 +135,7 @@ class Door {
         reply.raw.once("close", () => gone.abort());
         const result = await this.#handlers[operation]({
           ...{ address: addressOf(request), token: this.#admitted.get(request), path: pathOf(request), ...read },
+          origin: originOf(request.raw),
           ...{ headers: request.headers, method: request.method, signal: gone.signal },
         });
         return answer(reply, route, result);

@@ -42,6 +42,7 @@ export const PROBLEMS = {
     meaning: "nobody in the recording, or nobody alone, is who channel asks for: both and mix are there",
   },
   "precondition-failed": { status: 412, meaning: "If-Match names another version than the one that is there" },
+  "export-running": { status: 409, meaning: "another export is being sent: they go one after another" },
   "body-too-large": { status: 413, meaning: `the body is larger than ${MAX_BODY_BYTES} bytes` },
   "uri-too-long": { status: 414, meaning: "the path is longer than any" },
   "media-type-unsupported": { status: 415, meaning: "the body is not application/json, or is compressed" },

@@ -4,6 +4,7 @@ import type { z } from "zod";
 import type { CallId, TimeUs } from "../base/ids.js";
 import { AUDIO_ROUTES, AUDIO_SCHEMAS } from "./api-audio.js";
 import { CALL_ROUTES, CALL_SCHEMAS } from "./api-calls.js";
+import { EXPORT_ROUTES, EXPORT_SCHEMAS } from "./api-export.js";
 import { type ProblemCode, problemSchema } from "./api-problems.js";
 import { RECORDING_ROUTES, RECORDING_SCHEMAS } from "./api-recordings.js";
 import type { RouteContract } from "./api-route.js";
@@ -14,6 +15,7 @@ export const ROUTES = {
   ...CALL_ROUTES,
   ...RECORDING_ROUTES,
   ...AUDIO_ROUTES,
+  ...EXPORT_ROUTES,
   ...SERVICE_ROUTES,
 } as const satisfies Record<string, RouteContract>;
 export type Operation = keyof typeof ROUTES;
@@ -21,11 +23,18 @@ export const OPERATIONS = Object.keys(ROUTES) as Operation[];
 
 /** What bodies and answers are called in the document. */
 export const SCHEMAS: Readonly<Record<"taken" | "given", Readonly<Record<string, z.ZodType>>>> = {
-  taken: { ...CALL_SCHEMAS.taken, ...RECORDING_SCHEMAS.taken, ...AUDIO_SCHEMAS.taken, ...SERVICE_SCHEMAS.taken },
+  taken: {
+    ...CALL_SCHEMAS.taken,
+    ...RECORDING_SCHEMAS.taken,
+    ...AUDIO_SCHEMAS.taken,
+    ...EXPORT_SCHEMAS.taken,
+    ...SERVICE_SCHEMAS.taken,
+  },
   given: {
     ...CALL_SCHEMAS.given,
     ...RECORDING_SCHEMAS.given,
     ...AUDIO_SCHEMAS.given,
+    ...EXPORT_SCHEMAS.given,
     ...SERVICE_SCHEMAS.given,
     Problem: problemSchema,
   },

@@ -65,7 +65,8 @@ export class NumberExports {
     try {
       const about = await this.#gather(number);
       const facts = { number: about.mark, reason, recordings: about.recordings.length, calls: about.calls.size };
-      await this.#enter(order, { ...facts, state: "begun" });
+      const detail = { ...facts, state: "begun", address: order.address };
+      await store.audit.enterDurably({ kind: "exported", actor: by, detail });
       const contents = { about, paths: store.paths, device, by, reason, atUs: clock.nowUs() };
       return this.#stream(contents, (detail) => {
         this.#isRunning = false;
@@ -91,19 +92,6 @@ export class NumberExports {
     } catch (error) {
       throw storageFault("data-unwritable", "cannot read all that is stored", error);
     }
-  }
-
-  async #enter({ by, address }: NumberExportOrder, detail: AuditDetail): Promise<void> {
-    const { audit } = this.#options.store;
-    const { dropped } = audit;
-    audit.append({ kind: "exported", actor: by, detail: { ...detail, address } });
-    try {
-      await audit.flush();
-    } catch (error) {
-      throw storageFault("data-unwritable", "the audit chain cannot be written: nothing is exported", error);
-    }
-    if (audit.dropped > dropped)
-      throw new SidetoneError("data-unwritable", "the audit chain cannot be written: nothing is exported");
   }
 
   #stream(contents: ArchiveContents, ended: (detail: AuditDetail) => void): Readable {

@@ -7,11 +7,13 @@ import { buildServer, type ServerOptions } from "../../../device/api/server.js";
 import type { Clock } from "../../../device/base/clock.js";
 import { type CallId, makeCallId } from "../../../device/base/ids.js";
 import type { Logger } from "../../../device/base/logger.js";
+import { openBook } from "../../../device/console/retention-command.js";
 import type { ApiAuditEntry } from "../../../device/contract/api.js";
 import type { Right } from "../../../device/contract/api-route.js";
 import type { ActiveCall, CallCommand, CommandDesk, CommandResult } from "../../../device/contract/commands.js";
 import { type Config, configSchema } from "../../../device/contract/config.js";
 import { wavHeader } from "../../../device/seal/wav.js";
+import { NumberExports } from "../../../device/store/export/number-exports.js";
 import { RecordingStore } from "../../../device/store/recordings.js";
 import { TokenStore } from "../../../device/store/tokens.js";
 import { type GeneratedCall, generateCalls, storeCall } from "../../fakes/indexed-calls.js";
@@ -104,6 +106,12 @@ function putSilence(folder: string, { line, manifest }: GeneratedCall): void {
   truncateSync(path, audio.bytes);
 }
 
+export function exportsOf(store: RecordingStore, clock: Clock): NumberExports {
+  const config = configSchema.parse({});
+  const open = () => openBook(store.paths.dataFolder, config, clock);
+  return new NumberExports({ store, config, device: "box", clock, openBook: open });
+}
+
 function fail(message: string): never {
   throw new Error(message);
 }
@@ -117,6 +125,7 @@ export class ApiBench {
   readonly audited: ApiAuditEntry[] = [];
   readonly tokens = new TokenStore({ dataFolder: this.folder, clock: this.clock });
   readonly store: RecordingStore | undefined;
+  readonly exports: NumberExports | undefined;
   readonly server;
 
   /** `stored`: calls of which there is a store. */
@@ -127,6 +136,7 @@ export class ApiBench {
     } = {},
   ) {
     this.store = options.stored && storeOf(this.folder, options.stored);
+    this.exports = this.store && exportsOf(this.store, this.clock);
     this.server = buildServer({
       desk: this.desk,
       tokens: this.tokens,
@@ -134,6 +144,7 @@ export class ApiBench {
       logger: this.log,
       clock: this.clock,
       store: () => this.store,
+      exports: () => this.exports,
       ...options,
       config: apiConfig(options.config),
     });

@@ -1,36 +1,14 @@
-// Every route with every right, what reaches the desk, and what the desk's answers become.
+// What reaches the desk, and what the desk's answers become.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { OPERATIONS, type Operation, ROUTES } from "../../../device/contract/api.js";
-import { CALL_ROUTES } from "../../../device/contract/api-calls.js";
 import { MAX_BODY_BYTES, PROBLEMS, problemSchema } from "../../../device/contract/api-problems.js";
 import { API_PREFIX, RIGHTS, type RouteContract } from "../../../device/contract/api-route.js";
 import type { CommandError, CommandResult } from "../../../device/contract/commands.js";
 import { ApiBench, activeCall, CALL_ID, idFor, OTHER_ID, STORED } from "./api-kit.js";
 
-/** What each route needs, written down here once more so that a slip in the contract shows. */
-const NEEDS: Record<Operation, string | undefined> = {
-  listActiveCalls: "see",
-  setConsent: "command",
-  pauseCall: "command",
-  resumeCall: "command",
-  startCall: "command",
-  stopCall: "command",
-  pauseAllCalls: "command",
-  resumeAllCalls: "command",
-  getMetrics: "see",
-  listRecordings: "see",
-  getRecording: "see",
-  listCalls: "see",
-  getCall: "see",
-  listenRecording: "listen",
-  downloadRecording: "download",
-  getManifest: "download",
-  getHealth: undefined,
-  getDocument: undefined,
-};
 const GRANT = { effect: "granted", reason: "said so on the phone" };
 
 let bench: ApiBench;
@@ -44,30 +22,6 @@ const pathOf = (operation: Operation, id: string = idFor(ROUTES[operation].path)
 const bodyFor = (operation: Operation) => (operation === "setConsent" ? GRANT : undefined);
 const ask = (operation: Operation, secret?: string, body: unknown = bodyFor(operation), id?: string) =>
   bench.ask(ROUTES[operation].method, pathOf(operation, id), secret, body);
-
-describe.each(OPERATIONS)("%s", (operation) => {
-  const needed = NEEDS[operation];
-
-  it.each(RIGHTS)("with the right %s alone", async (right) => {
-    const { status, body } = await ask(operation, bench.token("one", right));
-    expect(status).toBe(needed === undefined || needed === right ? 200 : 403);
-    if (status === 403) expect(body.code).toBe("right-missing");
-    const isForDesk = operation in CALL_ROUTES;
-    expect(bench.desk.commands.length).toBe(status === 200 && isForDesk ? 1 : 0);
-  });
-
-  it("without a token, and with all rights but the one", async () => {
-    const nobody = await ask(operation);
-    expect(nobody.status).toBe(needed === undefined ? 200 : 401);
-    if (needed === undefined) return;
-    expect(nobody.headers["www-authenticate"]).toBe('Bearer realm="sidetone"');
-    const others = RIGHTS.filter((right) => right !== needed);
-    const refused = await ask(operation, bench.token("others", ...others));
-    expect(refused.status).toBe(403);
-    expect(refused.headers["www-authenticate"]).toContain(`error="insufficient_scope", scope="${needed}"`);
-    expect(bench.desk.commands).toEqual([]);
-  });
-});
 
 describe("what reaches the desk", () => {
   it.each<[Operation, unknown, object]>([

@@ -1,0 +1,47 @@
+// One good request for every route, for the tests that go through all of them: a new route is not forgotten, since it has none here
+// and the type says so.
+import { type Operation, ROUTES } from "../../../device/contract/api.js";
+import { API_PREFIX, type Right } from "../../../device/contract/api-route.js";
+import { idFor } from "./api-kit.js";
+
+export interface Example {
+  /** What it needs, written down here once more so that a slip in the contract shows; undefined: no token. */
+  right: Right | undefined;
+  /** Of the path, beside the id of a call. */
+  path?: Readonly<Record<string, string>>;
+  query?: string;
+  body?: unknown;
+  /** Of its answer in a bench with the calls STORED; by default 200. */
+  status?: number;
+}
+
+export const EXAMPLES: Readonly<Record<Operation, Example>> = {
+  listActiveCalls: { right: "see" },
+  setConsent: { right: "command", body: { effect: "granted", reason: "said so on the phone" } },
+  pauseCall: { right: "command" },
+  resumeCall: { right: "command" },
+  startCall: { right: "command" },
+  stopCall: { right: "command" },
+  pauseAllCalls: { right: "command" },
+  resumeAllCalls: { right: "command" },
+  listRecordings: { right: "see" },
+  getRecording: { right: "see" },
+  listCalls: { right: "see" },
+  getCall: { right: "see" },
+  listenRecording: { right: "listen" },
+  downloadRecording: { right: "download" },
+  getManifest: { right: "download" },
+  getVcon: { right: "download" },
+  exportNumber: { right: "administer", query: "number=%2B4930123456789&reason=letter+of+the+3rd" },
+  getMetrics: { right: "see" },
+  getHealth: { right: undefined },
+  getDocument: { right: undefined },
+};
+
+/** As ApiBench asks it. */
+export function exampleOf(operation: Operation): { method: string; url: string; body: unknown } {
+  const { path, method } = ROUTES[operation];
+  const { path: given = {}, query, body } = EXAMPLES[operation];
+  const whole = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(given[name] ?? idFor(path)));
+  return { method, url: `${API_PREFIX}${whole}${query === undefined ? "" : `?${query}`}`, body };
+}
