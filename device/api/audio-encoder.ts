@@ -1,4 +1,4 @@
-// Makes MP3 and Opus out of samples with the system's `ffmpeg`: a child process of low priority that is given nothing but the
+// Makes MP3 and Opus out of samples with the system's `ffmpeg`: a child process of lower priority that is given nothing but the
 // samples on its standard input, and is killed when whoever reads its output goes away.
 import { spawn } from "node:child_process";
 import { constants, setPriority } from "node:os";
@@ -95,7 +95,7 @@ export function begun(stream: Readable): Promise<void> {
 /** Recording comes first. */
 function yieldProcessor(pid: number | undefined): void {
   try {
-    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
     // It has ended already.
   }

@@ -25,7 +25,7 @@ export interface ByteView {
 /** The recording was deleted, or its file cut, while it was read. */
 export class RecordingGone extends Error {}
 
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 256 * 1024;
 const SAMPLE_BYTES = 2;
 
 /** The manifest's bytes as stored, while there is one to show; undefined when there is no such recording. */

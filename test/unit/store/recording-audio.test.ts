@@ -15,7 +15,8 @@ import { noise, putRecording, wavOf } from "../../fakes/stored-recording.js";
 const ID = makeCallId(1_795_000_000_123_000, Buffer.alloc(10, 7));
 const OTHER_ID = makeCallId(1_795_000_000_123_000, Buffer.alloc(10, 8));
 /** More than two pieces are read of it. */
-const FRAMES = 40_001;
+const FRAMES = 140_001;
+const WAV = wavOf(noise(FRAMES, 2));
 
 let folder: string;
 let paths: RecordingPaths;
@@ -39,7 +40,7 @@ async function openAudio(id = ID): Promise<RecordingAudio> {
 async function read(view: ByteView, from = 0, to = view.bytes): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of view.read(from, to)) {
-    expect(piece.length).toBeLessThanOrEqual(128 * 1024);
+    expect(piece.length).toBeLessThanOrEqual(512 * 1024);
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
@@ -65,7 +66,7 @@ function samplesOf(wav: Buffer): Int16Array[] {
 
 describe("the file", () => {
   it("is read as it is, from any place to any place", async () => {
-    const { bytes } = putRecording(folder, ID, wavOf(noise(FRAMES, 2)));
+    const { bytes } = putRecording(folder, ID, WAV);
     const audio = await openAudio();
     expect(audio.isWhole).toBe(true);
     const view = audio.stored();
@@ -73,7 +74,7 @@ describe("the file", () => {
     expect((await read(view)).equals(bytes)).toBe(true);
     for (const [from, to] of [
       [0, 1],
-      [65_535, 65_537],
+      [262_143, 262_145],
       [bytes.length - 1, bytes.length],
       [7, 7],
     ] as const)
@@ -89,20 +90,20 @@ describe("the file", () => {
   });
 
   it("that is deleted while it is read is not read to its end", async () => {
-    const { path } = putRecording(folder, ID, wavOf(noise(FRAMES, 2)));
+    const { path } = putRecording(folder, ID, WAV);
     const audio = await openAudio();
     const pieces = audio.stored().read(0, audio.bytes);
-    expect((await pieces.next()).value).toHaveLength(64 * 1024);
+    expect((await pieces.next()).value).toHaveLength(256 * 1024);
     rmSync(path);
     await expect(pieces.next()).rejects.toThrow(RecordingGone);
   });
 
   it("that is cut while it is read is an error", async () => {
-    const { path } = putRecording(folder, ID, wavOf(noise(FRAMES, 2)));
+    const { path } = putRecording(folder, ID, WAV);
     const audio = await openAudio();
-    const pieces = audio.wav(0).read(0, 80_000);
+    const pieces = audio.wav(0).read(0, 280_000);
     await pieces.next();
-    truncateSync(path, 70_000);
+    truncateSync(path, 300_000);
     await pieces.next();
     await expect(pieces.next()).rejects.toThrow(RecordingGone);
   });
@@ -176,7 +177,7 @@ describe("channels", () => {
   });
 
   it("any range of any of them is that piece of the whole", async () => {
-    putRecording(folder, ID, wavOf(noise(FRAMES, 2)));
+    putRecording(folder, ID, WAV);
     putRecording(folder, OTHER_ID, wavOf(noise(301, 2), "8a"));
     const audios = [await openAudio(), await openAudio(OTHER_ID)];
     const wholes = new Map<ByteView, Buffer>();
@@ -189,7 +190,7 @@ describe("channels", () => {
       fc.asyncProperty(
         fc.constantFrom(...wholes),
         fc.double({ min: 0, max: 1, noNaN: true }),
-        fc.nat(70_000),
+        fc.nat(300_000),
         async ([view, whole], at, length) => {
           const from = Math.floor(at * view.bytes);
           const to = Math.min(view.bytes, from + length);
