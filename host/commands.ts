@@ -9,8 +9,10 @@ import { doctorCommand } from "./commands/doctor.js";
 import { helpCommand } from "./commands/help.js";
 import { loginCommand } from "./commands/login.js";
 import { pullCommand } from "./commands/pull.js";
+import { replayCommand } from "./commands/replay.js";
 import { statusCommand } from "./commands/status.js";
 import { verifyCommand } from "./commands/verify.js";
+import { watchCommand } from "./commands/watch.js";
 
 export function commandTable(): readonly HostCommand[] {
   return [
@@ -19,6 +21,7 @@ export function commandTable(): readonly HostCommand[] {
     boxesCommand,
     statusCommand,
     doctorCommand,
+    watchCommand,
     callsCommand,
     consentCommand,
     pauseCommand,
@@ -26,6 +29,7 @@ export function commandTable(): readonly HostCommand[] {
     pullCommand,
     verifyCommand,
     decryptCommand,
+    replayCommand,
     completionCommand,
     helpCommand,
   ];

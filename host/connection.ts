@@ -91,9 +91,14 @@ export function tokenOf(given: Given, { environment }: Host): string | undefined
   return text;
 }
 
+/** Of this computer only. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host);
+}
+
 /** Without TLS a token goes in clear: within this computer, or where that is meant. */
 export function refuseOpenPlain(url: URL, given: Given): void {
-  if (LOOPBACK.test(bareHost(url)) || given.has("plain")) return;
+  if (isLoopback(bareHost(url)) || given.has("plain")) return;
   throw new HostError(
     "untrusted",
     `${url.host} without TLS would let the token and numbers be read on the way: use https://, or --plain if that is meant`,
@@ -131,7 +136,8 @@ function storedBox(named: string | undefined, store: BoxStore): { name: string; 
   throw new HostError("no-box", what);
 }
 
-function readPem(path: string): string {
+/** Throws HostError file-unreadable, usage. */
+export function readPem(path: string): string {
   const pem = readText(path, path);
   if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
   throw usageError(`${safeText(path)} holds no certificate (PEM)`);

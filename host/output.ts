@@ -45,9 +45,9 @@ export class Output {
     return this.stdout.isTTY === true ? (this.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
   }
 
-  /** One JSON document, or one of JSON lines. */
-  json(value: unknown): void {
-    this.stdout.write(`${safeJson(value)}\n`);
+  /** One JSON document, or one of JSON lines. False when the reader should be waited for (`drain`). */
+  json(value: unknown): boolean {
+    return this.stdout.write(`${safeJson(value)}\n`);
   }
 
   /** Lines that are safe already: made by safeText, textTable or of the tool's own words. */

@@ -15,8 +15,9 @@ export function shownTime(iso: string): string {
   return iso.slice(0, 19).replace("T", " ");
 }
 
-/** "3 d 4 h", "4 h 5 min", "12 s". */
+/** "3 d 4 h", "4 h 5 min", "12 s"; "?" when it is not known. */
 export function shownSpan(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
   const whole = Math.max(0, Math.floor(seconds));
   const [days, hours, minutes] = [
     Math.floor(whole / 86400),
