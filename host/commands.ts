@@ -6,6 +6,7 @@ import { completionCommand } from "./commands/completion.js";
 import { consentCommand, pauseCommand, resumeCommand } from "./commands/consent.js";
 import { decryptCommand } from "./commands/decrypt.js";
 import { doctorCommand } from "./commands/doctor.js";
+import { exportCommand } from "./commands/export.js";
 import { helpCommand } from "./commands/help.js";
 import { loginCommand } from "./commands/login.js";
 import { pullCommand } from "./commands/pull.js";
@@ -27,6 +28,7 @@ export function commandTable(): readonly HostCommand[] {
     pauseCommand,
     resumeCommand,
     pullCommand,
+    exportCommand,
     verifyCommand,
     decryptCommand,
     replayCommand,
