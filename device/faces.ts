@@ -214,7 +214,10 @@ export class Faces {
     }
     const certificate = this.makeCertificate();
     const metrics = () => this.metrics();
-    this.api = new ApiFace({ config: config.api, desk, box, store, exports, tokens, metrics, certificate, logger });
+    const { device, version } = this.options;
+    const about = { device, version, tokenStore: (actor: string) => this.tokenStore(actor) };
+    const parts = { desk, box, store, exports, tokens, metrics, certificate, about };
+    this.api = new ApiFace({ config: config.api, ...parts, logger });
     const { address } = await this.api.start();
     logger.info("the API listens", { address });
   }

@@ -11,6 +11,7 @@ import type { Config } from "../contract/config.js";
 import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { TokenFinder } from "./access.js";
+import type { ApiParts } from "./handler.js";
 import type { ApiServer } from "./server.js";
 import { ServerTls, type ServerTlsOptions, type TlsFacts } from "./tls.js";
 
@@ -34,6 +35,8 @@ export interface ApiFaceOptions {
   certificate?: Pick<ServerTlsOptions, "own" | "setFault" | "taken">;
   /** How often it is looked whether the configured one has changed. */
   certificateLookMs?: number;
+  /** See ApiParts. */
+  about?: Pick<ApiParts, "device" | "version" | "tokenStore">;
   logger: Logger;
   clock?: Clock;
 }
@@ -70,6 +73,7 @@ export class ApiFace {
       logger,
       clock: clock ?? systemClock,
       ...(tls && { tls: tls.current }),
+      about: { ...this.#options.about, tls: () => tls?.facts },
     });
     // "localhost" may be two addresses, and a second server would have none of this one's bounds.
     const host = config.host === "localhost" ? "127.0.0.1" : config.host;

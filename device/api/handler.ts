@@ -12,12 +12,20 @@ import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
 import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
-import type { Token } from "../store/tokens.js";
+import type { Token, TokenStore } from "../store/tokens.js";
 import type { Problem } from "./problems.js";
+import type { TlsFacts } from "./tls.js";
 
 /** The parts of the box that routes work with. */
 export interface ApiParts {
   config: Config["api"];
+  /** The box's name, and the package's version. */
+  device: string;
+  version: string;
+  /** Of the certificate that is shown; undefined without TLS. */
+  tls(): TlsFacts | undefined;
+  /** For changing tokens; `actor` stands in the audit chain. Undefined: there is nowhere to. */
+  tokenStore(actor: string): TokenStore | undefined;
   /** For commands about calls in progress. */
   desk: CommandDesk;
   /** For commands about the box. */

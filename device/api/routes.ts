@@ -1,5 +1,6 @@
 // What every route does, put together: one handler for each operation of the contract.
 import type { AudioRoutes } from "./audio-routes.js";
+import { boxHandlers } from "./box-routes.js";
 import { callHandlers } from "./call-routes.js";
 import { exportHandlers } from "./export-routes.js";
 import type { ApiParts, Handlers } from "./handler.js";
@@ -12,6 +13,7 @@ export function makeHandlers(parts: ApiParts, audio: AudioRoutes): Handlers {
     ...listingHandlers(parts),
     ...audio.handlers(),
     ...exportHandlers(parts),
+    ...boxHandlers(parts),
     ...serviceHandlers(parts),
   };
 }

@@ -2,6 +2,7 @@
 // is built and not before: it costs a fifth of a second of a small box's start. Schemas are the contract's own (zod), so
 // that what is served, what is documented and what commands mean cannot differ.
 import { createRequire } from "node:module";
+import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../base/clock.js";
@@ -27,6 +28,9 @@ import type { TlsMaterial } from "./tls.js";
 
 /** The engine answers at once or not at all. */
 export const DESK_TIMEOUT_MS = 10_000;
+/** They take longer in the nature of them; until their answer the connection may be silent for so long. */
+const LONG_OPERATIONS: readonly Operation[] = ["getCompleteness", "runSelfTest"];
+const LONGEST_SILENCE_MS = 90_000;
 /** A call's id has 26. */
 const MAX_PARAMETER_CHARACTERS = 64;
 const OWN_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
@@ -49,6 +53,8 @@ export interface ServerOptions {
   deskTimeoutMs?: number;
   /** Absent: plain HTTP. */
   tls?: TlsMaterial;
+  /** See ApiParts; absent where nothing of it is shown. */
+  about?: Partial<Pick<ApiParts, "device" | "version" | "tls" | "tokenStore">>;
 }
 
 export interface ApiServer {
@@ -110,7 +116,20 @@ class Door {
       },
     });
     const { metrics = () => "", deskTimeoutMs = DESK_TIMEOUT_MS } = options;
-    this.#parts = { config, desk, box, store, exports, metrics, audit, clock, logger, deskTimeoutMs };
+    const { device = "", version = "", tls = nothing, tokenStore = nothing } = options.about ?? {};
+    this.#parts = {
+      config,
+      desk,
+      box,
+      store,
+      exports,
+      metrics,
+      audit,
+      clock,
+      logger,
+      deskTimeoutMs,
+      ...{ device, version, tls, tokenStore },
+    };
     this.audio = new AudioRoutes(this.#parts);
     // What the contract's schemas have read is of the type that the handler takes.
     this.#handlers = makeHandlers(this.#parts, this.audio) as Readonly<Record<Operation, Handler>>;
@@ -131,6 +150,7 @@ class Door {
       handler: async (request, reply) => {
         const read = readRequest(route, request);
         if ("problem" in read) return send(reply, read.problem);
+        if (LONG_OPERATIONS.includes(operation)) allowSilence(request, LONGEST_SILENCE_MS);
         const gone = new AbortController();
         reply.raw.once("close", () => gone.abort());
         const result = await this.#handlers[operation]({
@@ -177,9 +197,18 @@ class Door {
   }
 }
 
+function nothing(): undefined {
+  return undefined;
+}
+
 const NO_BOX: BoxCommandDesk = {
   submit: async () => ({ ok: false, error: "unavailable", message: "the box cannot do this yet: try again later" }),
 };
+
+/** 0: for ever. Until the next request of the connection. A request that a test puts in has no connection. */
+function allowSilence({ raw }: FastifyRequest, forMs: number): void {
+  if (raw.socket instanceof Socket) raw.socket.setTimeout(forMs);
+}
 
 /** Query and body as the route's schemas have them. */
 function readRequest(

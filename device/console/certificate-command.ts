@@ -13,7 +13,7 @@ export interface CertificateCommand extends CommonFlags {
 }
 
 export const CERTIFICATE_USAGE =
-  "sidetoned certificate [--pem] [--json]: the API's certificate and its fingerprint; --data, --config as elsewhere";
+  "sidetoned certificate [--pem] [--json]: the API's certificate and its SHA-256; --data, --config as elsewhere";
 
 /** `argv` is what follows `certificate`. Throws SidetoneError usage with one line. */
 export function parseCertificateCommand(argv: readonly string[]): CertificateCommand {

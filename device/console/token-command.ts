@@ -1,8 +1,9 @@
 // `sidetoned token create | list | revoke`: what was asked for, as a value, and its carrying out. Standard output has the
 // secret alone, so that a script can take it; the words around it go to standard error.
 import { splitList } from "../config/environment.js";
+import { MAX_TOKEN_DAYS, TOKEN_NAME_PATTERN } from "../contract/api-box.js";
 import { RIGHTS, type Right } from "../contract/api-route.js";
-import { MAX_TOKEN_DAYS, TOKEN_NAME_PATTERN, type Token, type TokenStore } from "../store/tokens.js";
+import type { Token, TokenStore } from "../store/tokens.js";
 import {
   COMMON_FLAGS,
   type CommonFlags,

@@ -1,6 +1,7 @@
 // What may be wrong with a request to the HTTP API: every code with its status and meaning, and the answer that carries it
 // (problem details, RFC 9457). The documentation's one source.
 import { z } from "zod";
+import { BOX_ERRORS, type BoxError } from "./box-commands.js";
 import type { CommandError } from "./commands.js";
 
 export const MAX_BODY_BYTES = 16 * 1024;
@@ -20,8 +21,12 @@ export const PROBLEMS = {
   "token-invalid": { status: 401, meaning: "the token is unknown, has expired or was revoked" },
   "right-missing": { status: 403, meaning: "the token lacks the right" },
   "not-allowed": { status: 403, meaning: "the configuration takes no consent from here: see consent.commands" },
+  "not-settable": { status: 403, meaning: BOX_ERRORS["not-settable"] },
+  "right-not-yours": { status: 403, meaning: "a token gives no right that it has not, nor for longer than it has it" },
   "not-found": { status: 404, meaning: "there is nothing under this path" },
   "recording-not-found": { status: 404, meaning: "there is no finished call, or no recording, with this id" },
+  "alarm-not-standing": { status: 404, meaning: BOX_ERRORS["alarm-not-standing"] },
+  "token-not-found": { status: 404, meaning: "there is no token with this id" },
   "call-not-found": { status: 404, meaning: "no call in progress has this id" },
   "method-not-allowed": { status: 405, meaning: "the path has no such method" },
   "request-timeout": { status: 408, meaning: "the request did not arrive whole in time" },
@@ -43,6 +48,16 @@ export const PROBLEMS = {
   },
   "precondition-failed": { status: 412, meaning: "If-Match names another version than the one that is there" },
   "export-running": { status: 409, meaning: "another export is being sent: they go one after another" },
+  "already-running": { status: 409, meaning: BOX_ERRORS["already-running"] },
+  "recording-deleted": { status: 409, meaning: BOX_ERRORS["recording-deleted"] },
+  "too-many-tags": { status: 409, meaning: BOX_ERRORS["too-many-tags"] },
+  "configuration-unused": { status: 409, meaning: BOX_ERRORS["configuration-unused"] },
+  "token-exists": { status: 409, meaning: "a good token has this name" },
+  "too-many-tokens": { status: 409, meaning: "there are a thousand good tokens: revoke one that is not used" },
+  "last-administrator": {
+    status: 409,
+    meaning: "it is the last good token that may administer: make another one first, or revoke it at the box",
+  },
   "body-too-large": { status: 413, meaning: `the body is larger than ${MAX_BODY_BYTES} bytes` },
   "uri-too-long": { status: 414, meaning: "the path is longer than any" },
   "media-type-unsupported": { status: 415, meaning: "the body is not application/json, or is compressed" },
@@ -55,6 +70,7 @@ export const PROBLEMS = {
     status: 422,
     meaning: "fields of the body or of the query are unknown, missing or out of bounds: see errors",
   },
+  "configuration-invalid": { status: 422, meaning: BOX_ERRORS["configuration-invalid"] },
   "party-not-found": { status: 422, meaning: "the call has no such party" },
   "rate-limited": { status: 429, meaning: "too many requests with this token; Retry-After says how long" },
   "address-locked": { status: 429, meaning: "too many bad tokens from this address; Retry-After says how long" },
@@ -75,11 +91,12 @@ export const PROBLEMS = {
   },
   "data-unwritable": {
     status: 503,
-    meaning: "the disk refuses the audit chain's entry, without which nothing is given out",
+    meaning: "the data folder cannot be read or takes no writes: what was to be done is not, or not before it does",
   },
+  "configuration-unwritable": { status: 503, meaning: BOX_ERRORS["configuration-unwritable"] },
   "index-unusable": { status: 503, meaning: "the index of calls cannot be used at the moment" },
   "engine-unavailable": { status: 503, meaning: "the engine does not answer; whether it did as told is not known" },
-} as const satisfies Record<CommandError, ProblemEntry> & Record<string, ProblemEntry>;
+} as const satisfies Record<CommandError | BoxError, ProblemEntry> & Record<string, ProblemEntry>;
 interface ProblemEntry {
   status: number;
   meaning: string;

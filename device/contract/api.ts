@@ -3,6 +3,7 @@
 import type { z } from "zod";
 import type { CallId, TimeUs } from "../base/ids.js";
 import { AUDIO_ROUTES, AUDIO_SCHEMAS } from "./api-audio.js";
+import { BOX_ROUTES, BOX_SCHEMAS } from "./api-box.js";
 import { CALL_ROUTES, CALL_SCHEMAS } from "./api-calls.js";
 import { EXPORT_ROUTES, EXPORT_SCHEMAS } from "./api-export.js";
 import { type ProblemCode, problemSchema } from "./api-problems.js";
@@ -16,6 +17,7 @@ export const ROUTES = {
   ...RECORDING_ROUTES,
   ...AUDIO_ROUTES,
   ...EXPORT_ROUTES,
+  ...BOX_ROUTES,
   ...SERVICE_ROUTES,
 } as const satisfies Record<string, RouteContract>;
 export type Operation = keyof typeof ROUTES;
@@ -28,6 +30,7 @@ export const SCHEMAS: Readonly<Record<"taken" | "given", Readonly<Record<string,
     ...RECORDING_SCHEMAS.taken,
     ...AUDIO_SCHEMAS.taken,
     ...EXPORT_SCHEMAS.taken,
+    ...BOX_SCHEMAS.taken,
     ...SERVICE_SCHEMAS.taken,
   },
   given: {
@@ -35,6 +38,7 @@ export const SCHEMAS: Readonly<Record<"taken" | "given", Readonly<Record<string,
     ...RECORDING_SCHEMAS.given,
     ...AUDIO_SCHEMAS.given,
     ...EXPORT_SCHEMAS.given,
+    ...BOX_SCHEMAS.given,
     ...SERVICE_SCHEMAS.given,
     Problem: problemSchema,
   },

@@ -114,6 +114,7 @@ export const setConfigurationSchema = z.strictObject({
       const count = Object.keys(values).length;
       return count >= 1 && count <= MAX_SETTINGS;
     }, `takes 1 to ${MAX_SETTINGS} settings`)
+    .meta({ minProperties: 1, maxProperties: MAX_SETTINGS })
     .describe("by path, as in call.tailMs; null takes it out of the file, so that the default holds"),
   dryRun: z.boolean().default(false).describe("check all of it and write nothing"),
 });

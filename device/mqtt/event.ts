@@ -2,7 +2,7 @@
 import { isoUs } from "../base/clock.js";
 import type { AuditedEvent } from "../contract/engine-messages.js";
 import type { MqttEventKind, MqttEvents } from "../contract/mqtt.js";
-import { withoutNumbers } from "./numbers.js";
+import { withoutNumbers } from "../contract/shown-numbers.js";
 
 export type MqttEvent = { [Kind in MqttEventKind]: { kind: Kind; payload: MqttEvents[Kind] } }[MqttEventKind];
 

@@ -8,6 +8,7 @@ import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
 import type { AuditedEvent } from "../contract/engine-messages.js";
 import type { BoxState, MqttEventKind, MqttEvents, RetainedStates } from "../contract/mqtt.js";
+import { retainedAlarm } from "../contract/shown-answers.js";
 import { AbsenceAlarm } from "./absence-alarm.js";
 import { OwnBroker } from "./broker/own-broker.js";
 import { brokerSettings, sendsPlainPassword } from "./broker-settings.js";
@@ -20,7 +21,6 @@ import { LossAlarm } from "./loss-alarm.js";
 import { Outbox } from "./outbox.js";
 import type { IncomingMessage } from "./request.js";
 import { Requests } from "./requests.js";
-import { retainedAlarm } from "./shown-answers.js";
 import { Topics } from "./topics.js";
 import { TroubleLog } from "./trouble.js";
 

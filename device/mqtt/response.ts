@@ -2,9 +2,9 @@
 import type { BoxResult } from "../contract/box-commands.js";
 import type { ActiveCall, CommandResult } from "../contract/commands.js";
 import type { MqttResponse, ShownCall } from "../contract/mqtt.js";
-import { type NumberDisplay, showNumber, withoutNumbers } from "./numbers.js";
+import { showBoxData } from "../contract/shown-answers.js";
+import { type NumberDisplay, showNumber, withoutNumbers } from "../contract/shown-numbers.js";
 import type { Refusal, ReplyAddress } from "./request.js";
-import { showBoxData } from "./shown-answers.js";
 
 /** Of all calls in one response together; brokers commonly take twice as much. */
 const MAX_CALLS_BYTES = 64 * 1024;

@@ -18,6 +18,7 @@ import { z } from "zod";
 import { type Clock, isoUs } from "../base/clock.js";
 import { SidetoneError } from "../base/errors.js";
 import { sha256Of } from "../base/sha256.js";
+import { MAX_TOKEN_DAYS, TOKEN_NAME_PATTERN } from "../contract/api-box.js";
 import { RIGHTS, type Right } from "../contract/api-route.js";
 import type { AuditDetail } from "../contract/audit.js";
 import { maskNumbersIn } from "../contract/number-mask.js";
@@ -29,12 +30,9 @@ import { FolderLock } from "./folder-lock.js";
 const TOKENS_SCHEMA = "sidetone.tokens/1";
 /** Revoked and expired ones make room for new ones, the oldest first. */
 export const MAX_TOKENS = 1000;
-export const MAX_TOKEN_DAYS = 3650;
 const MAX_FILE_BYTES = 1024 * 1024;
 const SECRET_BYTES = 32;
 const SECRET_PATTERN = /^st_[A-Za-z0-9_-]{43}$/;
-/** As it stands in evidence: "token front-desk". */
-export const TOKEN_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const FIRST_TOKEN_NAME = "first-start";
 const CHECK_INTERVAL_MS = 1000;
 const LOCK_ATTEMPTS = 50;
@@ -62,6 +60,17 @@ export interface NewToken {
   rights: readonly Right[];
   /** 1 to MAX_TOKEN_DAYS; absent = it does not expire. */
   days?: number;
+}
+
+/** Why tokens are not changed as somebody wanted. */
+export type TokenRefusal = "name-taken" | "no-room" | "unknown" | "last";
+
+export class TokenRefused extends SidetoneError {
+  readonly reason: TokenRefusal;
+  constructor(reason: TokenRefusal, message: string) {
+    super("usage", message);
+    this.reason = reason;
+  }
 }
 
 export interface TokenStoreOptions {
@@ -110,11 +119,14 @@ export class TokenStore {
     return token.revokedAt === undefined && expiryUs(token) > this.#options.clock.nowUs();
   }
 
-  /** The secret is nowhere afterwards. Throws SidetoneError `usage` for a name that a good token has, or no room. */
+  /** The secret is nowhere afterwards. Throws TokenRefused for a name that a good token has, or no room. */
   create(wanted: NewToken, reason = ""): { token: Token; secret: string } {
     return this.#change((tokens) => {
       if (tokens.some((token) => token.name === wanted.name && this.isGood(token)))
-        throw new SidetoneError("usage", `there is a token ${wanted.name} already: revoke it, or choose another name`);
+        throw new TokenRefused(
+          "name-taken",
+          `there is a token ${wanted.name} already: revoke it, or choose another name`,
+        );
       const made = this.#make(wanted, tokens);
       const kept = this.#withRoom(tokens);
       const forgotten = tokens.filter((token) => !kept.includes(token)).map(({ id }) => id);
@@ -123,13 +135,19 @@ export class TokenStore {
     });
   }
 
-  /** Throws SidetoneError `usage` when there is no such token. Revoking again changes nothing. */
-  revoke(id: string, reason = ""): Token {
+  /**
+   * Throws TokenRefused when there is no such token, or it is the last good one with the right `keepOneWith`. Revoking again
+   * changes nothing.
+   */
+  revoke(id: string, reason = "", { keepOneWith }: { keepOneWith?: Right } = {}): Token {
     return this.#change((tokens) => {
       const old = tokens.find((token) => token.id === id);
       if (old === undefined)
-        throw new SidetoneError("usage", "there is no token with this id: sidetoned token list shows them");
+        throw new TokenRefused("unknown", "there is no token with this id: sidetoned token list shows them");
       if (old.revokedAt !== undefined) return { tokens, result: withoutHash(old), detail: {} };
+      const isOfUse = (token: Token): boolean => this.isGood(token) && token.rights.includes(keepOneWith!);
+      if (keepOneWith !== undefined && isOfUse(old) && !tokens.some((token) => token !== old && isOfUse(token)))
+        throw new TokenRefused("last", `this is the last good token with the right ${keepOneWith}`);
       const revoked = { ...old, revokedAt: isoUs(this.#options.clock.nowUs()) };
       const result = withoutHash(revoked);
       const detail = describe("revoked", result, reason);
@@ -191,7 +209,7 @@ export class TokenStore {
     if (tokens.length < MAX_TOKENS) return [...tokens];
     const useless = tokens.findIndex((token) => !this.isGood(token));
     if (useless < 0)
-      throw new SidetoneError("usage", `there are ${MAX_TOKENS} good tokens: revoke one that is not used`);
+      throw new TokenRefused("no-room", `there are ${MAX_TOKENS} good tokens: revoke one that is not used`);
     return tokens.toSpliced(useless, 1);
   }
 

@@ -16,6 +16,7 @@ import { wavHeader } from "../../../device/seal/wav.js";
 import { NumberExports } from "../../../device/store/export/number-exports.js";
 import { RecordingStore } from "../../../device/store/recordings.js";
 import { TokenStore } from "../../../device/store/tokens.js";
+import { ExampleBox } from "../../fakes/box-desk.js";
 import { type GeneratedCall, generateCalls, storeCall } from "../../fakes/indexed-calls.js";
 
 export const CALL_ID = makeCallId(1_795_000_000_000_000, Buffer.alloc(10, 7));
@@ -120,6 +121,7 @@ function fail(message: string): never {
 export class ApiBench {
   readonly folder = mkdtempSync(join(tmpdir(), "sidetone-test-"));
   readonly desk = new FakeDesk();
+  readonly box = new ExampleBox();
   readonly clock = new HandClock();
   readonly log = new LogLines();
   readonly audited: ApiAuditEntry[] = [];
@@ -139,6 +141,8 @@ export class ApiBench {
     this.exports = this.store && exportsOf(this.store, this.clock);
     this.server = buildServer({
       desk: this.desk,
+      box: this.box,
+      about: { device: "office-1", version: "0.0.0", tokenStore: () => this.tokens },
       tokens: this.tokens,
       audit: (entry) => this.audited.push(entry),
       logger: this.log,

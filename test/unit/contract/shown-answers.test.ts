@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { BoxAnswers } from "../../../device/contract/box-answers.js";
 import type { BoxResult } from "../../../device/contract/box-commands.js";
 import { respondOfBox } from "../../../device/mqtt/response.js";
-import { retainedAlarm, showBoxData } from "../../../device/mqtt/shown-answers.js";
+import { retainedAlarm, showBoxData } from "../../../device/contract/shown-answers.js";
 
 const configuration: BoxResult & { ok: true } = {
   ok: true,

@@ -1,6 +1,6 @@
-// Telephone numbers in what goes to the broker: shown as mqtt.numbers says, and taken out of free text.
-import type { Config } from "../contract/config.js";
-import { maskNumber, NUMBER_MASK } from "../contract/number-mask.js";
+// Telephone numbers in what a face shows: as its display says, and taken out of free text.
+import type { Config } from "./config.js";
+import { maskNumber, NUMBER_MASK } from "./number-mask.js";
 
 export type NumberDisplay = Config["mqtt"]["numbers"];
 

@@ -1,12 +1,12 @@
-// What the commands about the box answer, as it goes to the broker: numbers as mqtt.numbers says, everything else as it is. An address
-// is no number, though it looks like one.
+// What the commands about the box answer, as a face shows it: numbers in full, masked or not at all, everything else as it is. An
+// address is no number, though it looks like one.
 import { parseAddress, parseCidr } from "../base/address.js";
-import type { StandingAlarm } from "../contract/alarms.js";
-import type { BoxAnswers } from "../contract/box-answers.js";
-import type { BoxResult, BoxVerb } from "../contract/box-commands.js";
-import { maskNumber, NUMBER_MASK } from "../contract/number-mask.js";
-import { NUMBER_MEMBERS, NUMBER_SETTINGS } from "../contract/settable.js";
-import { type NumberDisplay, showNumber, withoutNumbers } from "./numbers.js";
+import type { StandingAlarm } from "./alarms.js";
+import type { BoxAnswers } from "./box-answers.js";
+import type { BoxResult, BoxVerb } from "./box-commands.js";
+import { maskNumber, NUMBER_MASK } from "./number-mask.js";
+import { NUMBER_MEMBERS, NUMBER_SETTINGS } from "./settable.js";
+import { type NumberDisplay, showNumber, withoutNumbers } from "./shown-numbers.js";
 
 /** Digits in a row, as no address has them. */
 const DIGITS = /\+?\d{5,}/g;

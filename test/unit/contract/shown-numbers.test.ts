@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { makeCallId } from "../../../device/base/ids.js";
-import { showNumber, withoutNumbers } from "../../../device/mqtt/numbers.js";
+import { showNumber, withoutNumbers } from "../../../device/contract/shown-numbers.js";
 
 const digit = fc.constantFrom(..."0123456789");
 const number = fc.string({ unit: digit, minLength: 5, maxLength: 15 });
