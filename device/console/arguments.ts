@@ -97,8 +97,8 @@ const USAGE = `Usage: sidetoned [flags]
        sidetoned config explain [--json]
        sidetoned config check [--config FILE]
        sidetoned policy test --call TEXT [--json]
-       sidetoned calls, tag, reindex, register, token, certificate, audit, prove, verify, journal, retention, delete, erase,
-       export, hold, completeness, doctor, alarms, mqtt: see below
+       sidetoned calls, tag, reindex, register, token, certificate, audit, prove, verify, journal, retention,
+       delete, erase, export, hold, completeness, doctor, alarms, mqtt: see below
 
 Records SIP calls off a mirror port, or out of capture files.
 `;
