@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { BoxAnswers } from "../../../device/contract/box-answers.js";
 import type { BoxResult } from "../../../device/contract/box-commands.js";
-import { respondOfBox } from "../../../device/mqtt/response.js";
 import { retainedAlarm, showBoxData } from "../../../device/contract/shown-answers.js";
+import { respondOfBox } from "../../../device/mqtt/response.js";
 
 const configuration: BoxResult & { ok: true } = {
   ok: true,
