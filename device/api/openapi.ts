@@ -59,20 +59,31 @@ function describeRoute(operation: string, route: RouteContract): Record<string, 
       },
     }),
     responses: {
-      200: {
-        description: "done",
-        content: Object.fromEntries(mediaOf(route).map((media) => [media, { schema: reference(route.answer) }])),
-      },
+      200: { description: "done", ...answerHeaders(route), content: contentOf(route) },
+      ...(route.conditions === "ranges" && {
+        206: { description: "the range asked for", ...answerHeaders(route), content: contentOf(route) },
+      }),
+      ...(route.conditions && { 304: { description: "as If-None-Match has it" } }),
       ...describeProblems(route),
     },
   };
+}
+
+function contentOf(route: RouteContract): object {
+  return Object.fromEntries(mediaOf(route).map((media) => [media, { schema: reference(route.answer) }]));
+}
+
+function answerHeaders({ conditions }: RouteContract): { headers?: object } {
+  if (conditions === undefined) return {};
+  const names = ["ETag", "Repr-Digest", "Content-Disposition", ...(conditions === "ranges" ? ["Accept-Ranges"] : [])];
+  return { headers: Object.fromEntries(names.map((name) => [name, { schema: { type: "string" } }])) };
 }
 
 function mediaOf({ media = "application/json" }: RouteContract): readonly string[] {
   return typeof media === "string" ? [media] : media;
 }
 
-function parametersOf({ path, parameters = {}, query }: RouteContract): { parameters?: object[] } {
+function parametersOf({ path, parameters = {}, query, conditions }: RouteContract): { parameters?: object[] } {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     ...{ name, in: "path", required: true },
     schema: ofText(parameters[name!] ?? callIdSchema),
@@ -81,7 +92,10 @@ function parametersOf({ path, parameters = {}, query }: RouteContract): { parame
     ...{ name, in: "query", required: !(schema as z.ZodType).safeParse(undefined).success },
     schema: ofText(schema as z.ZodType),
   }));
-  const all = [...inPath, ...inQuery];
+  const headers = conditions === undefined ? [] : ["If-Match", "If-None-Match"];
+  if (conditions === "ranges") headers.push("Range", "If-Range");
+  const inHeaders = headers.map((name) => ({ name, in: "header", required: false, schema: { type: "string" } }));
+  const all = [...inPath, ...inQuery, ...inHeaders];
   return all.length === 0 ? {} : { parameters: all };
 }
 

@@ -52,6 +52,7 @@ export const AUDIO_ROUTES = {
     query: audioQuerySchema,
     answer: audioAnswerSchema,
     media: AUDIO_MEDIA,
+    conditions: "ranges",
     problems: ofAudio,
   },
   downloadRecording: {
@@ -62,6 +63,7 @@ export const AUDIO_ROUTES = {
     query: audioQuerySchema,
     answer: audioAnswerSchema,
     media: AUDIO_MEDIA,
+    conditions: "ranges",
     problems: ofAudio,
   },
   getManifest: {
@@ -70,6 +72,7 @@ export const AUDIO_ROUTES = {
     summary: "A recording's signed manifest, as it is stored",
     right: "download",
     answer: manifestAnswerSchema,
+    conditions: "whole",
     problems: ["recording-not-found", "precondition-failed", "unavailable"],
   },
 } as const satisfies Record<string, RouteContract>;

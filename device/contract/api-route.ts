@@ -27,6 +27,8 @@ export interface RouteContract {
   answer: z.ZodType;
   /** Of the answer; absent: JSON. */
   media?: string | readonly string[];
+  /** Its answer has an ETag and is given on conditions (RFC 9110 §13); "ranges": in part too (§14). */
+  conditions?: "whole" | "ranges";
   /** Codes of its own, beside those that access, query and reading the body have. */
   problems: readonly ProblemCode[];
 }
