@@ -7,16 +7,15 @@ import { pipeline, type Readable, Transform } from "node:stream";
 export const ENCODINGS = {
   mp3: {
     media: "audio/mpeg",
-    // How long it all is stands at the beginning, and is known at the end: it cannot be written back.
-    options: ["-c:a", "libmp3lame", "-q:a", "4", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3"],
-    /** It varies with what is heard. */
-    bitsPerChannel: 0,
+    // The header that says how long it is would have to be written at the end: of one rate throughout, players can tell.
+    options: ["-c:a", "libmp3lame", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3"],
+    bitsPerChannel: (sampleRateHz: number) => (sampleRateHz > 16_000 ? 64_000 : 32_000),
   },
   opus: {
     media: "audio/ogg; codecs=opus",
     // Made for speech ("voip") it changes its level.
     options: ["-c:a", "libopus", "-application", "audio", "-f", "ogg"],
-    bitsPerChannel: 24_000,
+    bitsPerChannel: () => 24_000,
   },
 } as const;
 export type Encoding = keyof typeof ENCODINGS;
@@ -47,7 +46,7 @@ export async function encode(encoding: Encoding, input: EncoderInput): Promise<R
   const { samples, sampleRateHz, channels, signal, program = PROGRAM } = input;
   const format = ["-f", "s16le", "-ar", String(sampleRateHz), "-ac", String(channels), "-i", "pipe:0"];
   const { options, bitsPerChannel } = ENCODINGS[encoding];
-  const rate = bitsPerChannel === 0 ? [] : ["-b:a", String(bitsPerChannel * channels)];
+  const rate = ["-b:a", String(bitsPerChannel(sampleRateHz) * channels)];
   const child = spawn(program, [...FRAME, ...format, "-map_metadata", "-1", ...rate, ...options, "pipe:1"], {
     cwd: "/",
     env: { PATH: process.env["PATH"] ?? "", LC_ALL: "C" },

@@ -1,12 +1,13 @@
 // The API over real sockets, with the programs that people use: curl, plain and with TLS; clients that are slow, too many
 // or speak no HTTP; start and stop. The desk behind it is a fake, for the engine is not what is looked at.
 import { execFile, execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ApiFace } from "../../device/api/face.js";
 import { apiCertificate } from "../../device/api-certificate.js";
 import { systemClock } from "../../device/base/clock.js";
@@ -18,8 +19,18 @@ import { type Config, configSchema } from "../../device/contract/config.js";
 import { AlarmBook } from "../../device/health/alarms.js";
 import { ownCertificatePath } from "../../device/store/own-certificate.js";
 import { ensureFirstToken, TokenStore } from "../../device/store/tokens.js";
-import { makeFolder, removeFolder } from "../fakes/program.js";
+import {
+  logLines,
+  makeFolder,
+  PROJECT_ROOT,
+  RunningProgram,
+  readRecordings,
+  removeFolder,
+  runProgram,
+} from "../fakes/program.js";
 import { activeCall, apiConfig, CALL_ID, FakeDesk, LogLines } from "../unit/api/api-kit.js";
+import { readAudit } from "../unit/store/audit-kit.js";
+import { liveTestObstacle } from "./veth-pair.js";
 
 const has = (program: string): boolean => {
   try {
@@ -45,7 +56,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
-  await face.stop();
+  await face?.stop();
   removeFolder(folder);
 });
 
@@ -417,5 +428,137 @@ describe("start and stop", () => {
     expect(new TokenStore({ dataFolder: folder, clock: systemClock }).find(secret)?.rights).toEqual(RIGHTS);
     const seen = await fetch(`${address}/api/v1/calls/active`, { headers: { authorization: `Bearer ${secret}` } });
     expect(await seen.text()).toContain("+4930123456");
+  });
+});
+
+const noLive = liveTestObstacle() ?? (has("curl") && has("sox") && has("ffprobe") ? undefined : "curl, sox, ffprobe");
+if (noLive) console.log(`skipped: a service whose recordings are listened to: ${noLive}`);
+
+describe.skipIf(noLive !== undefined)("a service, over what it has recorded", () => {
+  let data: string;
+  let service: RunningProgram | undefined;
+  let token: string;
+  let base: string;
+  let id: string;
+  let wav: Buffer;
+  let sha256: string;
+  beforeAll(async () => {
+    data = makeFolder();
+    const capture = join(PROJECT_ROOT, "../shared/captures/goffinet_reinvites_directmedia_pcmu.pcapng");
+    const replay = ["--read", capture, "--data", data, "--policy", "both-parties", "--agents", "172.16.98.181"];
+    expect((await runProgram(replay)).exitCode).toBe(0);
+    const [recording] = readRecordings(data);
+    id = recording!.manifest.id;
+    wav = readFileSync(recording!.wavPath);
+    ({ sha256 } = recording!.manifest.audio);
+    const config = join(data, "sidetone.yaml");
+    writeFileSync(config, "api: { port: 0 }\n");
+    service = new RunningProgram(["--interface", "lo", "--data", data, "--config", config, "--json"]);
+    const listens = await service.waitFor("the API", (stderr) => logLines(stderr, "the API listens")[0]);
+    base = `${listens["address"]}/api/v1/recordings/${id}`;
+    token = /the API's first token, shown only now: (\S+)/.exec(service.stderr)![1]!;
+  });
+  afterAll(async () => {
+    await service?.stop();
+    removeFolder(data);
+  });
+
+  /** Into a file; what -w says. */
+  const fetchTo = async (file: string, ...args: string[]) => {
+    const said = "%{http_code} %{size_download} %header{content-range}";
+    const bearer = ["-H", `Authorization: Bearer ${token}`];
+    const { stdout } = await run("curl", ["-sS", "-m", "20", "-o", join(data, file), "-w", said, ...bearer, ...args]);
+    return {
+      said: stdout.trim(),
+      bytes: existsSync(join(data, file)) ? readFileSync(join(data, file)) : Buffer.alloc(0),
+    };
+  };
+
+  it("curl downloads, goes on where it stopped, and asks whether it is the same", async () => {
+    const whole = await fetchTo(
+      "whole.wav",
+      "-D",
+      join(data, "headers"),
+      "--etag-save",
+      join(data, "etag"),
+      `${base}/file`,
+    );
+    expect(whole.said).toBe(`200 ${wav.length}`);
+    expect(whole.bytes.equals(wav)).toBe(true);
+    expect(createHash("sha256").update(whole.bytes).digest("hex")).toBe(sha256);
+    const digest = Buffer.from(sha256, "hex").toString("base64");
+    expect(readFileSync(join(data, "headers"), "utf8").toLowerCase()).toContain(
+      `repr-digest: sha-256=:${digest.toLowerCase()}:`,
+    );
+    expect((await fetchTo("again.wav", "--etag-compare", join(data, "etag"), `${base}/file`)).said).toBe("304 0");
+
+    writeFileSync(join(data, "half.wav"), wav.subarray(0, 50_001));
+    const rest = await fetchTo("half.wav", "-C", "-", `${base}/file`);
+    expect(rest.said).toBe(`206 ${wav.length - 50_001} bytes 50001-${wav.length - 1}/${wav.length}`);
+    expect(rest.bytes.equals(wav)).toBe(true);
+    const head = await fetchTo("head", "-I", `${base}/audio?channel=mix`);
+    expect(head.bytes.toString()).toMatch(new RegExp(`content-length: ${44 + (wav.length - 44) / 2}\\r`, "i"));
+  });
+
+  it("channels are what sox makes of the file", async () => {
+    writeFileSync(join(data, "stored.wav"), wav);
+    for (const [channel, remix] of [
+      ["agent", ["1"]],
+      ["caller", ["2"]],
+      ["mix", ["1v1,2v1"]],
+    ] as const) {
+      const { bytes } = await fetchTo(`${channel}.wav`, "-r", "0-", `${base}/audio?channel=${channel}`);
+      const raw = async (file: string, ...effects: string[]) =>
+        (
+          await run("sox", ["-D", join(data, file), "-t", "raw", "-", ...effects], {
+            encoding: "buffer",
+            maxBuffer: 1 << 26,
+          })
+        ).stdout;
+      expect(bytes.length).toBe(44 + (wav.length - 44) / 2);
+      expect((await raw(`${channel}.wav`)).equals(await raw("stored.wav", "remix", ...remix)), channel).toBe(true);
+    }
+  });
+
+  it("MP3 and Opus last as long and are what they say", async () => {
+    const durationS = (wav.length - 44) / 32_000;
+    for (const [format, codec] of [
+      ["mp3", "mp3"],
+      ["opus", "opus"],
+    ] as const) {
+      await fetchTo(`sound.${format}`, `${base}/audio?format=${format}&reason=speech%20pipeline`);
+      const probe = ["-v", "error", "-show_entries", "stream=codec_name,channels:format=duration", "-of", "json"];
+      const { stdout } = await run("ffprobe", [...probe, join(data, `sound.${format}`)]);
+      const { streams, format: found } = JSON.parse(stdout);
+      expect(streams[0]).toMatchObject({ codec_name: codec, channels: 2 });
+      expect(Math.abs(Number(found.duration) - durationS)).toBeLessThan(0.3);
+    }
+  });
+
+  it("all of it is in the audit chain, which holds", async () => {
+    expect(
+      (await fetchTo("manifest.json", `${base}/manifest`)).bytes.equals(
+        readFileSync(readRecordings(data)[0]!.manifestPath),
+      ),
+    ).toBe(true);
+    expect(await service!.stop()).toBe(0);
+    const { exitCode, stdout } = await runProgram(["audit", "verify", "--data", data]);
+    expect([exitCode, stdout]).toEqual([0, expect.anything()]);
+    const entries = readAudit(data).filter(({ kind }) => kind === "listen" || kind === "download");
+    expect(
+      entries.map(({ kind, actor, call, detail }) => [
+        kind,
+        actor,
+        call,
+        detail["channel"],
+        detail["format"],
+        detail["reason"],
+      ]),
+    ).toEqual([
+      ["download", "token first-start", id, "both", "wav", ""],
+      ["download", "token first-start", id, "both", "wav", ""],
+      ...["agent", "caller", "mix"].map((channel) => ["listen", "token first-start", id, channel, "wav", ""]),
+      ...["mp3", "opus"].map((format) => ["listen", "token first-start", id, "both", format, "speech pipeline"]),
+    ]);
   });
 });
