@@ -68,7 +68,7 @@ const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 const PASSING_TRIES = 12;
 const LONGEST_RETRY_AFTER_S = 300;
 
-const infoSchema = z.object({ device: z.string(), publicKey: z.string() });
+const infoSchema = z.object({ device: z.string(), publicKey: z.object({ pem: z.string() }) });
 const pageSchema = z.object({
   calls: z.array(
     z.object({
@@ -97,7 +97,7 @@ export class Box {
   /** Its name and its public key, PEM. */
   async info(signal: AbortSignal): Promise<{ device: string; publicKey: string }> {
     const asked = await this.#ask({ method: "GET", path: "/info" }, signal, readJson(infoSchema));
-    if ("value" in asked) return asked.value;
+    if ("value" in asked) return { device: asked.value.device, publicKey: asked.value.publicKey.pem };
     throw unexpected("/info", asked.refusal);
   }
 

@@ -115,7 +115,8 @@ export class FakeBox {
     const url = new URL(request.url!, "http://box");
     const path = url.pathname.slice(PREFIX.length);
     if (request.headers.authorization !== "Bearer secret") refuse(response, 401, "token-invalid");
-    else if (path === "/info") answerJson(response, { device: this.device, publicKey: pemOf(this.key.publicKey) });
+    else if (path === "/info")
+      answerJson(response, { device: this.device, publicKey: { pem: pemOf(this.key.publicKey) } });
     else if (path === "/recordings") this.#list(url.searchParams, response);
     else if (path === "/events" && this.hasEvents) this.#stream(response);
     else this.#answerOne(path, request, response);

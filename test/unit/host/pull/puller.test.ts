@@ -1,5 +1,6 @@
 // A pull from beginning to end against a box in this process: what is fetched, what is not fetched twice, what each fault of the
 // box, of the way and of the folder does, and what is left for the next run.
+import { execFileSync, spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -380,6 +381,42 @@ describe("the folder", () => {
     expect(faultsOf(folder, box)).toEqual([]);
     expect(leftovers(folder)).toEqual([]);
   });
+});
+
+/** Why nothing can be mounted here, or undefined. */
+function mountObstacle(): string | undefined {
+  const probe = makeTarget();
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", probe]);
+  if (mounted.status === 0) execFileSync("umount", ["--lazy", probe]);
+  removeTarget(probe);
+  return mounted.status === 0 ? undefined : "nothing can be mounted";
+}
+const noMount = mountObstacle();
+if (noMount) console.log(`skipped: a pull to a full disk: ${noMount}`);
+
+describe.skipIf(noMount !== undefined)("a disk that is full", () => {
+  afterEach(() => execFileSync("umount", ["--lazy", folder]));
+
+  it.each([4, 8, 12, 16, 20, 24, 28])(
+    "ends the run with what came before it whole, and the next goes on (%i KiB)",
+    async (extraKiB) => {
+      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${200 + extraKiB}k`, "tmpfs", folder]);
+      for (let i = 0; i < 8; i++) box.record({ bytes: 50_000 });
+      const ran = await pull(box, folder, { debts: ["acknowledge", "delete"] });
+      expect(ran.error).toMatchObject({ code: "file-unwritable", exitCode: 4 });
+      // What the box no longer has is here.
+      for (const id of box.deleted) {
+        const { audio } = box.recordings.find((recording) => recording.id === id)!;
+        const found = pulledFiles(folder).find((name) => name.endsWith(`${id}.wav`))!;
+        expect(readFileSync(join(folder, found)).equals(audio)).toBe(true);
+      }
+      execFileSync("mount", ["-o", "remount,size=8m", folder]);
+      expect((await pull(box, folder, { debts: ["acknowledge", "delete"] })).totals).toMatchObject({ faults: 0 });
+      expect(faultsOf(folder, box)).toEqual([]);
+      expect(leftovers(folder)).toEqual([]);
+      expect(box.deleted).toHaveLength(8);
+    },
+  );
 });
 
 describe("following", () => {
