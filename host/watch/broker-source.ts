@@ -39,6 +39,7 @@ export async function watchBroker(
   const { connect } = await import("mqtt");
   const client = connect(address.url.href, optionsOf(address));
   const asker = new CallAsker(client);
+  const lost = (): void => listener.lost(`the broker ${address.url.host} is gone; trying to come back`);
   const topics = ["state", "info", "health", "span", "calls", "disk", "self-test", "alarm/+", "event/+"];
   const subscriptions = [...topics, ...(asksForCalls ? ["response/calls"] : [])].map(
     (topic) => `${MQTT_ROOT}/${device}/${topic}`,
@@ -59,16 +60,13 @@ export async function watchBroker(
     });
     // Whoever is connected again subscribes anew, and is told all that stands.
     client.on("connect", () => listener.connected());
-    client.on("close", () => listener.lost(`the broker ${address.url.host} is gone; trying to come back`));
-    client.on("error", () => {
-      // The attempt ends with "close", and another one follows.
-    });
+    client.on("close", lost);
     listener.connected();
     await subscribe(client, subscriptions);
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   } finally {
     asker.stop();
-    client.removeAllListeners("close");
+    client.off("close", lost);
     await client.endAsync(true).catch(() => {});
   }
 }
@@ -115,21 +113,23 @@ function optionsOf({ username, password, authorities }: BrokerAddress): IClientO
   };
 }
 
+/** Takes away its own listeners only: the library hears its client's events too. */
 function firstConnection(client: MqttClient, where: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const end = (act: () => void): void => {
-      for (const name of ["connect", "error", "close"] as const) client.removeAllListeners(name);
-      signal.removeEventListener("abort", abort);
+    const end = (fault?: HostError): void => {
+      client.off("connect", connected).off("error", failed).off("close", closed);
+      signal.removeEventListener("abort", connected);
+      // An attempt that fails later ends with "close", and another one follows.
       client.on("error", () => {});
-      act();
+      if (fault) reject(fault);
+      else resolve();
     };
-    const abort = (): void => end(resolve);
-    signal.addEventListener("abort", abort, { once: true });
-    client.once("connect", () => end(resolve));
-    client.once("error", (error) => end(() => reject(brokerError(error, where))));
-    client.once("close", () =>
-      end(() => reject(new HostError("network", `the broker ${where} ended the connection, or does not answer`))),
-    );
+    const connected = (): void => end();
+    const failed = (error: Error): void => end(brokerError(error, where));
+    const closed = (): void =>
+      end(new HostError("network", `the broker ${where} ended the connection, or does not answer`));
+    client.on("connect", connected).on("error", failed).on("close", closed);
+    signal.addEventListener("abort", connected, { once: true });
   });
 }
 

@@ -49,6 +49,12 @@ export class RunningHost {
     });
   }
 
+  /** Ctrl+C, as typed at the terminal. */
+  interrupt(): Promise<number | null> {
+    this.child.stdin!.write("\x03");
+    return this.ended;
+  }
+
   async stop(signal: NodeJS.Signals = "SIGINT"): Promise<number | null> {
     if (this.child.exitCode === null) this.child.kill(signal);
     return this.ended;
