@@ -16,6 +16,7 @@ import type { AuditedEvent, EngineCounters } from "./contract/engine-messages.js
 import type { BoxInfo, HealthStatus } from "./contract/health.js";
 import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
 import type { PanelState } from "./contract/panel.js";
+import type { RetentionDesk } from "./contract/retention-desk.js";
 import type { SelfTestReport } from "./contract/self-test.js";
 import type { SpanReport } from "./contract/span.js";
 import type { AlarmBook } from "./health/alarms.js";
@@ -47,6 +48,7 @@ export interface FacesOptions {
   /** Undefined while the data folder is not open. */
   store(): RecordingStore | undefined;
   exports(): NumberExports | undefined;
+  retention(): RetentionDesk | undefined;
   /** Everything but recordings is as at the first start; `meanwhile` is done before the restart. */
   resetAll(by: string, meanwhile: () => void): Promise<string>;
   alarms: AlarmBook;
@@ -204,7 +206,7 @@ export class Faces {
   }
 
   private async startApi(): Promise<void> {
-    const { config, desk, box, store, exports, logger, showFirstToken } = this.options;
+    const { config, desk, box, store, exports, retention, logger, showFirstToken } = this.options;
     if (!config.api.enabled) return;
     const tokens = this.tokenStore("service");
     const secret = ensureFirstToken(tokens);
@@ -216,7 +218,7 @@ export class Faces {
     const metrics = () => this.metrics();
     const { device, version } = this.options;
     const about = { device, version, tokenStore: (actor: string) => this.tokenStore(actor) };
-    const parts = { desk, box, store, exports, tokens, metrics, certificate, about };
+    const parts = { desk, box, store, exports, retention, tokens, metrics, certificate, about };
     this.api = new ApiFace({ config: config.api, ...parts, logger });
     const { address } = await this.api.start();
     logger.info("the API listens", { address });

@@ -431,6 +431,7 @@ export class Service {
       box: this.commands.desk,
       store: () => this.store as RecordingStore | undefined,
       exports: () => this.storeKeepers?.exports,
+      retention: () => this.storeKeepers?.retentionDesk,
       resetAll: (by, meanwhile) => this.commands.resetAll(by, meanwhile),
       alarms: this.alarms,
       showFirstToken,

@@ -7,11 +7,13 @@ import type { AnchorStatement } from "./contract/anchor.js";
 import type { AuditEntryInput } from "./contract/audit.js";
 import type { CallRecord } from "./contract/call-record.js";
 import type { Config } from "./contract/config.js";
+import type { RetentionDesk } from "./contract/retention-desk.js";
 import { FileWatch } from "./file-watch.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { RetentionKeeper } from "./retention-keeper.js";
 import { RetentionRequests } from "./retention-requests.js";
 import { spoolKinds } from "./spool.js";
+import { SpooledRetention } from "./spooled-retention.js";
 import { noteConfiguration } from "./store/configuration-trail.js";
 import { NumberExports } from "./store/export/number-exports.js";
 import { WATCHED_FILES, type WatchedFile } from "./store/file-change.js";
@@ -46,6 +48,8 @@ export interface StoreKeepersOptions {
 export class StoreKeepers {
   /** Everything about a number, for whoever asks over the network. */
   readonly exports: NumberExports;
+  /** For faces. */
+  readonly retentionDesk: RetentionDesk;
   private readonly options: StoreKeepersOptions;
   private readonly disposal: Disposal;
   private readonly retention: RetentionKeeper;
@@ -56,13 +60,15 @@ export class StoreKeepers {
   constructor(options: StoreKeepersOptions) {
     this.options = options;
     this.disposal = this.openDisposal();
-    const { store, config, device } = options;
+    const { store, config, device, logger } = options;
     const openBook = () => this.disposal.openBook();
     this.exports = new NumberExports({ store, config, device, clock: systemClock, openBook });
     this.retention = this.openRetention();
     this.anchors = this.openAnchors();
     const watched = new WatchedFiles(options.dataFolder);
     this.spool = this.openSpool(watched);
+    const drain = (): Promise<void> => this.spool.drain();
+    this.retentionDesk = new SpooledRetention({ paths: store.paths, disposal: this.disposal, drain, logger });
     this.watch = this.openWatch(watched);
   }
 

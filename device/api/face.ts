@@ -8,6 +8,7 @@ import type { ApiAuditEntry } from "../contract/api.js";
 import type { BoxCommandDesk } from "../contract/box-commands.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
+import type { RetentionDesk } from "../contract/retention-desk.js";
 import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { TokenFinder } from "./access.js";
@@ -26,6 +27,7 @@ export interface ApiFaceOptions {
   /** Undefined while the data folder is not open. */
   store?: () => RecordingStore | undefined;
   exports?: () => NumberExports | undefined;
+  retention?: () => RetentionDesk | undefined;
   tokens: TokenFinder;
   /** Told of every command with its outcome, and of every lock-out. */
   audit?: (entry: ApiAuditEntry) => void;
@@ -56,7 +58,7 @@ export class ApiFace {
    */
   async start(): Promise<{ address: string }> {
     if (this.#server) throw new Error("the API has been started already");
-    const { config, desk, box, store, exports, tokens, audit, metrics, logger, clock } = this.#options;
+    const { config, desk, box, store, exports, retention, tokens, audit, metrics, logger, clock } = this.#options;
     const [fault] = findApiFaults({ api: config });
     if (fault) throw new SidetoneError("config-invalid", `${fault.path.join(".")}: ${fault.text}`);
     const tls = this.#openTls();
@@ -67,6 +69,7 @@ export class ApiFace {
       ...(box && { box }),
       ...(store && { store }),
       ...(exports && { exports }),
+      ...(retention && { retention }),
       tokens,
       audit: audit ?? (() => {}),
       ...(metrics && { metrics }),

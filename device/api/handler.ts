@@ -10,6 +10,7 @@ import type { Right } from "../contract/api-route.js";
 import type { BoxCommandDesk } from "../contract/box-commands.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
+import type { RetentionDesk } from "../contract/retention-desk.js";
 import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { Token, TokenStore } from "../store/tokens.js";
@@ -34,6 +35,8 @@ export interface ApiParts {
   store(): RecordingStore | undefined;
   /** Undefined while the data folder is not open. */
   exports(): NumberExports | undefined;
+  /** For deletions and holds; undefined while nothing can be asked of it. */
+  retention(): RetentionDesk | undefined;
   /** The figures of the moment, in the format that the route says. */
   metrics(): string;
   /** Told of every command about calls in progress with its outcome. */

@@ -61,6 +61,7 @@ function get(parts: ApiParts, { token, path }: RequestOf<unknown, unknown, Token
   if (!isCallId(id)) return { problem: problem("recording-not-found") };
   return withListing(parts, (listing) => {
     const call = listing.find(id);
+    if (isRecording && call?.deleted !== undefined) return { problem: problem("recording-deleted") };
     if (call === undefined || (isRecording && outcomeOf(call) !== "recorded"))
       return { problem: problem("recording-not-found") };
     return { answer: storedCall(call, token) };

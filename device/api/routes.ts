@@ -6,6 +6,7 @@ import { exportHandlers } from "./export-routes.js";
 import type { ApiParts, Handlers } from "./handler.js";
 import { listingHandlers } from "./listing-routes.js";
 import { serviceHandlers } from "./service-routes.js";
+import { storedHandlers } from "./stored-routes.js";
 
 export function makeHandlers(parts: ApiParts, audio: AudioRoutes): Handlers {
   return {
@@ -14,6 +15,7 @@ export function makeHandlers(parts: ApiParts, audio: AudioRoutes): Handlers {
     ...audio.handlers(),
     ...exportHandlers(parts),
     ...boxHandlers(parts),
+    ...storedHandlers(parts),
     ...serviceHandlers(parts),
   };
 }

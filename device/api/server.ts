@@ -13,6 +13,7 @@ import { API_PREFIX, type RouteContract } from "../contract/api-route.js";
 import type { BoxCommandDesk } from "../contract/box-commands.js";
 import type { CommandDesk } from "../contract/commands.js";
 import type { Config } from "../contract/config.js";
+import type { RetentionDesk } from "../contract/retention-desk.js";
 import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { Token } from "../store/tokens.js";
@@ -44,6 +45,8 @@ export interface ServerOptions {
   store?: () => RecordingStore | undefined;
   /** Absent: nothing is exported. */
   exports?: () => NumberExports | undefined;
+  /** Absent: nothing is deleted or held. */
+  retention?: () => RetentionDesk | undefined;
   tokens: TokenFinder;
   /** See ApiParts. */
   metrics?: () => string;
@@ -104,7 +107,7 @@ class Door {
 
   constructor(options: ServerOptions) {
     const { config, tokens, clock, audit, logger, desk, box = NO_BOX, store = () => undefined } = options;
-    const { exports = () => undefined } = options;
+    const { exports = () => undefined, retention = () => undefined } = options;
     this.#access = new Access({
       config,
       tokens,
@@ -123,6 +126,7 @@ class Door {
       box,
       store,
       exports,
+      retention,
       metrics,
       audit,
       clock,

@@ -128,7 +128,7 @@ export const RECORDING_ROUTES = {
     summary: "A recording that is there",
     right: "see",
     answer: storedCallSchema,
-    problems: ofOneCall,
+    problems: [...ofOneCall, "recording-deleted"],
   },
   listCalls: {
     method: "GET",

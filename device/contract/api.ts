@@ -10,6 +10,7 @@ import { type ProblemCode, problemSchema } from "./api-problems.js";
 import { RECORDING_ROUTES, RECORDING_SCHEMAS } from "./api-recordings.js";
 import type { RouteContract } from "./api-route.js";
 import { SERVICE_ROUTES, SERVICE_SCHEMAS } from "./api-service.js";
+import { STORED_ROUTES, STORED_SCHEMAS } from "./api-stored.js";
 
 /** By operation. */
 export const ROUTES = {
@@ -18,6 +19,7 @@ export const ROUTES = {
   ...AUDIO_ROUTES,
   ...EXPORT_ROUTES,
   ...BOX_ROUTES,
+  ...STORED_ROUTES,
   ...SERVICE_ROUTES,
 } as const satisfies Record<string, RouteContract>;
 export type Operation = keyof typeof ROUTES;
@@ -31,6 +33,7 @@ export const SCHEMAS: Readonly<Record<"taken" | "given", Readonly<Record<string,
     ...AUDIO_SCHEMAS.taken,
     ...EXPORT_SCHEMAS.taken,
     ...BOX_SCHEMAS.taken,
+    ...STORED_SCHEMAS.taken,
     ...SERVICE_SCHEMAS.taken,
   },
   given: {
@@ -39,6 +42,7 @@ export const SCHEMAS: Readonly<Record<"taken" | "given", Readonly<Record<string,
     ...AUDIO_SCHEMAS.given,
     ...EXPORT_SCHEMAS.given,
     ...BOX_SCHEMAS.given,
+    ...STORED_SCHEMAS.given,
     ...SERVICE_SCHEMAS.given,
     Problem: problemSchema,
   },

@@ -12,9 +12,13 @@ import type { ApiAuditEntry } from "../../../device/contract/api.js";
 import type { Right } from "../../../device/contract/api-route.js";
 import type { ActiveCall, CallCommand, CommandDesk, CommandResult } from "../../../device/contract/commands.js";
 import { type Config, configSchema } from "../../../device/contract/config.js";
+import { RetentionRequests } from "../../../device/retention-requests.js";
 import { wavHeader } from "../../../device/seal/wav.js";
+import { SpooledRetention } from "../../../device/spooled-retention.js";
 import { NumberExports } from "../../../device/store/export/number-exports.js";
 import { RecordingStore } from "../../../device/store/recordings.js";
+import { Disposal } from "../../../device/store/retention/disposal.js";
+import { SpoolKeeper } from "../../../device/store/spool-keeper.js";
 import { TokenStore } from "../../../device/store/tokens.js";
 import { ExampleBox } from "../../fakes/box-desk.js";
 import { type GeneratedCall, generateCalls, storeCall } from "../../fakes/indexed-calls.js";
@@ -113,6 +117,21 @@ export function exportsOf(store: RecordingStore, clock: Clock): NumberExports {
   return new NumberExports({ store, config, device: "box", clock, openBook: open });
 }
 
+/** Deletions and holds through the spool, which this process carries out. */
+export function retentionOf(
+  store: RecordingStore,
+  clock: Clock,
+  logger: Logger,
+  retention: object = {},
+): SpooledRetention {
+  const config = configSchema.parse({ retention, numbers: { countryCode: "49" } });
+  const disposal = new Disposal({ store, config, device: "box", logger, clock });
+  const { paths } = store;
+  const kinds = new RetentionRequests({ store, disposal, config, clock }).kinds();
+  const keeper = new SpoolKeeper({ dataFolder: paths.dataFolder, kinds, onFault: (text) => logger.warn(text), clock });
+  return new SpooledRetention({ paths, disposal, drain: () => keeper.drain(), logger, clock });
+}
+
 function fail(message: string): never {
   throw new Error(message);
 }
@@ -128,6 +147,7 @@ export class ApiBench {
   readonly tokens = new TokenStore({ dataFolder: this.folder, clock: this.clock });
   readonly store: RecordingStore | undefined;
   readonly exports: NumberExports | undefined;
+  readonly retention: SpooledRetention | undefined;
   readonly server;
 
   /** `stored`: calls of which there is a store. */
@@ -135,10 +155,13 @@ export class ApiBench {
     options: Partial<Omit<ServerOptions, "config">> & {
       config?: Partial<Config["api"]>;
       stored?: readonly GeneratedCall[];
+      /** Settings of `retention`. */
+      classes?: object;
     } = {},
   ) {
     this.store = options.stored && storeOf(this.folder, options.stored);
     this.exports = this.store && exportsOf(this.store, this.clock);
+    this.retention = this.store && retentionOf(this.store, this.clock, this.log, options.classes);
     this.server = buildServer({
       desk: this.desk,
       box: this.box,
@@ -149,6 +172,7 @@ export class ApiBench {
       clock: this.clock,
       store: () => this.store,
       exports: () => this.exports,
+      retention: () => this.retention,
       ...options,
       config: apiConfig(options.config),
     });

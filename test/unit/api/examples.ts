@@ -2,12 +2,15 @@
 // and the type says so.
 import { type Operation, ROUTES } from "../../../device/contract/api.js";
 import { API_PREFIX, type Right } from "../../../device/contract/api-route.js";
-import { idFor } from "./api-kit.js";
+import { idFor, STORED } from "./api-kit.js";
+
+/** Names nothing. */
+const NOBODY = "01KAJ5QX00ABCDEFGHJKMNPQRS";
 
 export interface Example {
   /** What it needs, written down here once more so that a slip in the contract shows; undefined: no token. */
   right: Right | undefined;
-  /** Of the path, beside the id of a call. */
+  /** Of the path, beside the id of a call, or in place of it. */
   path?: Readonly<Record<string, string>>;
   query?: string;
   body?: unknown;
@@ -47,6 +50,16 @@ export const EXAMPLES: Readonly<Record<Operation, Example>> = {
   listTokens: { right: "administer" },
   createToken: { right: "administer", body: { name: "made", rights: ["administer"] } },
   revokeToken: { right: "administer", path: { token: "0123456789ab" }, status: 404 },
+  tagRecording: { right: "command", body: { add: ["vip"] } },
+  listNotes: { right: "listen" },
+  addNote: { right: "command", body: { text: "Wants to be called back\non Monday" } },
+  removeNote: { right: "command", path: { note: NOBODY }, status: 404 },
+  acknowledgeRecording: { right: "download", body: { sha256: STORED[0]!.manifest!.audio.sha256 } },
+  unacknowledgeRecording: { right: "download" },
+  deleteRecording: { right: "delete", path: { id: STORED[1]!.line.id }, query: "reason=letter+of+the+3rd" },
+  listHolds: { right: "delete" },
+  addHold: { right: "delete", body: { covers: { number: "+4930123456789" }, reason: "court case" } },
+  liftHold: { right: "delete", path: { hold: NOBODY }, query: "reason=over", status: 404 },
   getMetrics: { right: "see" },
   getHealth: { right: undefined },
   getDocument: { right: undefined },
