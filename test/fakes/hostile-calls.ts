@@ -30,12 +30,12 @@ export const HOSTILE_TEXTS: Readonly<Record<string, string>> = {
   "no utf-8": `bad ${PLACEHOLDER}`,
 };
 
-/** One call for each, a second apart, half a second long; the agent is 10.0.0.7. Times from `startUs`. */
+/** One call for each, a tenth of a second apart, half a second long; the agent is 10.0.0.7. Times from `startUs`. */
 export function hostileCalls(startUs = DEFAULT_START_US): TimedFrame[] {
   const calls = Object.values(HOSTILE_TEXTS).map((text, i) =>
     makeCall({
-      callId: `hostile-${i}@office.example`,
-      startUs: startUs + i * 1_000_000,
+      callId: `=<b>../..%2f${i}@office.example`,
+      startUs: startUs + i * 100_000,
       ringMs: 100,
       durationMs: 500,
       mtu: 1400,
