@@ -1,5 +1,6 @@
-// Which certificate a box must show: by its SHA-256, as a self-signed one is trusted, or by who signed it. A connection of an
-// agent from here carries nothing before its certificate was looked at.
+// Which certificate a box must show: by its SHA-256 or its key's, as a self-signed one is trusted, or by who signed it. A
+// connection of an agent from here carries nothing before its certificate was looked at.
+import { createHash, X509Certificate } from "node:crypto";
 import { Agent as HttpAgent } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent, type RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
@@ -10,10 +11,18 @@ import { safeText } from "./safe-text.js";
 export type Trust =
   /** No TLS. */
   | { kind: "plain" }
-  /** Lower-case hex: of the very certificate; its names and dates do not count. */
-  | { kind: "pinned"; fingerprint: string }
+  /** Of this very certificate, or of any with this key; its names and dates do not count. */
+  | ({ kind: "pinned" } & Partial<CertificatePins>)
   /** Signed by one of these (PEM), or by those that the system trusts, for this host's name. */
   | { kind: "signed"; authorities?: string };
+
+/** What a certificate is known by. */
+export interface CertificatePins {
+  /** SHA-256 of the certificate, lower-case hex. */
+  fingerprint: string;
+  /** SHA-256 of its public key (SubjectPublicKeyInfo), base64: a box that makes itself a new certificate keeps its key. */
+  keyPin: string;
+}
 
 const CONNECT_LIMIT_MS = 10_000;
 const KEEP_ALIVE_MS = 4000;
@@ -26,7 +35,7 @@ type Connected = (error: Error | null, stream: Duplex) => void;
 export function agentFor(trust: Trust): HttpAgent | HttpsAgent {
   const options: AgentOptions = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: MAX_SOCKETS };
   if (trust.kind === "plain") return new HttpAgent(options);
-  if (trust.kind === "pinned") return new PinningAgent(options, trust.fingerprint);
+  if (trust.kind === "pinned") return new PinningAgent(options, trust);
   return new HttpsAgent({
     ...options,
     minVersion: "TLSv1.2",
@@ -34,11 +43,19 @@ export function agentFor(trust: Trust): HttpAgent | HttpsAgent {
   });
 }
 
+/** "sha256//…" is of the key, as curl and sidetoned certificate write it; else of the certificate. Throws HostError usage. */
+export function parsePin(text: string): Partial<CertificatePins> {
+  const key = /^sha256\/\/([A-Za-z0-9+/]{43}=)$/.exec(text.trim())?.[1];
+  return key === undefined ? { fingerprint: parseFingerprint(text) } : { keyPin: key };
+}
+
 /** "SHA256:AB:CD:…", "ab cd …", 64 digits: as 64 lower-case ones. Throws HostError usage. */
 export function parseFingerprint(text: string): string {
   const digits = text.replace(/^sha-?256[:=]/i, "").replace(/[:\s]/g, "");
   if (/^[0-9a-f]{64}$/i.test(digits)) return digits.toLowerCase();
-  throw usageError(`${safeText(text, 100)}: a fingerprint is the SHA-256 of a certificate, 64 hexadecimal digits`);
+  throw usageError(
+    `${safeText(text, 100)}: a fingerprint is the SHA-256 of a certificate, 64 hexadecimal digits, or sha256//… of its key`,
+  );
 }
 
 /** "AB:CD:…", as openssl shows it. */
@@ -46,13 +63,18 @@ export function shownFingerprint(fingerprint: string): string {
   return fingerprint.toUpperCase().match(/../g)!.join(":");
 }
 
+/** True for the certificate that was pinned, or one with the key that was. */
+export function fitsPin(found: CertificatePins, { fingerprint, keyPin }: Partial<CertificatePins>): boolean {
+  return found.fingerprint === fingerprint || found.keyPin === keyPin;
+}
+
 /** Of the certificate at this place, whoever signed it. Throws HostError network. */
-export async function fetchFingerprint(url: URL): Promise<string> {
+export async function fetchPins(url: URL): Promise<CertificatePins> {
   const socket = await connectUnverified({ host: bareHost(url), port: portOf(url) });
-  const fingerprint = fingerprintOf(socket);
+  const pins = pinsOf(socket);
   socket.destroy();
-  if (fingerprint === undefined) throw new HostError("network", `${url.host} shows no certificate`);
-  return fingerprint;
+  if (pins === undefined) throw new HostError("network", `${url.host} shows no certificate`);
+  return pins;
 }
 
 /** Why TLS or the connection failed. `where` is the box's address. */
@@ -86,12 +108,12 @@ function isCertificateFault(code: string): boolean {
 }
 
 class PinningAgent extends HttpsAgent {
-  readonly #fingerprint: string;
+  readonly #pins: Partial<CertificatePins>;
 
-  constructor(options: AgentOptions, fingerprint: string) {
+  constructor(options: AgentOptions, pins: Partial<CertificatePins>) {
     // A resumed session would show no certificate of its own.
     super({ ...options, maxCachedSessions: 0 });
-    this.#fingerprint = fingerprint;
+    this.#pins = pins;
   }
 
   /** Node's agents take the socket when it is handed over, and write to it then. */
@@ -99,13 +121,13 @@ class PinningAgent extends HttpsAgent {
     const connected = callback as (error: Error | null, stream?: Duplex) => void;
     connectUnverified(options).then(
       (socket) => {
-        const found = fingerprintOf(socket);
-        if (found === this.#fingerprint) {
+        const found = pinsOf(socket);
+        if (found && fitsPin(found, this.#pins)) {
           connected(null, socket);
           return;
         }
         socket.destroy();
-        const shown = found === undefined ? "none" : shownFingerprint(found);
+        const shown = found === undefined ? "none" : shownFingerprint(found.fingerprint);
         connected(
           new HostError(
             "untrusted",
@@ -148,8 +170,14 @@ function connectUnverified({ host, port, servername }: ConnectionOptions): Promi
   });
 }
 
-function fingerprintOf(socket: TLSSocket): string | undefined {
-  return socket.getPeerCertificate().fingerprint256?.replaceAll(":", "").toLowerCase();
+function pinsOf(socket: TLSSocket): CertificatePins | undefined {
+  const { raw } = socket.getPeerCertificate();
+  if (raw === undefined) return undefined;
+  const key = new X509Certificate(raw).publicKey.export({ format: "der", type: "spki" });
+  return {
+    fingerprint: createHash("sha256").update(raw).digest("hex"),
+    keyPin: createHash("sha256").update(key).digest("base64"),
+  };
 }
 
 export function bareHost(url: URL): string {

@@ -67,7 +67,10 @@ export const BOX_FLAGS: Readonly<Record<string, FlagSpec>> = {
   box: { value: "NAME", summary: "one of the boxes that login has stored (SIDETONE_BOX)" },
   url: { value: "URL", summary: "a box that login has not stored (SIDETONE_URL)" },
   "token-file": { value: "FILE", names: "file", summary: "file with the token (SIDETONE_TOKEN has the token itself)" },
-  fingerprint: { value: "SHA256", summary: "of the box's TLS certificate, as it must be (SIDETONE_FINGERPRINT)" },
+  fingerprint: {
+    value: "SHA256",
+    summary: "of the box's TLS certificate, or sha256//... of its key (SIDETONE_FINGERPRINT)",
+  },
   ca: { value: "FILE", names: "file", summary: "authority that signed the box's certificate, PEM (SIDETONE_CA)" },
   plain: { summary: "speak to a box beyond this computer without TLS: token and numbers are readable on the way" },
 };

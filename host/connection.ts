@@ -1,7 +1,7 @@
 // Which box a command speaks to and how it is trusted: flags, then the environment, then what login has stored.
 import { readFileSync } from "node:fs";
 import { HOST_ENVIRONMENT } from "../device/contract/host-environment.js";
-import { bareHost, parseFingerprint, type Trust } from "./certificates.js";
+import { bareHost, parsePin, type Trust } from "./certificates.js";
 import { BoxClient } from "./client.js";
 import type { Given, Host } from "./command.js";
 import { causeOf, HostError, usageError } from "./errors.js";
@@ -76,7 +76,7 @@ export function trustOf(given: Given, { environment }: Host): Trust | undefined 
   const authority = given.text("ca") ?? (fingerprint ? undefined : environment[HOST_ENVIRONMENT.ca]);
   if (given.text("fingerprint") && given.text("ca"))
     throw usageError("--fingerprint and --ca contradict each other: give one of them");
-  if (fingerprint) return { kind: "pinned", fingerprint: parseFingerprint(fingerprint) };
+  if (fingerprint) return { kind: "pinned", ...parsePin(fingerprint) };
   if (authority) return { kind: "signed", authorities: readPem(authority) };
   return undefined;
 }

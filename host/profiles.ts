@@ -27,7 +27,11 @@ const boxSchema = z.object({
   token: z.string().min(1),
   trust: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("plain") }),
-    z.object({ kind: z.literal("pinned"), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) }),
+    z.object({
+      kind: z.literal("pinned"),
+      fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+      keyPin: z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
+    }),
     z.object({ kind: z.literal("signed"), authorities: z.string().exactOptional() }),
   ]),
   /** As it was told at login; "" when it was not. */

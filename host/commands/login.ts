@@ -2,7 +2,7 @@
 // key that signs the box's recordings. The token is not sent before the certificate is trusted.
 import { HOST_ENVIRONMENT } from "../../device/contract/host-environment.js";
 import { fetchInfo, keyFingerprint, type ToldInfo } from "../box-info.js";
-import { bareHost, fetchFingerprint, parseFingerprint, shownFingerprint, type Trust } from "../certificates.js";
+import { bareHost, fetchPins, fitsPin, shownFingerprint } from "../certificates.js";
 import { BoxClient } from "../client.js";
 import type { Given, Host, HostCommand } from "../command.js";
 import { readBoxUrl, refuseOpenPlain, tokenOf, trustOf } from "../connection.js";
@@ -18,7 +18,7 @@ export const loginCommand: HostCommand = {
   flags: {
     "token-file": { value: "FILE", names: "file", summary: "file with the token, - for stdin; else it is asked for" },
     name: { value: "NAME", summary: "what the box is called here, else as it calls itself" },
-    fingerprint: { value: "SHA256", summary: "of the certificate that the box must show" },
+    fingerprint: { value: "SHA256", summary: "of the certificate that the box must show, or sha256//... of its key" },
     ca: { value: "FILE", names: "file", summary: "authority that signed the box's certificate, PEM" },
     accept: { summary: "trust the certificate and the key that are shown, whatever they are, and do not ask" },
     plain: { summary: "speak to a box beyond this computer without TLS" },
@@ -78,19 +78,19 @@ async function login(given: Given, host: Host): Promise<typeof HOST_EXIT.ok> {
 }
 
 /** By flags; else, for TLS, the certificate that is there, if a person says that it is the right one. */
-async function chooseTrust(url: URL, given: Given, host: Host): Promise<Trust> {
+async function chooseTrust(url: URL, given: Given, host: Host): Promise<StoredBox["trust"]> {
   if (url.protocol === "http:") return { kind: "plain" };
   const told = trustOf(given, host);
   if (told?.kind === "signed") return told;
-  const fingerprint = await fetchFingerprint(url);
-  const shown = shownFingerprint(fingerprint);
+  const pins = await fetchPins(url);
+  const shown = shownFingerprint(pins.fingerprint);
   if (told?.kind === "pinned") {
-    if (told.fingerprint === fingerprint) return told;
+    if (fitsPin(pins, told)) return { kind: "pinned", ...pins };
     throw new HostError("untrusted", `${url.host} shows the certificate ${shown}, not the one of --fingerprint`);
   }
   if (given.has("accept")) {
     host.output.note(`the certificate of ${url.host} is trusted from now on: SHA-256 ${shown}`);
-    return { kind: "pinned", fingerprint: parseFingerprint(fingerprint) };
+    return { kind: "pinned", ...pins };
   }
   if (!canAsk(host))
     throw new HostError(
@@ -99,8 +99,7 @@ async function chooseTrust(url: URL, given: Given, host: Host): Promise<Trust> {
     );
   host.output.note(`${url.host} shows a certificate with this SHA-256 fingerprint:`);
   host.output.note(`  ${shown}`);
-  if (await askYes(host, "Is it the one that the box shows (log, front panel)?"))
-    return { kind: "pinned", fingerprint };
+  if (await askYes(host, "Is it the one that the box shows (log, front panel)?")) return { kind: "pinned", ...pins };
   throw new HostError("untrusted", "nothing was stored: the certificate is not trusted");
 }
 

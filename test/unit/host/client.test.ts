@@ -2,7 +2,7 @@
 // else that answers there, may answer.
 import type { IncomingMessage } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { parseFingerprint, shownFingerprint, type Trust } from "../../../host/certificates.js";
+import { parseFingerprint, parsePin, shownFingerprint, type Trust } from "../../../host/certificates.js";
 import { BoxClient } from "../../../host/client.js";
 import { HOST_EXIT, HostError } from "../../../host/errors.js";
 import { makeFolder, removeFolder } from "../../fakes/program.js";
@@ -59,7 +59,18 @@ describe("certificates", () => {
     expect(fake.requests).toHaveLength(4);
   });
 
+  it("takes a new certificate with the key that is pinned", async () => {
+    const { url } = await box(makeCertificate(folder, "anew", "own"));
+    const pin = parsePin(`sha256//${own.keyPin}`);
+    expect(await client(url, { kind: "pinned", ...pin }).json("GET", "/info")).toEqual({ well: true });
+    const { fingerprint, keyPin } = own;
+    expect(await client(url, { kind: "pinned", fingerprint, keyPin }).json("GET", "/info")).toEqual({ well: true });
+    expect((await fault(client(url, { kind: "pinned", fingerprint }).json("GET", "/info"))).code).toBe("untrusted");
+  });
+
   it.each<[string, () => Trust]>([
+    ["one without the pinned key", () => ({ kind: "pinned", keyPin: other.keyPin })],
+    ["anything where nothing is pinned", () => ({ kind: "pinned" })],
     ["another one than the pinned", () => ({ kind: "pinned", fingerprint: other.fingerprint })],
     ["one that nobody vouches for", () => ({ kind: "signed" })],
     ["one of another authority", () => ({ kind: "signed", authorities: other.cert })],

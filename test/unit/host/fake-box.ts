@@ -1,6 +1,7 @@
 // A server in this process that answers as a test says, over HTTP or HTTPS with a certificate of its own, and counts what came.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -12,19 +13,26 @@ export interface Certificate {
   cert: string;
   /** Lower-case hex. */
   fingerprint: string;
+  /** SHA-256 of the public key, base64. */
+  keyPin: string;
 }
 
-/** Self-signed, for `localhost` and 127.0.0.1. */
-export function makeCertificate(folder: string, name: string): Certificate {
+/** Self-signed, for `localhost` and 127.0.0.1; with `keyOf` another one's key. */
+export function makeCertificate(folder: string, name: string, keyOf?: string): Certificate {
   const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)];
   const names = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-  const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-  execFileSync("openssl", ["req", ...kind, "-keyout", key, "-out", cert, ...names], { stdio: "ignore" });
+  if (keyOf === undefined) {
+    const kind = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key];
+    execFileSync("openssl", kind, { stdio: "ignore" });
+  } else copyFileSync(join(folder, `${keyOf}.key`), key);
+  execFileSync("openssl", ["req", "-x509", "-key", key, "-days", "2", "-out", cert, ...names], { stdio: "ignore" });
   const said = execFileSync("openssl", ["x509", "-in", cert, "-noout", "-fingerprint", "-sha256"], {
     encoding: "utf8",
   });
   const fingerprint = said.trim().split("=")[1]!.replaceAll(":", "").toLowerCase();
-  return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8"), fingerprint };
+  const der = execFileSync("openssl", ["pkey", "-in", key, "-pubout", "-outform", "DER"]);
+  const keyPin = createHash("sha256").update(der).digest("base64");
+  return { keyPin, key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8"), fingerprint };
 }
 
 export type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void;

@@ -75,7 +75,7 @@ describe("login", () => {
         "office-1": {
           url,
           token: TOKEN,
-          trust: { kind: "pinned", fingerprint: certificate.fingerprint },
+          trust: { kind: "pinned", fingerprint: certificate.fingerprint, keyPin: certificate.keyPin },
           device: "office-1",
           publicKey,
         },
@@ -99,7 +99,7 @@ describe("login", () => {
     expect(filesBelow(join(home, ".config"))).toEqual([]);
   });
 
-  it("takes a fingerprint or an authority that is given, and a token from the environment", async () => {
+  it("takes a fingerprint of certificate or key, or an authority, and a token from the environment", async () => {
     const { url } = await startBox();
     const environment = { SIDETONE_TOKEN: TOKEN };
     expect(
@@ -107,6 +107,11 @@ describe("login", () => {
     ).toBe(0);
     expect(
       (await tool(["login", url, "--ca", join(certificates, "box.crt"), "--name", "b"], environment)).exitCode,
+    ).toBe(0);
+    const byKey = ["login", url, "--fingerprint", `sha256//${certificate.keyPin}`, "--name", "a"];
+    expect((await tool(byKey, environment)).exitCode).toBe(0);
+    expect(
+      (await tool(["login", url, "--name", "b", "--ca", join(certificates, "box.crt")], environment)).exitCode,
     ).toBe(0);
     const { boxes: list } = JSON.parse((await tool(["boxes", "--json"])).stdout);
     expect(list.map(({ name, trust, isCurrent }: Record<string, unknown>) => [name, trust, isCurrent])).toEqual([
