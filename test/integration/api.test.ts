@@ -535,13 +535,50 @@ describe.skipIf(noLive !== undefined)("a service, over what it has recorded", ()
     }
   });
 
+  const say = async (method: string, path: string, body?: object) => {
+    const response = await fetch(
+      base.replace(/\/recordings\/.*/, path.startsWith("/holds") ? path : `/recordings/${id}${path}`),
+      {
+        method,
+        headers: { authorization: `Bearer ${token}`, ...(body && { "content-type": "application/json" }) },
+        ...(body && { body: JSON.stringify(body) }),
+      },
+    );
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  const notesPath = () => readRecordings(data)[0]!.manifestPath.replace(/json$/, "notes");
+
+  it("tags, notes, acknowledgements and holds, each durable before it is answered", async () => {
+    expect(await say("POST", "/tags", { add: ["vip"] })).toMatchObject({ status: 200, body: { tags: ["vip"] } });
+    expect(await say("POST", "/notes", { text: "call back" })).toMatchObject({ status: 200 });
+    expect(readFileSync(notesPath(), "utf8")).toContain("call back");
+    expect(await say("PUT", "/acknowledgement", { sha256: "0".repeat(64) })).toMatchObject({ status: 409 });
+    expect(await say("PUT", "/acknowledgement", { sha256 })).toMatchObject({ status: 200 });
+    const made = await say("POST", "/holds", { covers: { call: id }, reason: "court case" });
+    expect(made).toMatchObject({ status: 200, body: { state: "done" } });
+    expect(await say("DELETE", "?reason=x")).toMatchObject({ status: 409, body: { code: "on-hold" } });
+    expect(await say("DELETE", `/holds/${String(made.body["hold"])}?reason=over`)).toMatchObject({ status: 200 });
+    const kinds = readAudit(data).filter(({ actor }) => actor === "token first-start");
+    expect(kinds.map(({ kind }) => kind).filter((kind) => !["listen", "download"].includes(kind))).toEqual(
+      expect.arrayContaining(["tagged", "noted", "collected", "hold", "hold-lifted"]),
+    );
+  });
+
   it("all of it is in the audit chain, which holds", async () => {
     expect(
       (await fetchTo("manifest.json", `${base}/manifest`)).bytes.equals(
         readFileSync(readRecordings(data)[0]!.manifestPath),
       ),
     ).toBe(true);
+    const notes = notesPath();
+    expect(await say("DELETE", "?reason=letter")).toEqual({ status: 200, body: { state: "done" } });
+    expect([existsSync(notes), (await say("GET", "/notes")).status]).toEqual([false, 410]);
     expect(await service!.stop()).toBe(0);
+    // What the tests have fetched lies there as well.
+    const { findings } = JSON.parse((await runProgram(["verify", "--data", data, "--json"])).stdout);
+    expect(findings.filter(({ file }: { file: string }) => /^(recordings|audit|calls|retention)\//.test(file))).toEqual(
+      [],
+    );
     const { exitCode, stdout } = await runProgram(["audit", "verify", "--data", data]);
     expect([exitCode, stdout]).toEqual([0, expect.anything()]);
     const entries = readAudit(data).filter(({ kind }) => kind === "listen" || kind === "download");
