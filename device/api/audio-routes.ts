@@ -34,7 +34,9 @@ class Refused extends Error {
 export class AudioRoutes {
   readonly #parts: ApiParts;
   readonly #trail: AccessTrail;
-  #sending = 0;
+  /** Places taken, and given back. */
+  #begun = 0;
+  #ended = 0;
   #encoding = 0;
   readonly #counters = { given: 0, busy: 0, unavailable: 0, cut: 0 };
 
@@ -51,12 +53,13 @@ export class AudioRoutes {
     };
   }
 
-  /** Totals since the start, and what is being sent now. */
+  /** Totals since the start; what has begun and not ended is being sent. */
   counters(): Record<string, number> {
     const { given, busy, unavailable, cut } = this.#counters;
     return {
       "api.audio-given": given,
-      "api.audio-sending": this.#sending,
+      "api.audio-begun": this.#begun,
+      "api.audio-ended": this.#ended,
       "api.audio-busy": busy,
       "api.audio-cut": cut,
       "api.audio-format-unavailable": unavailable,
@@ -163,7 +166,9 @@ export class AudioRoutes {
       release();
       throw error;
     }
-    stream.once("error", (error) => this.#failed(audio.manifest.id, error));
+    stream.once("error", (error) => {
+      if (!signal.aborted) this.#failed(audio.manifest.id, error);
+    });
     stream.once("close", () => {
       release();
       void audio.close();
@@ -187,17 +192,17 @@ export class AudioRoutes {
 
   #takePlace(isEncoded: boolean): () => void {
     const { maxAudioStreams, maxConversions } = this.#parts.config;
-    if (this.#sending >= maxAudioStreams || (isEncoded && this.#encoding >= maxConversions)) {
+    if (this.#begun - this.#ended >= maxAudioStreams || (isEncoded && this.#encoding >= maxConversions)) {
       this.#counters.busy++;
       throw new Refused(tryLater("audio-busy", BUSY_MS));
     }
-    this.#sending++;
+    this.#begun++;
     if (isEncoded) this.#encoding++;
     let isTaken = true;
     return () => {
       if (!isTaken) return;
       isTaken = false;
-      this.#sending--;
+      this.#ended++;
       if (isEncoded) this.#encoding--;
     };
   }

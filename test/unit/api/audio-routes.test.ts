@@ -37,10 +37,15 @@ function open(options: ConstructorParameters<typeof ApiBench>[0] = {}): void {
 beforeEach(() => open());
 afterEach(async () => {
   await bench.server.app.close();
-  expect(bench.server.counters()["api.audio-sending"]).toBe(0);
+  expect(sending()).toBe(0);
   await vi.waitFor(() => expect(openFiles().filter((file) => file.startsWith(`${folder}/recordings`))).toEqual([]));
   await close();
 });
+
+function sending(): number {
+  const { "api.audio-begun": begun, "api.audio-ended": ended } = bench.server.counters();
+  return begun! - ended!;
+}
 
 async function close(): Promise<void> {
   await bench.server.app.close();
@@ -344,7 +349,7 @@ describe("who listens and downloads", () => {
       isAnswered = true;
       return status;
     });
-    while (bench.server.counters()["api.audio-sending"]! < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (sending() < 2) await new Promise((resolve) => setTimeout(resolve, 1));
     const third = await get(`${ID}/audio`);
     expect([third.code, third.headers["retry-after"]]).toEqual(["audio-busy", "5"]);
     expect((await get(`${ID}/audio`, {}, "HEAD")).status).toBe(200);
