@@ -149,6 +149,7 @@ class Door {
         this.#requests++;
         const refusal = right && this.#admit(operation, right, request);
         if (refusal) return send(reply, refusal);
+        ignoreTypeOfNothing(request);
         return undefined;
       },
       handler: async (request, reply) => {
@@ -246,6 +247,11 @@ function answer(reply: FastifyReply, route: RouteContract, result: ApiReply): Fa
     .headers({ ...OWN_HEADERS, ...headers })
     .type(media)
     .send(route.media === undefined ? JSON.stringify(checked) : checked);
+}
+
+/** Of a body that is not there the type says nothing, though many clients send one (curl -d "", axios). */
+function ignoreTypeOfNothing({ headers }: FastifyRequest): void {
+  if (headers["content-length"] === "0" && headers["transfer-encoding"] === undefined) delete headers["content-type"];
 }
 
 /** RFC 8259: UTF-8, and what is not is refused instead of being mended. */

@@ -72,3 +72,11 @@ export function exampleOf(operation: Operation): { method: string; url: string; 
   const whole = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(given[name] ?? idFor(path)));
   return { method, url: `${API_PREFIX}${whole}${query === undefined ? "" : `?${query}`}`, body };
 }
+
+/** Of the path and the query by name, as a client takes them. */
+export function parametersOf(operation: Operation): Record<string, string> {
+  const { path } = ROUTES[operation];
+  const { path: given = {}, query = "" } = EXAMPLES[operation];
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name!, given[name!] ?? idFor(path)]);
+  return { ...Object.fromEntries(inPath), ...Object.fromEntries(new URLSearchParams(query)) };
+}

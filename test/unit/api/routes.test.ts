@@ -7,13 +7,13 @@ import { OPERATIONS, type Operation, ROUTES } from "../../../device/contract/api
 import { MAX_BODY_BYTES, PROBLEMS, problemSchema } from "../../../device/contract/api-problems.js";
 import { API_PREFIX, RIGHTS, type RouteContract } from "../../../device/contract/api-route.js";
 import type { CommandError, CommandResult } from "../../../device/contract/commands.js";
-import { ApiBench, activeCall, CALL_ID, idFor, OTHER_ID, STORED } from "./api-kit.js";
+import { ApiBench, activeCall, CALL_ID, idFor, OTHER_ID } from "./api-kit.js";
 
 const GRANT = { effect: "granted", reason: "said so on the phone" };
 
 let bench: ApiBench;
 beforeEach(() => {
-  bench = new ApiBench({ stored: STORED });
+  bench = new ApiBench();
 });
 afterEach(() => bench.close());
 
