@@ -7,6 +7,7 @@ import { type ErrorCode, EXIT, SidetoneError } from "./base/errors.js";
 import { FileSource } from "./capture/file-source.js";
 import { defaultInterfaces, LiveSource } from "./capture/live-source.js";
 import {
+  type CallProgress,
   ENGINE_PROTOCOL,
   type EngineCounters,
   type EngineToService,
@@ -74,6 +75,9 @@ class Engine {
         this.send(journal ? { type: "call-ended", record, journal } : { type: "call-ended", record });
       },
       audited: (event) => this.send({ type: "audited", event }),
+      ...(start.capture.kind === "live" && {
+        progressed: (progress: CallProgress) => this.send({ type: "call-progress", progress }),
+      }),
       notice: (message) => this.send({ type: "notice", message }),
       carried: (call, state) => this.send({ type: "carried", call, ...(state && { state }) }),
       pausedAll: (pause) => {

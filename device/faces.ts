@@ -5,20 +5,23 @@ import { ApiFace } from "./api/face.js";
 import { apiCertificate } from "./api-certificate.js";
 import { systemClock } from "./base/clock.js";
 import { SidetoneError } from "./base/errors.js";
+import type { CallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
 import { isLoopback, speaksTls } from "./config/api-meaning.js";
 import { ALARM_CODES } from "./contract/alarms.js";
 import type { AnchorStatement } from "./contract/anchor.js";
 import type { BoxCommandDesk } from "./contract/box-commands.js";
+import type { CallRecord } from "./contract/call-record.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
-import type { AuditedEvent, EngineCounters } from "./contract/engine-messages.js";
+import type { AuditedEvent, CallProgress, EngineCounters } from "./contract/engine-messages.js";
 import type { BoxInfo, HealthStatus } from "./contract/health.js";
 import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
 import type { PanelState } from "./contract/panel.js";
 import type { RetentionDesk } from "./contract/retention-desk.js";
 import type { SelfTestReport } from "./contract/self-test.js";
 import type { SpanReport } from "./contract/span.js";
+import { EventFeed } from "./event-feed.js";
 import type { AlarmBook } from "./health/alarms.js";
 import { formatMetrics } from "./health/metrics.js";
 import { MqttFace } from "./mqtt/face.js";
@@ -61,6 +64,7 @@ export class Faces {
   private readonly options: FacesOptions;
   private readonly mqtt: MqttFace;
   private readonly panel: PanelFace;
+  private readonly feed = new EventFeed();
   private api: ApiFace | undefined;
   /** As it was shown last. */
   private readonly shown: { disk?: DiskStatus; span?: SpanStatus; health?: HealthStatus } = {};
@@ -89,6 +93,7 @@ export class Faces {
       acknowledged: (alarm) => this.mqtt.setAlarm(alarm.code, alarm),
       cleared: ({ code }) => this.mqtt.setAlarm(code, undefined),
     });
+    alarms.listen(this.feed.alarms);
   }
 
   /** A second call is the same. */
@@ -124,6 +129,21 @@ export class Faces {
   /** What happened to a call in progress. */
   publish(event: AuditedEvent): void {
     this.mqtt.publishAudited(event);
+    this.feed.audited(event);
+  }
+
+  progressed(progress: CallProgress): void {
+    this.feed.progressed(progress);
+  }
+
+  callEnded(record: CallRecord): void {
+    this.feed.ended(record);
+  }
+
+  /** It is stored. */
+  callKept(id: CallId): void {
+    const store = this.options.store();
+    if (store !== undefined) this.feed.kept(id, store);
   }
 
   /** Calls in progress, how many. */
@@ -158,6 +178,7 @@ export class Faces {
   showHealth(status: HealthStatus): void {
     this.shown.health = status;
     this.mqtt.setState("health", status);
+    this.feed.health(status);
   }
 
   showSelfTest(report: SelfTestReport): void {
@@ -218,7 +239,7 @@ export class Faces {
     const metrics = () => this.metrics();
     const { device, version } = this.options;
     const about = { device, version, tokenStore: (actor: string) => this.tokenStore(actor) };
-    const parts = { desk, box, store, exports, retention, tokens, metrics, certificate, about };
+    const parts = { desk, box, store, exports, retention, tokens, metrics, certificate, about, events: this.feed.hub };
     this.api = new ApiFace({ config: config.api, ...parts, logger });
     const { address } = await this.api.start();
     logger.info("the API listens", { address });

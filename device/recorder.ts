@@ -17,6 +17,7 @@ import type { Config } from "./contract/config.js";
 import { copyWindowMs } from "./contract/copy-window.js";
 import type {
   AuditedEvent,
+  CallProgress,
   CarriedCall,
   CarriedPause,
   CarriedState,
@@ -55,6 +56,8 @@ export interface RecorderEvents {
   journalFault(error: Error): void;
   /** Something that belongs into the audit chain. */
   audited(event: AuditedEvent): void;
+  /** For whoever follows calls as they go on. */
+  progressed?(progress: CallProgress): void;
   /** Something that an installer should know: one line. */
   notice(message: string): void;
   /** What the engine after this one has to know of the call: undefined = nothing. */
@@ -125,9 +128,16 @@ export class Recorder {
       pausedAll: (pause) => events.pausedAll(pause),
     });
     this.table = new CallTable(config, this.guard, {
-      answered: (call) => this.snapshot(call, this.nowUs),
+      started: (call, atUs) => events.progressed?.({ kind: "started", call: call.id, atUs }),
+      answered: (call) => {
+        events.progressed?.({ kind: "answered", call: call.id, atUs: call.answeredAtUs ?? this.nowUs });
+        this.snapshot(call, this.nowUs);
+      },
       changed: (call, nowUs) => this.snapshot(call, nowUs),
-      absorbed: (call, other, moved) => this.moveJournal(call, other, moved),
+      absorbed: (call, other, moved) => {
+        events.progressed?.({ kind: "joined", call: other.id, into: call.id, atUs: this.nowUs });
+        this.moveJournal(call, other, moved);
+      },
       separated: (call, former, moved) => this.splitJournal(call, former, moved),
       ended: (call, record) => this.finish(call, record),
     });

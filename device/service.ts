@@ -469,8 +469,12 @@ export class Service {
         this.store.audit.append(auditEntryOf(message.event));
         this.faces?.publish(message.event);
         break;
+      case "call-progress":
+        this.faces?.progressed(message.progress);
+        break;
       case "call-ended":
         this.carried.ended(message.record);
+        this.faces?.callEnded(message.record);
         this.box?.noteCall(message.record);
         this.keep(message.record, message.journal, run);
         break;
@@ -513,6 +517,7 @@ export class Service {
       if (!kept) return;
       run.send({ type: "released", id: record.id });
       this.storeKeepers?.callEnded(record);
+      this.faces?.callKept(record.id);
     });
   }
 

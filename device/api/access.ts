@@ -12,6 +12,8 @@ const CHALLENGE = 'Bearer realm="sidetone"';
 
 export interface TokenFinder {
   find(secret: string): Token | undefined;
+  /** Whether the token with this id is good now; absent: it stays so. */
+  isGoodNow?(id: string): boolean;
 }
 
 export interface AccessOptions {

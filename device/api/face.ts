@@ -12,6 +12,7 @@ import type { RetentionDesk } from "../contract/retention-desk.js";
 import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { TokenFinder } from "./access.js";
+import type { EventHub } from "./event-hub.js";
 import type { ApiParts } from "./handler.js";
 import type { ApiServer } from "./server.js";
 import { ServerTls, type ServerTlsOptions, type TlsFacts } from "./tls.js";
@@ -37,6 +38,8 @@ export interface ApiFaceOptions {
   certificate?: Pick<ServerTlsOptions, "own" | "setFault" | "taken">;
   /** How often it is looked whether the configured one has changed. */
   certificateLookMs?: number;
+  /** What GET /events tells; absent: nothing. */
+  events?: EventHub;
   /** See ApiParts. */
   about?: Pick<ApiParts, "device" | "version" | "tokenStore">;
   logger: Logger;
@@ -76,6 +79,7 @@ export class ApiFace {
       logger,
       clock: clock ?? systemClock,
       ...(tls && { tls: tls.current }),
+      ...(this.#options.events && { events: this.#options.events }),
       about: { ...this.#options.about, tls: () => tls?.facts },
     });
     // "localhost" may be two addresses, and a second server would have none of this one's bounds.

@@ -14,6 +14,7 @@ import type { RetentionDesk } from "../contract/retention-desk.js";
 import type { NumberExports } from "../store/export/number-exports.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { Token, TokenStore } from "../store/tokens.js";
+import type { EventHub } from "./event-hub.js";
 import type { Problem } from "./problems.js";
 import type { TlsFacts } from "./tls.js";
 
@@ -27,6 +28,10 @@ export interface ApiParts {
   tls(): TlsFacts | undefined;
   /** For changing tokens; `actor` stands in the audit chain. Undefined: there is nowhere to. */
   tokenStore(actor: string): TokenStore | undefined;
+  /** Neither revoked nor expired by now. */
+  isGoodToken(id: string): boolean;
+  /** What GET /events tells. */
+  events: EventHub;
   /** For commands about calls in progress. */
   desk: CommandDesk;
   /** For commands about the box. */
@@ -88,6 +93,6 @@ export function nameOf(token: Token): string {
 }
 
 /** Whether numbers are shown in full: whoever gets at the audio has them anyway. */
-export function seesNumbers({ rights }: Token): boolean {
+export function seesNumbers({ rights }: Pick<Token, "rights">): boolean {
   return rights.includes("listen") || rights.includes("download") || rights.includes("administer");
 }

@@ -82,7 +82,7 @@ function withListing({ store, logger }: ApiParts, act: (listing: CallListing) =>
   }
 }
 
-export function storedCall(call: ListedCall, token: Token): StoredCall {
+export function storedCall(call: ListedCall, token: Pick<Token, "rights">): StoredCall {
   const { id, sipCallIds, startedAt, answeredAt, endedAt, endReason, rejectStatus, policy, durationMs } = call;
   const { tags, acknowledgements, warnings, recording, file } = call;
   const isSeen = seesNumbers(token);

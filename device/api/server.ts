@@ -20,6 +20,8 @@ import type { Token } from "../store/tokens.js";
 import { Access, type TokenFinder } from "./access.js";
 import { AudioRoutes } from "./audio-routes.js";
 import { isCallOperation, note } from "./call-routes.js";
+import { EventHub } from "./event-hub.js";
+import { EventRoutes } from "./event-routes.js";
 import type { ApiParts, ApiReply, RequestOf } from "./handler.js";
 import { answerClientError, type Listener, makeListener } from "./listener.js";
 import { originOf } from "./origin.js";
@@ -56,6 +58,9 @@ export interface ServerOptions {
   deskTimeoutMs?: number;
   /** Absent: plain HTTP. */
   tls?: TlsMaterial;
+  /** Absent: nothing happens. */
+  events?: EventHub;
+  heartbeatMs?: number;
   /** See ApiParts; absent where nothing of it is shown. */
   about?: Partial<Pick<ApiParts, "device" | "version" | "tls" | "tokenStore">>;
 }
@@ -89,6 +94,8 @@ export function buildServer(options: ServerOptions): ApiServer {
   readJsonOnly(app);
   app.setErrorHandler((error, _request, reply) => send(reply, problemOf(error, options.logger)));
   app.setNotFoundHandler((request, reply) => send(reply, nothingThere(request)));
+  // Before connections are waited for.
+  app.addHook("preClose", async () => door.events.close());
   app.addHook("onClose", async () => door.audio.close());
   for (const operation of OPERATIONS) door.open(app, operation);
   return { app, listener: listener!, counters: () => ({ ...door.counters(), ...listenerCounters(listener!) }) };
@@ -99,6 +106,7 @@ type Handler = (request: RequestOf<unknown, unknown, Token | undefined>) => ApiR
 /** Takes requests in, and sends what the handlers say. */
 class Door {
   readonly audio: AudioRoutes;
+  readonly events: EventRoutes;
   readonly #access: Access;
   readonly #parts: ApiParts;
   readonly #handlers: Readonly<Record<Operation, Handler>>;
@@ -133,10 +141,13 @@ class Door {
       logger,
       deskTimeoutMs,
       ...{ device, version, tls, tokenStore },
+      isGoodToken: (id) => tokens.isGoodNow?.(id) ?? true,
+      events: options.events ?? new EventHub(),
     };
+    this.events = new EventRoutes(this.#parts, options.heartbeatMs);
     this.audio = new AudioRoutes(this.#parts);
     // What the contract's schemas have read is of the type that the handler takes.
-    this.#handlers = makeHandlers(this.#parts, this.audio) as Readonly<Record<Operation, Handler>>;
+    this.#handlers = makeHandlers(this.#parts, this.audio, this.events) as Readonly<Record<Operation, Handler>>;
   }
 
   open(app: FastifyInstance, operation: Operation): void {
@@ -155,6 +166,7 @@ class Door {
       handler: async (request, reply) => {
         const read = readRequest(route, request);
         if ("problem" in read) return send(reply, read.problem);
+        if (operation === "streamEvents") allowSilence(request, 0);
         if (LONG_OPERATIONS.includes(operation)) allowSilence(request, LONGEST_SILENCE_MS);
         const gone = new AbortController();
         reply.raw.once("close", () => gone.abort());
@@ -179,6 +191,7 @@ class Door {
       "api.right-missing": forbidden,
       "api.limits-forgotten": this.#access.forgotten,
       ...this.audio.counters(),
+      ...this.events.counters(),
     };
   }
 

@@ -43,6 +43,7 @@ import { type Continuation, TransferTable } from "./transfers.js";
 const IDLE_SWEEP_US = 1_000_000;
 
 export interface CallObserver extends HalvesObserver {
+  started?(call: Call, atUs: TimeUs): void;
   answered(call: Call): void;
   /** Facts changed that a recovery would need. Called from the sweep, at most once per sweep and call. */
   changed(call: Call, nowUs: TimeUs): void;
@@ -212,6 +213,7 @@ export class CallTable {
     this.counters.started++;
     this.guard.attach(call);
     if (!start.state.startSeen) call.warn("start-not-seen");
+    this.observer.started?.(call, atUs);
     return dialog;
   }
 

@@ -91,6 +91,10 @@ export const PROBLEMS = {
     status: 501,
     meaning: "the box cannot make this format: it needs the program ffmpeg; wav is there",
   },
+  "too-many-streams": {
+    status: 503,
+    meaning: "as many streams of events are open as may be; Retry-After says when to ask",
+  },
   unavailable: { status: 503, meaning: "the box cannot do this yet, or not at the moment: try again" },
   "audio-busy": {
     status: 503,

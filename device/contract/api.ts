@@ -5,6 +5,7 @@ import type { CallId, TimeUs } from "../base/ids.js";
 import { AUDIO_ROUTES, AUDIO_SCHEMAS } from "./api-audio.js";
 import { BOX_ROUTES, BOX_SCHEMAS } from "./api-box.js";
 import { CALL_ROUTES, CALL_SCHEMAS } from "./api-calls.js";
+import { EVENT_ROUTES, EVENT_SCHEMAS_OF_API } from "./api-events.js";
 import { EXPORT_ROUTES, EXPORT_SCHEMAS } from "./api-export.js";
 import { type ProblemCode, problemSchema } from "./api-problems.js";
 import { RECORDING_ROUTES, RECORDING_SCHEMAS } from "./api-recordings.js";
@@ -20,6 +21,7 @@ export const ROUTES = {
   ...EXPORT_ROUTES,
   ...BOX_ROUTES,
   ...STORED_ROUTES,
+  ...EVENT_ROUTES,
   ...SERVICE_ROUTES,
 } as const satisfies Record<string, RouteContract>;
 export type Operation = keyof typeof ROUTES;
@@ -43,6 +45,7 @@ export const SCHEMAS: Readonly<Record<"taken" | "given", Readonly<Record<string,
     ...EXPORT_SCHEMAS.given,
     ...BOX_SCHEMAS.given,
     ...STORED_SCHEMAS.given,
+    ...EVENT_SCHEMAS_OF_API.given,
     ...SERVICE_SCHEMAS.given,
     Problem: problemSchema,
   },

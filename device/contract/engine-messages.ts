@@ -7,7 +7,7 @@ import type { CallCommand, CommandResult } from "./commands.js";
 import type { Config } from "./config.js";
 import type { SpanFigures } from "./span.js";
 
-export const ENGINE_PROTOCOL = 3;
+export const ENGINE_PROTOCOL = 4;
 
 /** Where the finished call's last journal block stands; `undefined` position = nothing was journalled. */
 export interface JournalPosition {
@@ -153,6 +153,12 @@ export type AuditedEvent = { atUs: TimeUs; call: CallId; source: EvidenceSource;
   | { kind: "policy"; policy: Policy; rule: string; purpose: string }
 );
 
+/** How a call in progress gets on. `joined`: it was found to be half of another one, as which it goes on. */
+export type CallProgress = { call: CallId; atUs: TimeUs } & (
+  | { kind: "started" | "answered" }
+  | { kind: "joined"; into: CallId }
+);
+
 /** What the engine made of the self-test's call. */
 export interface SelfTestOutcome {
   /** When the call began. */
@@ -172,6 +178,8 @@ export type EngineToService =
   | { type: "span"; figures: SpanFigures }
   | { type: "command-result"; id: number; result: CommandResult }
   | { type: "audited"; event: AuditedEvent }
+  /** Of live traffic only. */
+  | { type: "call-progress"; progress: CallProgress }
   /** Whenever it has changed; without `state` nothing of the call is to be carried. */
   | { type: "carried"; call: CallId; state?: CarriedCall }
   | { type: "pause-of-all"; pause?: CarriedPause }

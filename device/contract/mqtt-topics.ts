@@ -194,6 +194,28 @@ const origin = {
 };
 const side = z.enum(["originator", "answerer"]);
 
+/** Events besides their place, which over HTTP is the stream's to say. */
+export const consentEventSchema = z.object({
+  ...origin,
+  side,
+  role: z.enum(PARTY_ROLES),
+  purpose: z.string(),
+  from: z.enum(CONSENT_STATES),
+  to: z.enum(CONSENT_STATES),
+  notice: z.string().describe("version of the announcement in use; empty = none"),
+});
+export const pauseEventSchema = z.object({ ...origin, state: z.enum(["paused", "resumed"]), reason: z.string() });
+const switchedSchema = z.object({ ...origin, change: z.enum(["started", "stopped"]) });
+const erasedSchema = z.object({ ...origin, change: z.literal("erased"), side, packets: count });
+const policySchema = z.object({
+  ...origin,
+  change: z.literal("policy"),
+  policy: z.enum(POLICIES),
+  rule: z.string(),
+  purpose: z.string(),
+});
+export const callEventSchema = z.union([switchedSchema, erasedSchema, policySchema]);
+
 type Event<Kind extends MqttEventKind> = Pick<TopicContract, "summary"> & {
   payload: z.ZodType<MqttEvents[Kind] & EventPlace>;
   example: MqttEvents[Kind] & EventPlace;
@@ -205,16 +227,7 @@ const cause = { seq: 7, at: AT, call: ID };
 const EVENTS: { [Kind in MqttEventKind]: Event<Kind> } = {
   consent: {
     summary: "a party's consent has changed",
-    payload: z.object({
-      ...origin,
-      side,
-      role: z.enum(PARTY_ROLES),
-      purpose: z.string(),
-      from: z.enum(CONSENT_STATES),
-      to: z.enum(CONSENT_STATES),
-      notice: z.string().describe("version of the announcement in use; empty = none"),
-      ...place,
-    }),
+    payload: consentEventSchema.extend(place),
     example: {
       ...cause,
       source: "dtmf",
@@ -229,28 +242,12 @@ const EVENTS: { [Kind in MqttEventKind]: Event<Kind> } = {
   },
   pause: {
     summary: "a call is paused, or goes on",
-    payload: z.object({
-      ...origin,
-      state: z.enum(["paused", "resumed"]),
-      reason: z.string(),
-      ...place,
-    }),
+    payload: pauseEventSchema.extend(place),
     example: { ...cause, source: "mqtt", by: "mqtt client node-red-7", state: "paused", reason: "card data" },
   },
   call: {
     summary: "recording on demand began or ended, something was taken back, or the call has another policy",
-    payload: z.union([
-      z.object({ ...origin, change: z.enum(["started", "stopped"]), ...place }),
-      z.object({ ...origin, change: z.literal("erased"), side, packets: count, ...place }),
-      z.object({
-        ...origin,
-        change: z.literal("policy"),
-        policy: z.enum(POLICIES),
-        rule: z.string(),
-        purpose: z.string(),
-        ...place,
-      }),
-    ]),
+    payload: z.union([switchedSchema.extend(place), erasedSchema.extend(place), policySchema.extend(place)]),
     example: { ...cause, source: "api", by: "token front-desk", change: "started" },
   },
 };

@@ -110,6 +110,13 @@ export class TokenStore {
     return found;
   }
 
+  /** Whether the token with this id is neither revoked nor expired by now. */
+  isGoodNow(id: string): boolean {
+    this.#refresh();
+    const nowUs = this.#options.clock.nowUs();
+    return this.#known.some(({ token, expiresAtUs }) => token.id === id && expiresAtUs > nowUs);
+  }
+
   /** All of them, revoked ones too, in the order of making. Throws SidetoneError `data-unwritable` for a damaged file. */
   list(): Token[] {
     return this.#read().map(withoutHash);

@@ -1,6 +1,6 @@
 // The API over real sockets, with the programs that people use: curl, plain and with TLS; clients that are slow, too many
 // or speak no HTTP; start and stop. The desk behind it is a fake, for the engine is not what is looked at.
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { EventHub } from "../../device/api/event-hub.js";
 import { ApiFace } from "../../device/api/face.js";
 import { apiCertificate } from "../../device/api-certificate.js";
 import { systemClock } from "../../device/base/clock.js";
@@ -63,6 +64,7 @@ afterEach(async () => {
 async function start(
   settings: Partial<Config["api"]> = {},
   certificate?: ReturnType<typeof apiCertificate>,
+  events?: EventHub,
 ): Promise<void> {
   const tokens = new TokenStore({ dataFolder: folder, clock: systemClock });
   secret = ensureFirstToken(tokens) ?? secret;
@@ -73,6 +75,7 @@ async function start(
     logger: log,
     certificateLookMs: 50,
     ...(certificate && { certificate }),
+    ...(events && { events }),
   });
   ({ address } = await face.start());
 }
@@ -148,6 +151,25 @@ describe.skipIf(!has("curl"))("curl", () => {
     );
     const head = await run("curl", ["-sSI", ...bearer(), `${address}/api/v1/calls/active`]);
     expect(head.stdout).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  it("follows events", async () => {
+    const events = new EventHub();
+    await start({ requestTimeoutMs: 1000 }, undefined, events);
+    const curl = spawn("curl", ["-sSN", ...bearer(), `${address}/api/v1/events`]);
+    let text = "";
+    curl.stdout.on("data", (chunk) => {
+      text += chunk;
+    });
+    const until = async (isDone: () => boolean): Promise<void> => {
+      while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    await until(() => text.includes("retry: 3000\n\n"));
+    events.publish("call-started", { call: CALL_ID, at: "2026-11-28T09:00:00.000000Z" });
+    await until(() => /^id: \w+-1\nevent: call-started\ndata: \{"call":"\w+","at":"[^"]+"\}\n\n$/m.test(text));
+    const ended = new Promise((resolve) => curl.once("exit", resolve));
+    await face.stop();
+    expect(await ended).toBe(0);
   });
 
   it("meets problems", async () => {

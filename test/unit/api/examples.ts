@@ -36,6 +36,7 @@ export const EXAMPLES: Readonly<Record<Operation, Example>> = {
   getManifest: { right: "download" },
   getVcon: { right: "download" },
   exportNumber: { right: "administer", query: "number=%2B4930123456789&reason=letter+of+the+3rd" },
+  streamEvents: { right: "see", query: "follow=false" },
   getInfo: { right: "see" },
   getBoxHealth: { right: "see" },
   getSpan: { right: "see" },
