@@ -8,11 +8,15 @@ import { EventStreamParser, type ServerEvent } from "../event-stream.js";
 import type { WatchListener } from "./message.js";
 
 const CALLS_EVERY_MS = 2000;
+/** While events come that say when to ask. */
+const SLOWER_WITH_EVENTS = 5;
+/** What comes together is asked for once. */
+const NUDGED_AFTER_MS = 150;
 /** In rounds of asking for calls. */
 const OTHERS_EVERY = 5;
 const BACK_AFTER_MS = 2000;
-/** Of an event stream: the box sends a sign of life more often. */
-const EVENTS_LIMIT_MS = 30_000;
+/** The box is of a version without events, or has none for this token or at the moment: it is watched by asking alone. */
+const WITHOUT_EVENTS: readonly (string | undefined)[] = ["not-found", "right-missing", "too-many-streams"];
 
 export interface BoxWatch {
   client: BoxClient;
@@ -32,21 +36,21 @@ export async function watchBox(
   poll.tell("info", { device, version });
   poll.tell("state", { state: "online" });
   await poll.round(signal);
-  await untilStopped(signal, [forEver(poll, listener, callsEveryMs, signal), followEvents(client, poll, signal)]);
-}
-
-/** The first fault that waiting does not mend ends both. */
-async function untilStopped(signal: AbortSignal, loops: Promise<void>[]): Promise<void> {
+  // The first fault that waiting does not mend ends both.
+  const end = new AbortController();
+  const both = AbortSignal.any([signal, end.signal]);
   try {
-    await Promise.all(loops);
+    await Promise.all([forEver(poll, listener, callsEveryMs, both), followEvents(client, poll, both)]);
   } catch (error) {
     if (!signal.aborted) throw error;
+  } finally {
+    end.abort();
   }
 }
 
 async function forEver(poll: Poll, listener: WatchListener, everyMs: number, signal: AbortSignal): Promise<void> {
   for (let isLost = false; !signal.aborted; ) {
-    await sleep(everyMs, undefined, { signal });
+    await poll.pause(everyMs, signal);
     try {
       await poll.round(signal);
       if (isLost) listener.connected();
@@ -60,16 +64,13 @@ async function forEver(poll: Poll, listener: WatchListener, everyMs: number, sig
   }
 }
 
-/** A box of a version without events is watched by asking alone. */
 async function followEvents(client: BoxClient, poll: Poll, signal: AbortSignal): Promise<void> {
   for (let lastId = ""; !signal.aborted; await sleep(BACK_AFTER_MS, undefined, { signal })) {
     const parser = new EventStreamParser();
+    const headers = { accept: "text/event-stream", ...(lastId !== "" && { "last-event-id": lastId }) };
     try {
-      const response = await client.open("/events", {
-        signal,
-        answerLimitMs: EVENTS_LIMIT_MS,
-        headers: { accept: "text/event-stream", ...(lastId !== "" && { "last-event-id": lastId }) },
-      });
+      const response = await client.open("/events", { signal, headers });
+      poll.hasEvents = true;
       for await (const piece of response)
         for (const event of parser.push(piece as Buffer)) {
           lastId = event.id;
@@ -77,8 +78,10 @@ async function followEvents(client: BoxClient, poll: Poll, signal: AbortSignal):
         }
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof HostError && (error.problem === "not-found" || error.problem === "right-missing")) return;
-      if (error instanceof HostError && error.code !== "network" && error.code !== "bad-answer") throw error;
+      if (error instanceof HostError && WITHOUT_EVENTS.includes(error.problem)) return;
+      if (error instanceof HostError && ["unauthorised", "untrusted"].includes(error.code)) throw error;
+    } finally {
+      poll.hasEvents = false;
     }
   }
 }
@@ -89,7 +92,10 @@ class Poll {
   readonly #listener: WatchListener;
   readonly #device: string;
   readonly #told = new Map<string, { text: string; payload: unknown }>();
+  /** They say when something has changed. */
+  hasEvents = false;
   #rounds = 0;
+  #nudge: (() => void) | undefined;
 
   constructor(client: BoxClient, listener: WatchListener, device: string) {
     this.#client = client;
@@ -123,6 +129,20 @@ class Poll {
       this.#listener.message({ device: this.#device, topic, payload, isRetained: true });
   }
 
+  /** Until it is time to ask again, or an event says so. */
+  async pause(everyMs: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const longestMs = this.hasEvents ? everyMs * SLOWER_WITH_EVENTS : everyMs;
+    this.#nudge = () => {
+      setTimeout(() => over.abort(), NUDGED_AFTER_MS);
+      this.#nudge = undefined;
+    };
+    await sleep(longestMs, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+    });
+    this.#nudge = undefined;
+  }
+
   tellEvent({ event, data }: ServerEvent): void {
     let payload: unknown;
     try {
@@ -130,6 +150,14 @@ class Poll {
     } catch {
       payload = data;
     }
+    const { code } = (payload ?? {}) as { code?: unknown };
+    if (event === "health") {
+      this.tell("health", payload);
+      return;
+    }
+    if (event.startsWith("alarm-") && typeof code === "string")
+      this.tell(`alarm/${code}`, event === "alarm-cleared" ? undefined : payload);
+    else this.#nudge?.();
     this.#listener.message({ device: this.#device, topic: `event/${event}`, payload, isRetained: false });
   }
 

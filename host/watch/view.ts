@@ -107,9 +107,8 @@ export class WatchView implements WatchListener {
   }
 
   #takeEvent(device: string, kind: string, fields: Fields): void {
-    this.#events.push(
-      safeText(`${textOf(fields["at"]).slice(11, 19)} ${device} ${kind} ${eventText(kind, fields)}`, MAX_EVENT_COLUMNS),
-    );
+    const at = textOf(fields["at"]) || textOf(fields["since"]) || textOf(fields["startedAt"]);
+    this.#events.push(safeText(`${at.slice(11, 19)} ${device} ${kind} ${eventText(kind, fields)}`, MAX_EVENT_COLUMNS));
     if (this.#events.length > MAX_EVENTS) this.#events.shift();
   }
 }
@@ -166,15 +165,30 @@ function alarmLine(code: string, { severity, title, since }: Fields, width: numb
   return painted([["", undefined], [word, COLOURS[textOf(severity)]], [rest]], width, paint);
 }
 
+/** By kind the members that tell it, over MQTT and of the API's own. */
+const EVENT_MEMBERS: Readonly<Record<string, readonly string[]>> = {
+  consent: ["call", "role", "from", ">to"],
+  pause: ["call", "state", "reason"],
+  call: ["call", "change"],
+  "call-started": ["call"],
+  "call-answered": ["call"],
+  "call-joined": ["call", ">into"],
+  "call-ended": ["call", "endReason"],
+  recording: ["id", "outcome"],
+  "alarm-raised": ["code", "title"],
+  "alarm-acknowledged": ["code", "title"],
+  "alarm-cleared": ["code"],
+};
+
 function eventText(kind: string, fields: Fields): string {
-  const { call, by, from, to, role, state, reason, change } = Object.fromEntries(
-    ["call", "by", "from", "to", "role", "state", "reason", "change"].map((key) => [key, textOf(fields[key])]),
-  ) as Record<string, string>;
-  const who = by === "" ? "" : ` (${by})`;
-  if (kind === "consent") return `${call} ${role} ${from} -> ${to}${who}`;
-  if (kind === "pause") return `${call} ${state}${reason === "" ? "" : `: ${reason}`}${who}`;
-  if (kind === "call") return `${call} ${change}${who}`;
-  return JSON.stringify(fields);
+  const members = Object.hasOwn(EVENT_MEMBERS, kind) ? EVENT_MEMBERS[kind] : undefined;
+  if (members === undefined) return JSON.stringify(fields);
+  const words = members.flatMap((member) => {
+    const text = textOf(fields[member.replace(">", "")]);
+    return text === "" ? [] : [member.startsWith(">") ? `-> ${text}` : text];
+  });
+  const by = textOf(fields["by"]);
+  return `${words.join(" ")}${by === "" ? "" : ` (${by})`}`;
 }
 
 function partiesOf({ parties }: Fields): Fields[] {

@@ -49,9 +49,14 @@ export class RunningHost {
     });
   }
 
-  /** Ctrl+C, as typed at the terminal. */
+  /** At its terminal. */
+  type(text: string): void {
+    this.child.stdin!.write(text);
+  }
+
+  /** Ctrl+C at its terminal. */
   interrupt(): Promise<number | null> {
-    this.child.stdin!.write("\x03");
+    this.type("\x03");
     return this.ended;
   }
 

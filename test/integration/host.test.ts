@@ -29,6 +29,7 @@ describe.skipIf(obstacle !== undefined)("sidetone", () => {
   let broker: Mosquitto;
   let options: HostOptions;
   let data: string;
+  let token: string;
   const running: RunningHost[] = [];
 
   beforeAll(async () => {
@@ -59,6 +60,7 @@ describe.skipIf(obstacle !== undefined)("sidetone", () => {
     const grant = ["--rights", "see,listen,command"];
     const { stdout, stderr } = await runProgram(["token", "create", "integrator", ...grant, ...own]);
     if (!stdout.startsWith("st_")) throw new Error(`no token: ${stderr}`);
+    token = stdout.trim();
     writeFileSync(join(folder, "token"), stdout);
   });
   afterAll(async () => {
@@ -92,11 +94,18 @@ describe.skipIf(obstacle !== undefined)("sidetone", () => {
   }
 
   it("is known to a box, sees and commands a call, and watches it over a broker that is restarted", async () => {
-    const unasked = await tool("login", URL_OF_BOX, "--token-file", "token");
-    expect(unasked.exitCode).toBe(HOST_EXIT.untrusted);
-    const [shown] = /(?:[0-9A-F]{2}:){31}[0-9A-F]{2}/.exec(unasked.stderr)!;
-    const login = await told("login", URL_OF_BOX, "--token-file", "token", "--fingerprint", shown);
-    expect(login).toMatchObject({ url: `${URL_OF_BOX}/`, fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    const login = new RunningHost(["login", URL_OF_BOX], { ...options, isTerminal: true });
+    running.push(login);
+    await login.waitFor(
+      "the question",
+      (text) => /(?:[0-9A-F]{2}:){31}[0-9A-F]{2}[\s\S]*\[y\/N\] $/.exec(text) ?? undefined,
+    );
+    login.type("y\r");
+    await login.waitFor("the other question", (text) => text.endsWith("Token (it is not shown): ") || undefined);
+    login.type(`x\x7f${token}\r`);
+    expect(await login.ended).toBe(HOST_EXIT.ok);
+    expect(login.stdout).toMatch(/office-1: office-1, Sidetone 0\.1\.0\r\n/);
+    expect(login.stdout).not.toContain(token.slice(0, 10));
     const lines = watch(["--device", "office-1"], false);
     const screen = watch([], true);
     await lines.waitFor("the box's state", (text) => text.includes('"topic":"state"') || undefined);

@@ -38,7 +38,7 @@ describe("the picture", () => {
     );
     expect(text).toMatch(/^ {2}\S+ +.* \(no-agents\) since 2026-11-28T09:00:00$/m);
     expect(text).toContain(`09:00:00 office-1 consent ${ID} caller unknown -> granted (caller pressed 1)`);
-    expect(text).toContain(`09:00:00 office-1 pause ${ID} paused: card data (mqtt client node-red-7)`);
+    expect(text).toContain(`09:00:00 office-1 pause ${ID} paused card data (mqtt client node-red-7)`);
     expect(text).toContain(`09:00:00 office-1 call ${ID} started (token front-desk)`);
   });
 
