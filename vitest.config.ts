@@ -37,6 +37,7 @@ const LONG = [
   "integration/consent-leaks",
   "integration/box",
   "integration/mqtt-outage",
+  "integration/pull-kills",
   "integration/replay",
   "integration/retention",
   "integration/copies",

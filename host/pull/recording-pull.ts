@@ -127,8 +127,9 @@ export class RecordingPull {
   }
 
   /** A recording that the box no longer has is not a fault of either. */
-  async #isGone(recording: PulledRecording, { status, code, detail }: Refusal): Promise<PulledRecording> {
-    if (status !== 404 && status !== 410) throw new RecordingFault("refused", `the box does not give it: ${detail}`);
+  async #isGone(recording: PulledRecording, refusal: Refusal): Promise<PulledRecording> {
+    const { code, detail } = refusal;
+    if (!saysGone(refusal)) throw new RecordingFault("refused", `the box does not give it: ${detail}`);
     const { folder, journal, tell } = this.#options;
     const gone: PulledRecording = { ...recording, state: "gone", owes: [], fault: "" };
     await journal.note(gone);
@@ -152,8 +153,8 @@ export class RecordingPull {
       if ("value" in asked) {
         await paid("acknowledge");
         tell({ event: "acknowledged", id, sha256 });
-      } else if (asked.refusal.status === 404 || asked.refusal.status === 410) {
-        // Deleted since: there is nothing more to say of it.
+      } else if (await this.#wasDeleted(id, asked.refusal, signal)) {
+        // There is nothing more to say of it.
         await paid("acknowledge", "delete");
       } else throw new RecordingFault("refused", `the box does not take the acknowledgement: ${asked.refusal.detail}`);
     }
@@ -163,10 +164,18 @@ export class RecordingPull {
       return;
     }
     const asked = await box.delete(id, signal);
-    if ("value" in asked || asked.refusal.status === 404 || asked.refusal.status === 410) {
+    if ("value" in asked || saysGone(asked.refusal)) {
       await paid("delete");
       tell({ event: "deleted", id });
     } else tell({ event: "kept", id, problem: asked.refusal.code, detail: asked.refusal.detail });
+  }
+
+  /** An index that is being made anew does not know yet what is there: the manifest does. */
+  async #wasDeleted(id: string, refusal: Refusal, signal: AbortSignal): Promise<boolean> {
+    if (!saysGone(refusal)) return false;
+    if (refusal.status === 410) return true;
+    const manifest = await this.#options.box.manifest(id, signal);
+    return "refusal" in manifest && saysGone(manifest.refusal);
   }
 
   /** Of what an earlier run has stored, the person may have moved or altered the files since. */
@@ -193,6 +202,11 @@ class RecordingFault extends Error {
     super(message);
     this.fault = fault;
   }
+}
+
+/** Of the recording; a path that there is not is something else. */
+function saysGone({ status, code }: Refusal): boolean {
+  return status === 410 || (status === 404 && code !== "not-found");
 }
 
 /** Undefined when it is not this recording's alone. */

@@ -88,6 +88,15 @@ describe("a pull", () => {
     expect(requestsOf(/DELETE .*reason=test/)).toHaveLength(3);
   });
 
+  it("owes an acknowledgement that the box cannot take yet, but none of what it has deleted", async () => {
+    const [unknown, gone] = [box.record(), box.record()];
+    trick(new RegExp(`${unknown.id}/ack`), 1, (_, response) => refuse(response, 404, "recording-not-found"));
+    trick(new RegExp(`${gone.id}/ack`), 1, (_, response) => refuse(response, 410, "recording-deleted"));
+    expect((await pull(box, folder, { debts: ["acknowledge"] })).totals).toMatchObject({ stored: 2, faults: 1 });
+    expect((await pull(box, folder, { debts: ["acknowledge"] })).totals).toMatchObject({ acknowledged: 1, faults: 0 });
+    expect([...box.acknowledged.keys()]).toEqual([unknown.id]);
+  });
+
   it("deletes nothing of an earlier run whose files are no longer there", async () => {
     const recording = box.record();
     box.held.add(recording.id);
