@@ -20,6 +20,8 @@ export interface AudioAccess {
   address: string;
   /** "0-499/1000" of a piece; "" = whole. */
   range: string;
+  /** Of the piece; 0 where it is whole. */
+  bytes: number;
 }
 
 /** The audit chain as it is needed here; see AuditChain. */
@@ -32,8 +34,9 @@ interface Playback {
   access: AudioAccess;
   entered: Promise<void>;
   beganAtMs: number;
-  /** Pieces after the first. */
+  /** Pieces after the first, and their bytes. */
   further: number;
+  bytes: number;
   chain: AccessChain;
 }
 
@@ -58,10 +61,11 @@ export class AccessTrail {
   async enter(access: AudioAccess, chain: AccessChain): Promise<void> {
     this.#endOld();
     if (access.range === "") return chain.enterDurably(entryOf(access));
-    const key = JSON.stringify({ ...access, range: "" });
+    const key = JSON.stringify({ ...access, range: "", bytes: 0 });
     const playback = this.#playbacks.get(key);
     if (playback !== undefined) {
       playback.further++;
+      playback.bytes += access.bytes;
       this.folded++;
       return playback.entered;
     }
@@ -77,7 +81,7 @@ export class AccessTrail {
   }
 
   #begin(key: string, access: AudioAccess, chain: AccessChain, entered: Promise<void>): void {
-    const playback = { access, entered, chain, beganAtMs: this.#clock.monotonicMs(), further: 0 };
+    const playback = { access, entered, chain, beganAtMs: this.#clock.monotonicMs(), further: 0, bytes: 0 };
     this.#playbacks.set(key, playback);
     // Nothing was sent then: the next piece tries it again.
     entered.catch(() => {
@@ -103,9 +107,9 @@ export class AccessTrail {
   }
 
   #end(key: string): void {
-    const { access, chain, further } = this.#playbacks.get(key)!;
+    const { access, chain, further, bytes } = this.#playbacks.get(key)!;
     this.#playbacks.delete(key);
-    if (further > 0) chain.append(entryOf({ ...access, range: "" }, { further }));
+    if (further > 0) chain.append(entryOf({ ...access, range: "" }, { further, bytes }));
   }
 }
 

@@ -143,7 +143,8 @@ export class AudioRoutes {
     try {
       const { id: tokenId } = token;
       const call = audio.manifest.id;
-      const access = { kind, call, actor: nameOf(token), tokenId, ...query, address, range: piece };
+      const bytes = piece === "" ? 0 : range.to - range.from;
+      const access = { kind, call, actor: nameOf(token), tokenId, ...query, address, range: piece, bytes };
       await Promise.all([this.#trail.enter(access, store.audit), begun(stream)]);
       // Whoever waited may have gone, or the recording.
       if (stream.destroyed) throw stream.errored ?? new Refused(problem("unavailable"));

@@ -311,9 +311,9 @@ describe("who listens and downloads", () => {
     bench.clock.ms += PLAYBACK_MS;
     await piece(300);
     const entries = (await accesses()) as Record<string, unknown>[];
-    expect(entries.slice(2).map(({ range, further }) => [range, further])).toEqual([
-      ["", 2],
-      [`300-309/${recording.bytes.length}`, undefined],
+    expect(entries.slice(2).map(({ range, further, bytes }) => [range, further, bytes])).toEqual([
+      ["", 2, 20],
+      [`300-309/${recording.bytes.length}`, undefined, undefined],
     ]);
     await piece(400);
     await bench.server.app.close();

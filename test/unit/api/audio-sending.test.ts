@@ -31,7 +31,7 @@ async function open(ms: number): Promise<void> {
   secret = bench.token("player", "listen");
   port = Number(new URL(await bench.server.app.listen({ host: "127.0.0.1", port: 0 })).port);
 }
-beforeEach(() => open(1500));
+beforeEach(() => open(60_000));
 afterEach(close);
 
 async function close(): Promise<void> {
@@ -113,6 +113,8 @@ function children(): string[] {
 
 describe("a receiver that", () => {
   it("stops reading is given up, and holds nothing any more", async () => {
+    await close();
+    await open(2000);
     const receiver = ask("?channel=mix", 1);
     await begun(receiver);
     expect(sending()).toBe(1);
@@ -129,8 +131,6 @@ describe("a receiver that", () => {
   });
 
   it.skipIf(!hasFfmpeg)("goes away ends the conversion with it", async () => {
-    await close();
-    await open(60_000);
     const receiver = ask("?format=mp3", 1);
     await begun(receiver);
     expect(receiver.head).toMatch(/transfer-encoding: chunked/i);

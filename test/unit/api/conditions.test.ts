@@ -68,7 +68,7 @@ function model(header: string, length: bigint): ReturnType<typeof rangeOf> {
   const specs = header
     .slice(equals + 1)
     .split(",")
-    .map((text) => text.replaceAll(" ", " ").trim());
+    .map((text) => text.trim());
   while (specs.length > 1 && specs.at(-1) === "") specs.pop();
   if (specs.length !== 1) return { kind: "whole" };
   const parts = specs[0]!.split("-").map((text) => text.trim());
