@@ -134,6 +134,12 @@ interface CallRow {
   deleted: NonNullable<ListedCall["deleted"]> | null;
 }
 
+/** Arrivals behind the one, up to the other. */
+interface ArrivalRange {
+  after: number;
+  upTo: number;
+}
+
 export interface ListingBounds {
   /** In order of arrival, calls of the rarest value that are worth sorting. */
   few: number;
@@ -211,41 +217,61 @@ export class CallListing {
     const at = (arrival: number): string => arrivalCursor(count.generation, arrival);
     const wanted = this.#wanted(filter);
     if (wanted === undefined) return { calls: [], next: "", resume: at(count.last) };
-    const { text, values, upTo } = this.#arrivalQuery(filter, wanted, after, count.last);
-    const found = this.#all(text, [...values, limit + 1]) as { arrival: number; call: number }[];
+    const { found, upTo } = this.#arrived(filter, wanted, { after, upTo: count.last }, limit + 1);
     const calls = found.slice(0, limit).map(({ call }) => this.#read(call));
     const isCut = found.length > limit;
     const place = at(isCut ? found[limit - 1]!.arrival : upTo);
     return { calls, next: isCut || upTo < count.last ? place : "", resume: place };
   }
 
-  /** Of arrivals behind `after`, up to `last` or as far as one page goes. */
-  #arrivalQuery(filter: CallFilter, wanted: readonly Values[], after: number, last: number): Sql & { upTo: number } {
-    const { fromUs = Number.NEGATIVE_INFINITY, toUs = Number.POSITIVE_INFINITY } = filter;
+  /** As many as are wanted, or all up to `upTo`, which is no farther than one page goes. */
+  #arrived(
+    filter: CallFilter,
+    wanted: readonly Values[],
+    { after, upTo: last }: ArrivalRange,
+    most: number,
+  ): { found: { arrival: number; call: number }[]; upTo: number } {
     const { few, passed } = this.#bounds;
-    const end = this.#prepare(
+    const through = (source: Source, upTo: number) => {
+      const { text, values } = this.#arrivalQuery(filter, wanted, source, { after, upTo });
+      return { found: this.#all(text, [...values, most]) as { arrival: number; call: number }[], upTo };
+    };
+    // What is frequent is met with soon.
+    const near = this.#arrivalAt({ after, upTo: last }, few);
+    const nearest = through(ARRIVAL_SOURCE, near ?? last);
+    if (near === undefined || nearest.found.length >= most) return nearest;
+    const rarest = this.#rarestIn(filter, wanted);
+    if (rarest.count <= few) return through(rarest, last);
+    return through(ARRIVAL_SOURCE, this.#arrivalAt({ after, upTo: last }, passed - 1) ?? last);
+  }
+
+  /** Of the call that has so many before it in the range. */
+  #arrivalAt({ after, upTo }: ArrivalRange, before: number): number | undefined {
+    const row = this.#prepare(
       "SELECT arrival FROM calls INDEXED BY calls_by_arrival WHERE arrival > ? AND arrival <= ? ORDER BY arrival LIMIT 1 OFFSET ?",
-    );
-    const endOf = (rows: number): number | undefined =>
-      (end.get(after, last, rows) as { arrival: number } | undefined)?.arrival;
-    // Where few are left, or nothing is rarer, they are gone through as they came.
-    const rarest = endOf(few) === undefined ? undefined : this.#rarest(filter, wanted, fromUs, toUs);
-    const source = rarest !== undefined && rarest.count <= few ? rarest : ARRIVAL_SOURCE;
+    ).get(after, upTo, before);
+    return (row as { arrival: number } | undefined)?.arrival;
+  }
+
+  #rarestIn(filter: CallFilter, wanted: readonly Values[]): Source {
+    const { fromUs = Number.NEGATIVE_INFINITY, toUs = Number.POSITIVE_INFINITY } = filter;
+    return this.#rarest(filter, wanted, fromUs, toUs);
+  }
+
+  #arrivalQuery(filter: CallFilter, wanted: readonly Values[], source: Source, { after, upTo }: ArrivalRange): Sql {
+    const { fromUs = Number.NEGATIVE_INFINITY, toUs = Number.POSITIVE_INFINITY } = filter;
     const isRare = source !== ARRIVAL_SOURCE;
-    const upTo = isRare ? last : (endOf(passed - 1) ?? last);
     const arrival = isRare ? "a.arrival" : "c.arrival";
     const conditions: Sql[] = [
       { text: `${arrival} > ? AND ${arrival} <= ?`, values: [after, upTo] },
       ...this.#conditions(filter, wanted, source, fromUs, toUs),
       ...this.#notAcknowledged(filter, source),
     ];
+    const where = conditions.map(({ text }) => text).join(" AND ");
     const from = isRare ? `${source.from.text} JOIN calls a ON a.pk = ${source.call}` : source.from.text;
     return {
-      text: `SELECT ${isRare ? "DISTINCT " : ""}${arrival} AS arrival, ${source.call} AS call FROM ${from} WHERE ${conditions
-        .map(({ text }) => text)
-        .join(" AND ")} ORDER BY ${arrival} LIMIT ?`,
+      text: `SELECT ${isRare ? "DISTINCT " : ""}${arrival} AS arrival, ${source.call} AS call FROM ${from} WHERE ${where} ORDER BY ${arrival} LIMIT ?`,
       values: [...source.from.values, ...conditions.flatMap(({ values }) => values)],
-      upTo,
     };
   }
 
@@ -295,8 +321,11 @@ export class CallListing {
 
   #queryByArrival(filter: CallFilter): Sql | undefined {
     const wanted = this.#wanted(filter);
-    const { last } = arrivalsOf(this.#database);
-    return wanted && this.#arrivalQuery(filter, wanted, Number.MIN_SAFE_INTEGER, last);
+    if (wanted === undefined) return undefined;
+    const rarest = this.#rarestIn(filter, wanted);
+    const source = rarest.count <= this.#bounds.few ? rarest : ARRIVAL_SOURCE;
+    const range = { after: Number.MIN_SAFE_INTEGER, upTo: arrivalsOf(this.#database).last };
+    return this.#arrivalQuery(filter, wanted, source, range);
   }
 
   /** Undefined when a value that is asked for is nobody's. */
