@@ -3,6 +3,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { Agent as HttpAgent } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent, type RequestOptions } from "node:https";
+import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { causeOf, HostError, usageError } from "./errors.js";
@@ -70,7 +71,11 @@ export function fitsPin(found: CertificatePins, { fingerprint, keyPin }: Partial
 
 /** Of the certificate at this place, whoever signed it. Throws HostError network. */
 export async function fetchPins(url: URL): Promise<CertificatePins> {
-  const socket = await connectUnverified({ host: bareHost(url), port: portOf(url) });
+  const socket = await connectUnverified({
+    host: bareHost(url),
+    port: portOf(url),
+    servername: isIP(bareHost(url)) === 0 ? url.hostname : "",
+  });
   const pins = pinsOf(socket);
   socket.destroy();
   if (pins === undefined) throw new HostError("network", `${url.host} shows no certificate`);

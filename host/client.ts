@@ -1,5 +1,6 @@
 // Speaks to a box's HTTP API: JSON, pages of listings, streams of bytes. Everything has a limit: the size of an answer, the time
 // until it begins and between its pieces, and how often something is tried again, which only what may be done twice is.
+import { setMaxListeners } from "node:events";
 import type { Agent } from "node:http";
 import { request as httpRequest, type IncomingMessage, type RequestOptions as NodeRequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
@@ -210,6 +211,8 @@ export class BoxClient {
       const late = new HostError("network", `${this.#where} did not answer within ${answerLimitMs / 1000} s`);
       const timer = setTimeout(() => request.destroy(late), answerLimitMs);
       const abort = (): void => void request.destroy(asError(signal?.reason));
+      // As many requests listen as are on their way at once.
+      if (signal) setMaxListeners(0, signal);
       signal?.addEventListener("abort", abort, { once: true });
       request.once("close", () => signal?.removeEventListener("abort", abort));
       request.once("response", (response: IncomingMessage) => {

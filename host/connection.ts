@@ -9,7 +9,7 @@ import { BoxStore, type StoredBox } from "./profiles.js";
 import { safeText } from "./safe-text.js";
 
 const DEFAULT_PORT = 8385;
-const MAX_TOKEN_FILE_BYTES = 4096;
+const MAX_TOKEN_CHARACTERS = 4096;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 
 /** A box that a command speaks to. */
@@ -84,11 +84,13 @@ export function trustOf(given: Given, { environment }: Host): Trust | undefined 
 /** By flag or environment; "-" is stdin. Undefined when they say nothing. */
 export function tokenOf(given: Given, { environment }: Host): string | undefined {
   const path = given.text("token-file");
-  if (path === undefined) return environment[HOST_ENVIRONMENT.token]?.trim() || undefined;
-  const text = readText(path === "-" ? 0 : path, path).trim();
-  if (text === "" || text.length > MAX_TOKEN_FILE_BYTES || /\s/.test(text))
-    throw usageError(`${safeText(path)} does not hold a token: one line, as sidetoned token create showed it`);
-  return text;
+  if (path === undefined && !environment[HOST_ENVIRONMENT.token]) return undefined;
+  const text = path === undefined ? environment[HOST_ENVIRONMENT.token]! : readText(path === "-" ? 0 : path, path);
+  const token = text.trim();
+  // A header can hold nothing else (RFC 6750 §2.1).
+  if (/^[\x21-\x7e]+$/.test(token) && token.length <= MAX_TOKEN_CHARACTERS) return token;
+  const where = path === undefined ? HOST_ENVIRONMENT.token : safeText(path);
+  throw usageError(`${where} does not hold a token: one line, as sidetoned token create showed it`);
 }
 
 /** Of this computer only. */

@@ -27,7 +27,9 @@ export function toolHelp(commands: readonly HostCommand[]): string[] {
     ...commands.map(({ name, summary }) => row(name, summary)),
     "",
     "sidetone help COMMAND tells more. --version: of the tool. Every command takes --json.",
-    `exit codes: ${exitCodes()}`,
+    "",
+    "exit codes:",
+    ...exitNames().map((name) => `  ${String(HOST_EXIT[name]).padStart(3)}  ${HOST_EXIT_TEXT[name]}`),
   ];
 }
 
@@ -45,10 +47,8 @@ export function commandHelp(command: HostCommand): string[] {
   ];
 }
 
-/** "0 done, 1 own fault, …" */
-export function exitCodes(): string {
-  const names = Object.keys(HOST_EXIT) as (keyof typeof HOST_EXIT)[];
-  return names.map((name) => `${HOST_EXIT[name]} ${HOST_EXIT_TEXT[name]}`).join(", ");
+function exitNames(): (keyof typeof HOST_EXIT)[] {
+  return Object.keys(HOST_EXIT) as (keyof typeof HOST_EXIT)[];
 }
 
 function section(flags: Readonly<Record<string, FlagSpec>>): string[] {

@@ -24,7 +24,7 @@ export const BOX_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 const boxSchema = z.object({
   url: z.url(),
-  token: z.string().min(1),
+  token: z.string().regex(/^[\x21-\x7e]+$/),
   trust: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("plain") }),
     z.object({

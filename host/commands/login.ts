@@ -109,7 +109,7 @@ async function findToken(given: Given, host: Host): Promise<string> {
   if (!canAsk(host))
     throw new HostError("unauthorised", `no token: give --token-file FILE, or set ${HOST_ENVIRONMENT.token}`);
   const typed = (await askSecret(host, "Token (it is not shown): ")).trim();
-  if (typed === "" || /\s/.test(typed))
+  if (!/^[\x21-\x7e]+$/.test(typed))
     throw usageError("that is no token: it is one word, as sidetoned token create showed it");
   return typed;
 }

@@ -129,6 +129,8 @@ describe("login", () => {
       HOST_EXIT.unauthorised,
     );
     expect((await tool(["login", url, "--accept"])).exitCode).toBe(HOST_EXIT.unauthorised);
+    for (const token of ["a b", "\u00e9", "a\r\nx: y"])
+      expect((await tool(["login", url, "--accept"], { SIDETONE_TOKEN: token })).exitCode).toBe(HOST_EXIT.usage);
     const { url: second } = await startBox();
     const pin = ["--token-file", tokenFile, "--fingerprint", certificate.fingerprint];
     expect((await tool(["login", url, ...pin])).exitCode).toBe(0);

@@ -4,7 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StoredCall } from "../../../device/contract/api-recordings.js";
 import { HEALTH_EXAMPLE } from "../../../device/contract/mqtt-requests.js";
-import { HOST_EXIT } from "../../../host/errors.js";
+import { HOST_EXIT, HostError } from "../../../host/errors.js";
 import { type Answer, FakeBox, json, problem } from "./fake-box.js";
 import { type HereResult, runHere } from "./host-kit.js";
 
@@ -103,6 +103,21 @@ There are more: the same again with --cursor abc, or with --all
     expect((await tool("calls", "--all")).stdout.trim().split("\n")).toHaveLength(4);
     answers["/calls"] = json({ calls: [], next: "" });
     expect((await tool("calls", "--all")).stdout).toBe("No calls.\n");
+  });
+
+  it("ends with 130 when it is interrupted, and has printed what it had", async () => {
+    const stop = new AbortController();
+    answers["/calls"] = (request, response, body) => {
+      const isSecond = request.url!.includes("cursor=p2");
+      if (isSecond) stop.abort(new HostError("interrupted", "interrupted"));
+      else json({ calls: [storedCall("1")], next: "p2" })(request, response, body);
+    };
+    const { exitCode, stdout, stderr } = await runHere(["calls", "--all", "--json"], {
+      environment,
+      signal: stop.signal,
+    });
+    expect([exitCode, stdout.split("\n").length]).toEqual([HOST_EXIT.interrupted, 2]);
+    expect(JSON.parse(stderr)).toMatchObject({ error: "interrupted" });
   });
 
   it("shows those in progress", async () => {

@@ -43,7 +43,7 @@ describe("the table", () => {
     for (const { name, summary } of commands)
       expect(stdout).toMatch(new RegExp(`^  ${name} +${summary.slice(0, 10)}`, "m"));
     for (const [name, code] of Object.entries(HOST_EXIT))
-      expect(stdout).toContain(`${code} ${HOST_EXIT_TEXT[name as keyof typeof HOST_EXIT]}`);
+      expect(stdout).toContain(`${String(code).padStart(5)}  ${HOST_EXIT_TEXT[name as keyof typeof HOST_EXIT]}`);
     expect((await runHere(["--version"])).stdout).toMatch(/^sidetone \d+\.\d+\.\d+\n$/);
   });
 });
