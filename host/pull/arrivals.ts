@@ -1,13 +1,14 @@
 // When to look for new recordings, for --follow: at what the box says of itself (server-sent events), where it does and the token
 // may see it, and at any rate after a while.
+import { EventStreamParser } from "../event-stream.js";
 import { isPassing, type Link, type LinkAnswer, piecesOf } from "./box.js";
 import { waitFor } from "./wait.js";
 
 /** Calls that end together are one look. */
 const GATHER_MS = 300;
 const AGAIN_MS = { least: 1000, most: 60_000 };
-/** Of one line of the stream. */
-const MAX_LINE = 64 * 1024;
+/** Kinds of events: a recording was published; events were missed. */
+const TELLING: ReadonlySet<string> = new Set(["recording", "reset"]);
 
 export interface ArrivalsOptions {
   link: Link;
@@ -63,13 +64,9 @@ export class Arrivals {
   async #read({ body }: LinkAnswer): Promise<void> {
     // What came while nobody listened.
     this.#come();
-    let line = "";
-    for await (const piece of piecesOf(body)) {
-      const lines = (line + piece.toString("utf8")).split(/\r\n|\n|\r/);
-      line = lines.pop()!.slice(0, MAX_LINE);
-      // A line that begins with a colon only shows that the connection lives.
-      if (lines.some((each) => each.startsWith("data:") || each.startsWith("event:"))) this.#come();
-    }
+    const parser = new EventStreamParser();
+    for await (const piece of piecesOf(body))
+      if (parser.push(piece).some(({ event }) => TELLING.has(event))) this.#come();
   }
 
   #come(): void {

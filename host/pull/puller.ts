@@ -157,6 +157,8 @@ export class Puller {
         isFromStart = true;
         continue;
       }
+      if (page.hasMore && page.resume === cursor)
+        throw new HostError("bad-answer", "the box gives the same page of its listing again and again");
       if (isFromStart) this.#lying ??= this.#options.folder.scan();
       const fresh = await this.#note(journal, page, filterName, cursor, isChecking);
       if (fresh.length > 0) this.#isCaughtUp = false;

@@ -58,6 +58,36 @@ describe("a pull", () => {
     expect(requestsOf(/GET \/recordings\?/)).toEqual(["GET /recordings?order=arrival&limit=200&cursor=g1.5"]);
   });
 
+  it("goes on after it was stopped at any of its requests, with whatever template the next run has", async () => {
+    for (let i = 0; i < 7; i++) box.record({ bytes: 3000 });
+    for (let stopAt = 1; stopAt < 60; stopAt++) {
+      const stop = new AbortController();
+      let requests = 0;
+      box.tricks = [
+        () => {
+          if (++requests === 1 + (stopAt % 9)) stop.abort(new HostError("interrupted", "interrupted"));
+          return false;
+        },
+      ];
+      const template = ["{id}", "{agent}/{id}", "{year}/{id}"][stopAt % 3]!;
+      const ran = await pull(box, folder, { template, debts: ["acknowledge"], signal: stop.signal, parallel: 2 });
+      if (ran.error !== undefined) expect(ran.error).toMatchObject({ code: "interrupted" });
+    }
+    box.tricks = [];
+    await pull(box, folder, { debts: ["acknowledge"] });
+    expect(faultsOf(folder, box)).toEqual([]);
+    expect(leftovers(folder)).toEqual([]);
+    expect(box.acknowledged.size).toBe(7);
+  });
+
+  it("ends when the box's listing does not get on", async () => {
+    box.record();
+    trick(/GET .*\/recordings\?/, 100, (_, response) =>
+      response.end(JSON.stringify({ calls: [], next: "g1.0", resume: "g1.0" })),
+    );
+    expect((await pull(box, folder)).error).toMatchObject({ code: "bad-answer" });
+  });
+
   it("passes filters on, and keeps a place for each", async () => {
     box.record();
     await pull(box, folder, { filter: { agent: "21" } });
