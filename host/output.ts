@@ -9,6 +9,8 @@ export interface TextSink {
   readonly rows?: number;
   write(text: string): boolean;
   once?(event: "drain", listener: () => void): unknown;
+  on?(event: "resize", listener: () => void): unknown;
+  off?(event: "resize", listener: () => void): unknown;
 }
 
 export type Colour = "red" | "green" | "yellow" | "dim" | "bold";

@@ -22,16 +22,18 @@ export class Screen {
 
   enter(): void {
     this.#terminal.write(ENTER);
+    this.#terminal.on?.("resize", this.change);
     this.#draw();
   }
 
   /** However often it is called, it is drawn a few times a second. */
-  change(): void {
+  readonly change = (): void => {
     this.#timer ??= setTimeout(() => this.#draw(), REDRAW_MS);
-  }
+  };
 
   leave(): void {
     clearTimeout(this.#timer);
+    this.#terminal.off?.("resize", this.change);
     this.#terminal.write(LEAVE);
   }
 
