@@ -202,6 +202,18 @@ describe.skipIf(obstacle !== undefined)("hostile names and addresses", () => {
     }
   });
 
+  it("arrive in the stream of events as one line of JSON each", async () => {
+    const { response, text: body } = await ask("/events?follow=false");
+    expect(response.headers.get("content-type")).toMatch(/^text\/event-stream/);
+    const lines = body.split("\n").filter((line) => line !== "");
+    for (const line of lines) {
+      expect(found(line), line.slice(0, 200)).toEqual([]);
+      expect(line).toMatch(/^(?:id|event|data|retry): ?|^:/);
+    }
+    const data = lines.filter((line) => line.startsWith("data:")).map((line) => JSON.parse(line.slice(5)) as object);
+    expect(data.filter((one) => "parties" in one && "outcome" in one)).toHaveLength(CALLS);
+  });
+
   it("are one line of the log each, as JSON and as text", async () => {
     const lines = service.stderr.trimEnd().split("\n");
     for (const line of lines) {
