@@ -8,12 +8,14 @@ import { causeOf, HostError } from "./errors.js";
 
 /** Some chunks of age's 64 KiB. */
 const PIECE_BYTES = 1 << 20;
+const STDOUT = 1;
+const FULL_PIPE_WAIT_MS = 2;
 
 /** Takes each piece before it returns or resolves; the piece is overwritten then. */
-export type PieceSink = (piece: Buffer) => void;
+type PieceSink = (piece: Buffer) => void;
 
 /** The content's length. Throws HostError: `file-unreadable` for what is no age file or not for these keys, `unproved` for damage. */
-export function decryptTo(path: string, identities: readonly Identity[], sink: PieceSink): number {
+function decryptTo(path: string, identities: readonly Identity[], sink: PieceSink): number {
   try {
     return withFileBytes(path, (source) => readThrough(source, identities, sink));
   } catch (cause) {
@@ -50,9 +52,21 @@ export function decryptFile(
   }
 }
 
-/** Writes all of it, whatever a single write takes. */
-export function writeWhole(descriptor: number, piece: Buffer): void {
-  for (let at = 0; at < piece.length; ) at += writeSync(descriptor, piece, at);
+/** The content's length. Waits for a reader of stdout that is slower. Throws HostError. */
+export function decryptToStdout(path: string, identities: readonly Identity[]): number {
+  return decryptTo(path, identities, (piece) => writing("to standard output", () => writeWhole(STDOUT, piece)));
+}
+
+/** Writes all of it, whatever a single write takes; a pipe that is full is waited for. */
+function writeWhole(descriptor: number, piece: Buffer): void {
+  for (let at = 0; at < piece.length; ) {
+    try {
+      at += writeSync(descriptor, piece, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_WAIT_MS);
+    }
+  }
 }
 
 function readThrough(source: ByteSource, identities: readonly Identity[], sink: PieceSink): number {

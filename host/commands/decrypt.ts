@@ -3,11 +3,10 @@ import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { readIdentities } from "../../device/age/keys.js";
 import type { Given, Host, HostCommand } from "../command.js";
-import { decryptFile, decryptTo, writeWhole } from "../decrypt-file.js";
+import { decryptFile, decryptToStdout } from "../decrypt-file.js";
 import { HOST_EXIT, HostError, type HostExit, usageError } from "../errors.js";
 
 const ENDING = ".age";
-const STDOUT = 1;
 
 export const decryptCommand: HostCommand = {
   name: "decrypt",
@@ -44,7 +43,7 @@ async function decrypt(given: Given, host: Host): Promise<HostExit> {
   const identities = given.texts("identity").flatMap((path) => readIdentities(resolve(path)));
   if (to === "-") {
     if (output.stdout.isTTY || output.isJson) throw usageError("--output - is for a pipe or a file, without --json");
-    decryptTo(resolve(files[0]!), identities, (piece) => writeWhole(STDOUT, piece));
+    decryptToStdout(resolve(files[0]!), identities);
     return HOST_EXIT.ok;
   }
   let exit: HostExit = HOST_EXIT.ok;

@@ -1,11 +1,13 @@
 // The host tool as integrators and installers use it, against a real service with a call going on: login over TLS, what is shown of
 // box and calls, commands, and a view over a real broker that is restarted in between.
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HOST_EXIT } from "../../host/errors.js";
-import { type HostOptions, RunningHost, runHost } from "../fakes/host-program.js";
+import { ageEncrypt, ageObstacle, makeAgeKey } from "../fakes/age-program.js";
+import { HOST_PROGRAM, type HostOptions, RunningHost, runHost } from "../fakes/host-program.js";
 import { freePort, Mosquitto, mosquittoObstacle } from "../fakes/mosquitto.js";
 import { AGENT_ADDRESS, CALLER_ADDRESS, OfficeNetwork } from "../fakes/office-network.js";
 import { logLines, makeFolder, RunningProgram, removeFolder, runProgram } from "../fakes/program.js";
@@ -202,5 +204,25 @@ describe.skipIf(obstacle !== undefined)("sidetone", () => {
       expect(result.stderr.trimEnd()).toMatch(words);
       expect(result.stderr.trimEnd()).not.toContain("\n");
     }
+  });
+});
+
+describe.skipIf(ageObstacle() !== undefined)("sidetone decrypt", () => {
+  it("writes to a pipe whose reader is slow, and to one that stops", () => {
+    const folder = makeFolder();
+    const key = makeAgeKey(folder, "key");
+    const content = randomBytes(3_000_000);
+    writeFileSync(join(folder, "a.wav.age"), ageEncrypt(content, [key.recipient]));
+    const command = `'${process.execPath}' '${HOST_PROGRAM}' decrypt --identity key.txt --output - a.wav.age`;
+    const run = (rest: string) =>
+      spawnSync("bash", ["-c", `set -o pipefail; ${command} | ${rest}`], { cwd: folder, maxBuffer: 1 << 24 });
+    const slow = run("(sleep 0.5; cat)");
+    expect([slow.status, slow.stdout.equals(content), slow.stderr.toString()]).toEqual([HOST_EXIT.ok, true, ""]);
+    const stopped = run("head -c 10");
+    expect([stopped.status, stopped.stderr.toString()]).toEqual([
+      HOST_EXIT.unwritable,
+      "sidetone: cannot write to standard output (EPIPE)\n",
+    ]);
+    removeFolder(folder);
   });
 });
