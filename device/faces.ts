@@ -1,19 +1,23 @@
 // The faces of a running service as one part of it: the HTTP API, MQTT and the front panel. Starts those that are configured, hands them what
 // the engine reports, stops them. What a face cannot start with is said once and does not keep the box from recording.
 import { join } from "node:path";
+import { Announcer } from "./api/announcer.js";
 import { ApiFace } from "./api/face.js";
 import { apiCertificate } from "./api-certificate.js";
 import { systemClock } from "./base/clock.js";
 import { SidetoneError } from "./base/errors.js";
 import type { CallId } from "./base/ids.js";
 import type { Logger } from "./base/logger.js";
+import { sha256Of } from "./base/sha256.js";
 import { isLoopback, speaksTls } from "./config/api-meaning.js";
 import { ALARM_CODES } from "./contract/alarms.js";
 import type { AnchorStatement } from "./contract/anchor.js";
+import { API_PREFIX } from "./contract/api-route.js";
 import type { BoxCommandDesk } from "./contract/box-commands.js";
 import type { CallRecord } from "./contract/call-record.js";
 import type { CommandDesk } from "./contract/commands.js";
 import type { Config } from "./contract/config.js";
+import { fingerprintPrefix } from "./contract/discovery.js";
 import type { AuditedEvent, CallProgress, EngineCounters } from "./contract/engine-messages.js";
 import type { BoxInfo, HealthStatus } from "./contract/health.js";
 import type { DiskStatus, SpanStatus } from "./contract/mqtt.js";
@@ -65,6 +69,8 @@ export class Faces {
   private readonly mqtt: MqttFace;
   private readonly panel: PanelFace;
   private readonly feed = new EventFeed();
+  private announcer: Announcer | undefined;
+  private captured: readonly string[] | undefined;
   private api: ApiFace | undefined;
   /** As it was shown last. */
   private readonly shown: { disk?: DiskStatus; span?: SpanStatus; health?: HealthStatus } = {};
@@ -123,7 +129,7 @@ export class Faces {
 
   async stop(): Promise<void> {
     await Promise.allSettled([this.started, this.mqttStarted]);
-    await Promise.all([this.mqtt.stop(), this.api?.stop(), this.panel.stop()]);
+    await Promise.all([this.mqtt.stop(), this.api?.stop(), this.panel.stop(), this.announcer?.stop()]);
   }
 
   /** What happened to a call in progress. */
@@ -189,6 +195,8 @@ export class Faces {
 
   showInfo(info: BoxInfo): void {
     this.mqtt.setState("info", info);
+    this.captured = info.interfaces;
+    this.announcer?.look();
   }
 
   get panelState(): PanelState {
@@ -243,6 +251,26 @@ export class Faces {
     this.api = new ApiFace({ config: config.api, ...parts, logger });
     const { address } = await this.api.start();
     logger.info("the API listens", { address });
+    await this.announce(Number(new URL(address).port));
+  }
+
+  /** On the office's network, where the API is reached from there. */
+  private async announce(port: number): Promise<void> {
+    const { config, device, version, store, logger } = this.options;
+    const key = store()?.key.publicKey;
+    if (!config.api.announce || isLoopback(config.api.host) || key === undefined) return;
+    const keyId = sha256Of(key.export({ type: "spki", format: "der" })).slice(0, 8);
+    this.announcer = new Announcer({
+      host: config.api.host,
+      announced: () => {
+        const fingerprint = this.api?.tls?.fingerprint;
+        const tls = fingerprint === undefined ? "none" : fingerprintPrefix(fingerprint);
+        return { device, keyId, port, facts: { device, version, path: API_PREFIX, tls } };
+      },
+      captured: () => this.captured,
+      logger,
+    });
+    await this.announcer.start();
   }
 
   private makeCertificate(): ReturnType<typeof apiCertificate> {
@@ -254,7 +282,12 @@ export class Faces {
   private metrics(): string {
     const { version, counters } = this.options;
     const engine = counters();
-    const service = { ...this.mqtt.counters(), ...this.api?.counters(), ...this.panel.counters() };
+    const service = {
+      ...this.mqtt.counters(),
+      ...this.api?.counters(),
+      ...this.panel.counters(),
+      ...this.announcer?.figures(),
+    };
     return formatMetrics({
       version,
       ...this.shown,

@@ -11,7 +11,8 @@ const HEARTBEAT_MS = 15_000;
 const TOKEN_LOOK_MS = 1000;
 /** When a client is to come again after it has lost the connection. */
 const RETRY_MS = 3000;
-const HEADERS = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
+/** Proxies are asked not to hold it back; nothing comes after it on its connection. */
+const HEADERS = { "content-type": "text/event-stream", "x-accel-buffering": "no", connection: "close" };
 
 interface Stream {
   readable: Readable;

@@ -66,6 +66,12 @@ export const facesSections = {
         .boolean()
         .default(false)
         .describe("listen beyond this box without TLS all the same: tokens and numbers are readable on the way"),
+      announce: z
+        .boolean()
+        .default(true)
+        .describe(
+          "when it listens beyond this box, say where on the network (multicast DNS, _sidetone._tcp); never on an interface that is captured on",
+        ),
       requestsPerMinute: integer(1, 100000, 600, "requests per token; further ones are refused until there is room"),
       badTokensPerMinute: integer(1, 100, 10, "bad tokens from one address until it is locked out"),
       lockOutS: integer(1, 86400, 60, "time for which an address is locked out", "s"),
