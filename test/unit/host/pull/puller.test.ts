@@ -204,6 +204,36 @@ describe("what is there already", () => {
     expect(pulledFiles(folder).every((name) => name.startsWith("a/"))).toBe(true);
   });
 
+  it("keeps the name under which its audio came, when a run ended between audio and manifest", async () => {
+    const { id } = box.record();
+    const inTheWay = join(folder, `2026/11/28/${id}.json`);
+    mkdirSync(inTheWay, { recursive: true });
+    expect((await pull(box, folder)).totals).toMatchObject({ stored: 0, faults: 1 });
+    expect(pulledFiles(folder)).toEqual([`2026/11/28/${id}.wav`]);
+    rmSync(inTheWay, { recursive: true });
+    expect((await pull(box, folder, { template: "{id}" })).totals).toMatchObject({ found: 1, faults: 0 });
+    expect(faultsOf(folder, box)).toEqual([]);
+    expect(requestsOf(/\/file/)).toHaveLength(1);
+  });
+
+  it("is taken over when the journal has forgotten it and the listing begins anew", async () => {
+    for (let i = 0; i < 8; i++) box.record();
+    await pull(box, folder);
+    const lines = readFileSync(journal(), "utf8").split("\n");
+    writeFileSync(journal(), lines.filter((line) => !line.includes('"kind":"recording"')).join("\n"));
+    box.generation = "g2";
+    expect((await pull(box, folder, { template: "{id}" })).totals).toMatchObject({ stored: 0, found: 8 });
+    expect(faultsOf(folder, box)).toEqual([]);
+  });
+
+  it("leaves nothing of what was on its way and is not wanted any more", async () => {
+    const { id } = box.record();
+    await pull(box, folder);
+    for (const name of [id, `${id}.json`]) writeFileSync(join(folder, ".sidetone-pull/partial", name), "x");
+    await pull(box, folder);
+    expect(leftovers(folder)).toEqual([]);
+  });
+
   it("begins again when the box's index was made anew, and brings only what is new", async () => {
     for (let i = 0; i < 4; i++) box.record();
     await pull(box, folder);
