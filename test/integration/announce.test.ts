@@ -89,6 +89,21 @@ describe.skipIf(obstacle !== undefined)("a box on a network", () => {
     ]);
     expect(inside(OFFICE, "curl", "-sS", "--insecure", `${found[0]!.url}/api/v1/health`)).toBe('{"status":"ok"}');
 
+    const secret = await box.waitFor("the first token", (stderr) => /\bst_[A-Za-z0-9_-]{43}/.exec(stderr)?.[0]);
+    const ask = (path: string) =>
+      JSON.parse(
+        inside(OFFICE, "curl", "-sS", "-k", "-H", `Authorization: Bearer ${secret}`, `${found[0]!.url}/api/v1${path}`),
+      );
+    expect(ask("/info")).toMatchObject({ device: "office-1", tls: { fingerprint: sha256, isSelfSigned: true } });
+    expect(ask("/box")).toMatchObject({ schema: "sidetone.health/1" });
+    expect(ask("/alarms").standing).toEqual(expect.any(Array));
+    expect(ask("/configuration?section=api").settings["api.host"]).toMatchObject({
+      value: "0.0.0.0",
+      source: "environment",
+    });
+    expect(ask("/audit?kind=started").entries).toMatchObject([{ kind: "started", actor: "service" }]);
+    expect(ask("/tokens").tokens).toMatchObject([{ name: "first-start", isGood: true }]);
+
     const legacy = `const s = require("node:dgram").createSocket("udp4");
       s.on("message", (bytes, from) => { console.log(from.address, bytes.readUInt16BE(0)); process.exit(0); });
       setTimeout(() => process.exit(1), 5000);

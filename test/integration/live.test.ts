@@ -1,5 +1,5 @@
 // Live capture as in an office: SIPp places calls with RTP across a switch, the recorder listens on its mirror port.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -65,6 +65,34 @@ describe.skipIf(obstacle !== undefined)("live", () => {
     return { exitCode, findings: (JSON.parse(stdout) as { findings: unknown[] }).findings };
   }
 
+  /** With curl beside the recorder; `over` when the recorder has ended: kinds in order, by call. */
+  async function followEvents(recorder: RunningProgram): Promise<{ over: Promise<Map<string, string[]>> }> {
+    const secret = await recorder.waitFor("the first token", (stderr) => /\bst_[A-Za-z0-9_-]{43}/.exec(stderr)?.[0]);
+    const words = [
+      "-sSN",
+      "-H",
+      `Authorization: Bearer ${secret}`,
+      "--retry-connrefused",
+      "--retry",
+      "20",
+      "--retry-delay",
+      "1",
+    ];
+    const [launcher, ...rest] = [
+      ...office.launcher("recorder"),
+      "curl",
+      ...words,
+      "http://127.0.0.1:8385/api/v1/events",
+    ];
+    const curl = spawn(launcher!, rest, { stdio: ["ignore", "pipe", "ignore"] });
+    let text = "";
+    curl.stdout.on("data", (chunk) => {
+      text += chunk;
+    });
+    while (!text.includes("retry: ")) await new Promise((resolve) => setTimeout(resolve, 20));
+    return { over: new Promise((resolve) => curl.once("close", () => resolve(eventsByCall(text)))) };
+  }
+
   function startCalls(calls: number, perSecond: number): Promise<number | null> {
     const address = (host: string) => ["-i", host, "-p", "5060", "-nostdin"];
     office.start("agent", "sipp", ["-sf", "agent.xml", ...address(AGENT_ADDRESS)], folder);
@@ -82,6 +110,7 @@ describe.skipIf(obstacle !== undefined)("live", () => {
     const calls = 8;
     writeCaller(folder, toneSource(1000), { talkMs: 3000 });
     const recorder = await startRecorder();
+    const events = await followEvents(recorder);
     expect(await startCalls(calls, 4)).toBe(0);
     const sealed = await recorder.waitFor("all calls", (stderr) => {
       const lines = logLines(stderr, "call");
@@ -90,7 +119,10 @@ describe.skipIf(obstacle !== undefined)("live", () => {
     expect(await recorder.stop()).toBe(0);
     const recordings = readRecordings(data);
     expect(recordings.length).toBe(calls);
+    const told = await events.over;
     for (const { manifest, wavPath } of recordings) {
+      const kinds = told.get(manifest.id)?.filter((kind) => kind !== "call");
+      expect(kinds).toEqual(["call-started", "call-answered", "call-ended", "recording"]);
       expect(manifest.endReason).toBe("bye");
       const line = sealed.find((one) => one["id"] === manifest.id)!;
       expect(Date.parse(line["at"] as string) - Date.parse(manifest.endedAt)).toBeLessThan(SEALED_WITHIN_MS);
@@ -181,4 +213,14 @@ function emptyCapture(folder: string): string {
     `printf '\\324\\303\\262\\241\\002\\000\\004\\000\\0\\0\\0\\0\\0\\0\\0\\0\\377\\377\\0\\0\\001\\0\\0\\0' > '${path}'`,
   ]);
   return path;
+}
+
+function eventsByCall(text: string): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const [, kind, json] of text.matchAll(/^event: (\S+)\ndata: (.+)$/gm)) {
+    const { call, id } = JSON.parse(json!) as { call?: string; id?: string };
+    const of = call ?? id;
+    if (of !== undefined) found.set(of, [...(found.get(of) ?? []), kind!]);
+  }
+  return found;
 }
