@@ -1,10 +1,11 @@
 // A hundred thousand calls listed page by page at the running service, while it hears new ones: none missed, none doubled, by time
-// and in order of arrival.
+// and in order of arrival. Whoever lists them is a client made of the OpenAPI document.
 import { createSocket } from "node:dgram";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bearing, makeDocumentClient } from "../fakes/document-client.js";
 import { generateCalls } from "../fakes/indexed-calls.js";
 import { makeFolder, RunningProgram, readCallLog, removeFolder, runProgram } from "../fakes/program.js";
 import { requestText, responseText, type SipRequest } from "../fakes/sip-messages.js";
@@ -83,7 +84,7 @@ describe.skipIf(obstacle !== undefined)("100,000 calls while new ones arrive", (
   const data = makeFolder();
   const before = new Set<string>();
   let box: RunningProgram;
-  let get: (path: string) => Promise<Page>;
+  let list: (query: { order?: string; cursor?: string }) => Promise<Page>;
 
   beforeAll(async () => {
     const days = new Map<string, string[]>();
@@ -105,10 +106,11 @@ describe.skipIf(obstacle !== undefined)("100,000 calls while new ones arrive", (
       const found = [/only now: (\S+)/.exec(stderr)?.[1], /(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr)?.[1]];
       return found.every((text) => text !== undefined) ? found : undefined;
     });
-    get = async (path) => {
-      const response = await fetch(`${address}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } });
-      if (response.status !== 200) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-      return (await response.json()) as Page;
+    const { operations } = await makeDocumentClient(`${address}/api/v1`, bearing(token!));
+    list = async (query) => {
+      const { status, data } = await operations["listCalls"]!({ limit: 500, ...query });
+      if (status !== 200) throw new Error(`${JSON.stringify(query)}: ${status} ${JSON.stringify(data)}`);
+      return data as Page;
     };
     await box.waitFor("the capture", (stderr) => (stderr.includes("capturing") ? true : undefined));
   }, PATIENCE_MS);
@@ -123,8 +125,8 @@ describe.skipIf(obstacle !== undefined)("100,000 calls while new ones arrive", (
     async () => {
       const traffic = new RefusedCalls();
       traffic.start();
-      const byTime = await walk("/calls?limit=500", ({ next }) => next);
-      const arrived = await walk("/calls?limit=500&order=arrival", ({ next }) => next);
+      const byTime = await walk({});
+      const arrived = await walk({ order: "arrival" });
       const own = await traffic.stop();
       expect(own).toBeGreaterThan(CALLS_PER_SECOND);
 
@@ -137,7 +139,7 @@ describe.skipIf(obstacle !== undefined)("100,000 calls while new ones arrive", (
       let resume = arrived.last.resume!;
       const all = [...arrived.calls];
       for (let i = 0; i < 200 && all.filter(isOwn).length < own; i++) {
-        const page = await get(`/calls?limit=500&order=arrival&cursor=${resume}`);
+        const page = await list({ order: "arrival", cursor: resume });
         all.push(...page.calls);
         resume = page.resume!;
         if (page.next === "") await wait(50);
@@ -151,12 +153,12 @@ describe.skipIf(obstacle !== undefined)("100,000 calls while new ones arrive", (
     PATIENCE_MS,
   );
 
-  async function walk(path: string, nextOf: (page: Page) => string) {
+  async function walk(query: { order?: string }) {
     const calls: Listed[] = [];
-    let page = await get(path);
+    let page = await list(query);
     calls.push(...page.calls);
-    for (let next = nextOf(page); next !== ""; next = nextOf(page)) {
-      page = await get(`${path}&cursor=${next}`);
+    while (page.next !== "") {
+      page = await list({ ...query, cursor: page.next });
       calls.push(...page.calls);
     }
     return { calls, ids: new Set<string>(calls.map(({ id }) => id)), last: page };

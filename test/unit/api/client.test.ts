@@ -4,11 +4,11 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import type { AxiosResponse } from "axios";
-import { type Document, OpenAPIClientAxios } from "openapi-client-axios";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { OPERATIONS, type Operation } from "../../../device/contract/api.js";
 import { PROBLEM_MEDIA_TYPE } from "../../../device/contract/api-problems.js";
 import { API_PREFIX, RIGHTS } from "../../../device/contract/api-route.js";
+import { bearing, makeDocumentClient, type Operate } from "../../fakes/document-client.js";
 import { ApiBench, STORED } from "./api-kit.js";
 import { EXAMPLES, parametersOf } from "./examples.js";
 
@@ -18,34 +18,27 @@ const addFormats = require("ajv-formats").default as typeof import("ajv-formats"
 const ajv = new Ajv({ strict: false, allErrors: true });
 addFormats(ajv);
 
-type Call = (parameters: object, body: unknown, config: object) => Promise<AxiosResponse<ArrayBuffer>>;
 interface Answer {
   content?: Record<string, { schema: { $ref: string } }>;
 }
 
 let bench: ApiBench;
 let served: Record<string, unknown>;
-let client: Record<string, Call>;
+let client: Readonly<Record<string, Operate>>;
 let secret: string;
 beforeAll(async () => {
   bench = new ApiBench({ stored: STORED, config: { requestsPerMinute: 100_000 } });
   secret = bench.token("all", ...RIGHTS);
   await bench.server.app.listen({ host: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${(bench.server.app.server.address() as AddressInfo).port}${API_PREFIX}`;
-  served = (await (await fetch(`${url}/openapi.json`)).json()) as Record<string, unknown>;
+  ({ document: served, operations: client } = await makeDocumentClient(url, { responseType: "arraybuffer" }));
   ajv.addSchema({ ...served, $id: "https://sidetone.invalid/openapi" });
-  const api = new OpenAPIClientAxios({
-    definition: structuredClone(served) as unknown as Document,
-    withServer: { url },
-    axiosConfigDefaults: { validateStatus: () => true, responseType: "arraybuffer", timeout: 10_000 },
-  });
-  client = (await api.init()) as unknown as Record<string, Call>;
 });
 afterAll(() => bench.close());
 
 /** Whether a text is what the document says of such an answer. */
-function isDescribed(operation: Operation, { status, headers, data }: AxiosResponse<ArrayBuffer>): boolean {
-  const text = new TextDecoder("utf-8", { fatal: false }).decode(data);
+function isDescribed(operation: Operation, { status, headers, data }: AxiosResponse<unknown>): boolean {
+  const text = new TextDecoder("utf-8", { fatal: false }).decode(data as Uint8Array);
   const paths = served["paths"] as Record<string, Record<string, { operationId: string; responses: object }>>;
   const described = Object.values(paths).flatMap((methods) => Object.values(methods));
   const { responses } = described.find(({ operationId }) => operationId === operation)!;
@@ -77,10 +70,10 @@ it.each(OPERATIONS)("%s: asked with a token, and without", async (operation) => 
   const { status = 200, body, right } = EXAMPLES[operation];
   const call = client[operation]!;
   const parameters = parametersOf(operation);
-  const answer = await call(parameters, body, { headers: { authorization: `Bearer ${secret}` } });
+  const answer = await call(parameters, body, bearing(secret));
   expect(answer.status).toBe(status);
   expect(isDescribed(operation, answer)).toBe(true);
-  const refused = await call(parameters, body, {});
+  const refused = await call(parameters, body);
   expect(refused.status).toBe(right === undefined ? status : 401);
   expect(isDescribed(operation, refused)).toBe(true);
   if (right !== undefined) expect(refused.headers["content-type"]).toContain(PROBLEM_MEDIA_TYPE);
@@ -90,7 +83,7 @@ it("goes through a listing page by page as the document's cursor has it, each ca
   const seen: string[] = [];
   for (let cursor = ""; ; ) {
     const { data } = await client["listCalls"]!({ limit: 7, cursor }, undefined, {
-      headers: { authorization: `Bearer ${secret}` },
+      ...bearing(secret),
       responseType: "json",
     });
     const { calls, next } = data as unknown as { calls: { id: string }[]; next: string };
