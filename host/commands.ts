@@ -5,6 +5,7 @@ import { callsCommand } from "./commands/calls.js";
 import { completionCommand } from "./commands/completion.js";
 import { consentCommand, pauseCommand, resumeCommand } from "./commands/consent.js";
 import { decryptCommand } from "./commands/decrypt.js";
+import { discoverCommand } from "./commands/discover.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { exportCommand } from "./commands/export.js";
 import { helpCommand } from "./commands/help.js";
@@ -17,6 +18,7 @@ import { watchCommand } from "./commands/watch.js";
 
 export function commandTable(): readonly HostCommand[] {
   return [
+    discoverCommand,
     loginCommand,
     logoutCommand,
     boxesCommand,

@@ -4,7 +4,8 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FoundBox } from "../../host/discover.js";
-import { logLines, makeFolder, PROJECT_ROOT, RunningProgram, removeFolder } from "../fakes/program.js";
+import { HOST_PROGRAM } from "../fakes/host-program.js";
+import { logLines, makeFolder, RunningProgram, removeFolder } from "../fakes/program.js";
 import { liveTestObstacle } from "./veth-pair.js";
 
 const missing = ["tcpdump", "curl"].find((program) => spawnSync(program, ["--version"]).error !== undefined);
@@ -57,11 +58,11 @@ describe.skipIf(obstacle !== undefined)("a box on a network", () => {
 
   /** With the program in the office, from either of its links. */
   function look(seconds: number): FoundBox[] {
-    const script = `import { discover } from ${JSON.stringify(join(PROJECT_ROOT, "dist/host/discover.js"))};
-      const found = [];
-      for await (const box of discover({ seconds: ${seconds} })) found.push(box);
-      console.log(JSON.stringify(found));`;
-    return JSON.parse(inside(OFFICE, process.execPath, "--input-type=module", "-e", script));
+    const lines = inside(OFFICE, process.execPath, HOST_PROGRAM, "discover", "--for", String(seconds), "--json");
+    return lines
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as FoundBox);
   }
 
   it("is found from the office, and sends nothing on the mirror port", async () => {
@@ -113,7 +114,7 @@ describe.skipIf(obstacle !== undefined)("a box on a network", () => {
 
     box.child.kill("SIGTERM");
     expect(await box.ended).toBe(0);
-    expect(look(0.3)).toEqual([]);
+    expect(look(1)).toEqual([]);
     // What the office itself asks on that link is heard: it is the box that says nothing.
     const said = heard
       .join("")
