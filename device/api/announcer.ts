@@ -14,6 +14,8 @@ const AGAIN_MS = 1000;
 /** §6: others may have the same to say. */
 const MOST_DELAY_MS = 120;
 const TTL = 255;
+/** For the last word. */
+const STOP_MS = 500;
 const MAX_LEGACY_PER_SECOND = 10;
 const MAX_QUERY_BYTES = 9000;
 
@@ -62,7 +64,14 @@ export class Announcer {
   /** Interfaces come and go. */
   look(): void {
     if (this.#codec === undefined || this.#isStopped) return;
-    const places = this.#places();
+    let places: AnnouncePlace[];
+    try {
+      places = this.#places();
+    } catch {
+      // The interfaces cannot be listed: at the next look.
+      this.counters.faults++;
+      return;
+    }
     const wanted = new Map(places.map((place) => [JSON.stringify(place), place]));
     for (const [key, voice] of this.#voices) if (!wanted.has(key)) this.#silence(key, voice);
     for (const [key, place] of wanted) if (!this.#voices.has(key)) this.#raise(key, place);
@@ -86,9 +95,15 @@ export class Announcer {
     this.#isStopped = true;
     clearInterval(this.#timer);
     const voices = [...this.#voices];
-    await Promise.all(
-      voices.map(([, voice]) => this.#send(voice, this.#announcement().packet(voice.place.addresses, true))),
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, STOP_MS);
+    });
+    const goodbyes = voices.map(([, voice]) =>
+      this.#send(voice, this.#announcement().packet(voice.place.addresses, true)),
     );
+    await Promise.race([Promise.all(goodbyes), late]);
+    clearTimeout(timer);
     for (const [key, voice] of voices) this.#silence(key, voice);
   }
 
@@ -149,7 +164,16 @@ export class Announcer {
     this.#silence(key, voice);
   }
 
+  /** Whatever comes, it does no more than not be answered. */
   #take(voice: Voice, bytes: Buffer, from: RemoteInfo): void {
+    try {
+      this.#answer(voice, bytes, from);
+    } catch {
+      this.counters.ignored++;
+    }
+  }
+
+  #answer(voice: Voice, bytes: Buffer, from: RemoteInfo): void {
     // The kernel hands over what came by any interface on which anybody is in the group.
     const query = isNear(voice.place, from.address) ? this.#read(bytes) : undefined;
     if (query === undefined) {

@@ -21,7 +21,7 @@ export interface Follower {
 }
 
 export class EventHub {
-  readonly counters = { published: 0, forgotten: 0, tooLong: 0 };
+  readonly counters = { published: 0, forgotten: 0, tooLong: 0, invalid: 0 };
   /** Of this start: numbers of another one mean nothing. */
   readonly #start = randomBytes(6).toString("hex");
   readonly #followers = new Set<Follower>();
@@ -29,12 +29,17 @@ export class EventHub {
   #bytes = 0;
   #newest = 0;
 
-  /** `masked`: the same for who sees no numbers, where it differs. */
+  /** `masked`: the same for who sees no numbers, where it differs. What the contract does not take is counted, and left out. */
   publish<Kind extends EventKind>(kind: Kind, data: EventData[Kind], masked: EventData[Kind] = data): void {
+    const texts = [write(kind, data), masked === data ? undefined : write(kind, masked)];
+    if (texts[0] === undefined || (masked !== data && texts[1] === undefined)) {
+      this.counters.invalid++;
+      return;
+    }
     const number = ++this.#newest;
     const head = `id: ${this.#start}-${number}\nevent: ${kind}\n`;
-    const full = `${head}data: ${write(kind, data)}\n\n`;
-    const event = { number, full, masked: masked === data ? full : `${head}data: ${write(kind, masked)}\n\n` };
+    const full = `${head}data: ${texts[0]}\n\n`;
+    const event = { number, full, masked: texts[1] === undefined ? full : `${head}data: ${texts[1]}\n\n` };
     if (sizeOf(event) > 2 * MAX_ONE_EVENT_BYTES) {
       this.counters.tooLong++;
       return;
@@ -81,8 +86,9 @@ export class EventHub {
 }
 
 /** What the contract does not list stays inside. */
-function write<Kind extends EventKind>(kind: Kind, data: EventData[Kind]): string {
-  return JSON.stringify(EVENT_SCHEMAS[kind].parse(data));
+function write<Kind extends EventKind>(kind: Kind, data: EventData[Kind]): string | undefined {
+  const { success, data: listed } = EVENT_SCHEMAS[kind].safeParse(data);
+  return success ? JSON.stringify(listed) : undefined;
 }
 
 /** Of its texts, characters of which take up to two bytes each. */

@@ -39,7 +39,7 @@ export class EventRoutes {
 
   counters(): Record<string, number> {
     const { streams, refused, slow, tokenEnded } = this.#counters;
-    const { published, forgotten, tooLong } = this.#parts.events.counters;
+    const { published, forgotten, tooLong, invalid } = this.#parts.events.counters;
     return {
       "api.event-streams": this.#streams.size,
       "api.event-streams-opened": streams,
@@ -49,6 +49,7 @@ export class EventRoutes {
       "api.events": published,
       "api.events-forgotten": forgotten,
       "api.events-too-long": tooLong,
+      "api.events-invalid": invalid,
     };
   }
 

@@ -98,6 +98,15 @@ describe("architecture", () => {
     expect(importers("ws")).toEqual(["device/mqtt/broker/listeners.ts"]);
   });
 
+  it("has one importer of dns-packet on the box, besides its types, and one on the computer", () => {
+    const importers = all.filter(({ to }) => to === "dns-packet").map(({ from }) => from);
+    expect([...new Set(importers)].sort()).toEqual([
+      "device/api/announcement.ts",
+      "device/api/announcer.ts",
+      "host/discover.ts",
+    ]);
+  });
+
   it("has one importer of serialport", () => {
     const importers = all.filter(({ to }) => to === "serialport").map(({ from }) => from);
     expect(importers).toEqual(["device/panel/port.ts"]);

@@ -263,5 +263,7 @@ describe("what is told", () => {
     expect(held.length).toBeGreaterThan(40);
     pause("x".repeat(100_000));
     expect(hub.counters).toMatchObject({ published: 100, tooLong: 1, forgotten: 100 - held.length });
+    hub.publish("call-started", { call: "no id", at: "" } as never);
+    expect(hub.counters.invalid).toBe(1);
   });
 });
