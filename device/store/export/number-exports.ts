@@ -70,7 +70,12 @@ export class NumberExports {
       const contents = { about, paths: store.paths, device, by, reason, atUs: clock.nowUs() };
       return this.#stream(contents, (detail) => {
         this.#isRunning = false;
-        store.audit.append({ kind: "exported", actor: by, detail: { ...facts, ...detail, address: order.address } });
+        const entry = { ...facts, ...detail, address: order.address };
+        try {
+          store.audit.append({ kind: "exported", actor: by, detail: entry });
+        } catch {
+          // The service has ended meanwhile, and the chain is closed: that it began stands there.
+        }
       });
     } catch (error) {
       this.#isRunning = false;

@@ -1,5 +1,7 @@
 // Recordings as vCons and everything about a number, over the API: what is given, to whom it is entered, and what is refused.
-import type { Socket } from "node:net";
+import { truncateSync } from "node:fs";
+import type { AddressInfo, Socket } from "node:net";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { originOf } from "../../../device/api/origin.js";
 import { vconSchema } from "../../../device/contract/vcon.js";
@@ -79,6 +81,28 @@ it("gives one archive at a time", async () => {
   const { status, body } = await exported("number=030123456&reason=letter");
   expect([status, body.code]).toEqual([409, "export-running"]);
   stream.destroy();
+});
+
+it("stops when whoever asked goes away in the middle", async () => {
+  const { line } = STORED[0]!;
+  truncateSync(join(bench.folder, line.file), 64 << 20);
+  await bench.server.app.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = bench.server.app.server.address() as AddressInfo;
+  const query = new URLSearchParams({
+    number: line.parties.find(({ role }) => role === "caller")!.number,
+    reason: "letter",
+  });
+  const gone = new AbortController();
+  const { body } = await fetch(`http://127.0.0.1:${port}/api/v1/export?${query}`, {
+    headers: { authorization: `Bearer ${administer}` },
+    signal: gone.signal,
+  });
+  await body!.getReader().read();
+  expect(bench.exports!.isRunning).toBe(true);
+  gone.abort();
+  await vi.waitFor(() => expect(bench.exports!.isRunning).toBe(false), { timeout: 5000 });
+  await bench.store!.audit.flush();
+  expect(entries().map(({ detail }) => detail["state"])).toEqual(["begun", "stopped"]);
 });
 
 it("names itself by the header Host where that is a host, else by its own address", () => {

@@ -85,6 +85,14 @@ test("whoever goes in the middle stops it, and the next one can begin", async ()
   expect((await buffer(await begin())).length).toBeGreaterThan(5 << 20);
 });
 
+test("one that a stop of the service cuts off ends quietly", async () => {
+  const stream = await begin();
+  box.store.close();
+  stream.destroy();
+  await vi.waitFor(() => expect(exports.isRunning).toBe(false));
+  box.open(configOf());
+});
+
 test("there is one at a time", async () => {
   const stream = await begin();
   expect(exports.isRunning).toBe(true);
