@@ -1,6 +1,6 @@
 // `sidetone` from its words to its exit code, without a box: the table of commands, help, completion, and errors in one line.
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { flagsOf } from "../../../host/command.js";
@@ -45,6 +45,16 @@ describe("the table", () => {
     for (const [name, code] of Object.entries(HOST_EXIT))
       expect(stdout).toContain(`${String(code).padStart(5)}  ${HOST_EXIT_TEXT[name as keyof typeof HOST_EXIT]}`);
     expect((await runHere(["--version"])).stdout).toMatch(/^sidetone \d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("the README", () => {
+  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+  const [chapter = ""] = /^## The host tool\n[\s\S]*?(?=^## )/m.exec(readme) ?? [];
+
+  it("names every command and every exit code", () => {
+    for (const { name } of commands) expect([name, new RegExp(`\\b${name}\\b`).test(chapter)]).toEqual([name, true]);
+    for (const code of Object.values(HOST_EXIT)) expect(chapter).toMatch(new RegExp(`(?:: |· )${code} [a-z]`));
   });
 });
 
