@@ -32,14 +32,13 @@ const TOOL = join(PROJECT_ROOT, "dist/host/main.js");
 const KILLS = Number(process.env["TEST_KILLS"] ?? 50);
 /** After the kills with these numbers the box goes; it is back as soon as it has started. */
 const BOX_ENDS: ReadonlyMap<number, NodeJS.Signals> = new Map([
-  [8, "SIGKILL"],
-  [20, "SIGTERM"],
-  [32, "SIGKILL"],
-  [42, "SIGTERM"],
+  [12, "SIGKILL"],
+  [24, "SIGTERM"],
+  [36, "SIGKILL"],
 ]);
 /** At this one it loses its index, so that every cursor is stale. */
-const INDEX_LOST_AT = 20;
-const STORED_BEFORE = 180;
+const INDEX_LOST_AT = 24;
+const STORED_BEFORE = 110;
 /** Each time that the box has started, calls come in. */
 const CALLS_AT_ONCE = 8;
 const CALL_SPACING_MS = 300;
@@ -195,7 +194,7 @@ describe.skipIf(obstacle !== undefined)("a pull that is killed", () => {
     };
     let coming: Promise<void> | undefined;
     for (let kill = 1; kill <= KILLS; kill++) {
-      const life = await live(flagsOfLife(), { stored: Math.floor(random() * 8), afterMs: random() * 25 });
+      const life = await live(flagsOfLife(), { stored: Math.floor(random() * 5), afterMs: random() * 25 });
       if (life.exitCode === null) livesAtWork++;
       // 5: what it was to acknowledge is not in the new index yet.
       else expect([0, 5], life.stderr).toContain(life.exitCode);
