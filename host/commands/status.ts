@@ -1,9 +1,8 @@
 // `sidetone status`: in a few lines whether the box is well. Each part is asked for by itself: what a box of an older version, or
 // one that is starting, cannot tell is missing, and the rest is shown.
 import { z } from "zod";
-import { readAnswer, toldNumber, toldText } from "../answers.js";
-import { fetchInfo } from "../box-info.js";
-import type { BoxClient } from "../client.js";
+import { askIfTold, readAnswer, toldNumber, toldText } from "../answers.js";
+import { fetchInfo, keyFingerprint, type ToldInfo } from "../box-info.js";
 import type { HostCommand } from "../command.js";
 import { withBox } from "../connection.js";
 import { HOST_EXIT, HostError } from "../errors.js";
@@ -51,12 +50,13 @@ export const statusCommand: HostCommand = {
     "null for what the box does not tell. Ends with 0 when the box answers; sidetone doctor ends with 5 when a check fails.",
   ],
   run: (given, host) =>
-    withBox(given, host, async ({ name, client }) => {
+    withBox(given, host, async ({ name, client, publicKey }) => {
       const { output } = host;
       const info = await fetchInfo(client);
-      const health = await told(client, "/box");
-      const alarms = await told(client, "/alarms");
-      const span = await told(client, "/span");
+      checkKey(info, publicKey);
+      const health = (await askIfTold(client, "/box")) ?? null;
+      const alarms = (await askIfTold(client, "/alarms")) ?? null;
+      const span = (await askIfTold(client, "/span")) ?? null;
       if (output.isJson) {
         output.json({ box: name, url: client.url.href, info, health, alarms, span });
         return HOST_EXIT.ok;
@@ -71,15 +71,13 @@ export const statusCommand: HostCommand = {
     }),
 };
 
-/** Null when the box has no such answer, or not now, or not for this token. */
-async function told(client: BoxClient, path: string): Promise<unknown> {
-  try {
-    return (await client.json<unknown>("GET", path)) ?? null;
-  } catch (error) {
-    const passes = ["not-found", "unavailable", "right-missing"];
-    if (error instanceof HostError && error.problem !== undefined && passes.includes(error.problem)) return null;
-    throw error;
-  }
+/** A box that signs with another key is another box, or has lost its own. */
+function checkKey(info: ToldInfo, stored: string): void {
+  if (stored === "" || info.publicKey === "" || keyFingerprint(info.publicKey) === keyFingerprint(stored)) return;
+  throw new HostError(
+    "untrusted",
+    `the box signs with the key ${keyFingerprint(info.publicKey)}, which is another one than at login: sidetone login looks at it anew`,
+  );
 }
 
 function clockLines(at: string): string[] {

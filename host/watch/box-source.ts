@@ -1,6 +1,7 @@
 // A box as its own API shows it, for who has no way to its broker: its server-sent events as they come; calls, alarms and health
 // asked for now and then, and when an event says that something has changed.
 import { setTimeout as sleep } from "node:timers/promises";
+import { askIfTold } from "../answers.js";
 import { fetchInfo } from "../box-info.js";
 import type { BoxClient } from "../client.js";
 import { HostError } from "../errors.js";
@@ -107,9 +108,9 @@ class Poll {
     this.tell("calls/active", await this.#client.json<unknown>("GET", "/calls/active", { signal }));
     if (this.#rounds++ % OTHERS_EVERY !== 0) return;
     const [health, alarms, span] = [
-      await this.#ask("/box", signal),
-      await this.#ask("/alarms", signal),
-      await this.#ask("/span", signal),
+      await askIfTold(this.#client, "/box", signal),
+      await askIfTold(this.#client, "/alarms", signal),
+      await askIfTold(this.#client, "/span", signal),
     ];
     if (health !== undefined) this.tell("health", health);
     if (span !== undefined) this.tell("span", { state: (span as { state?: unknown } | null)?.state });
@@ -169,16 +170,5 @@ class Poll {
     for (const alarm of alarms) this.tell(`alarm/${alarm.code}`, alarm);
     for (const topic of [...this.#told.keys()])
       if (topic.startsWith("alarm/") && !topics.has(topic)) this.tell(topic, undefined);
-  }
-
-  /** Undefined when the box has no such answer, or not for this token. */
-  async #ask(path: string, signal: AbortSignal): Promise<unknown> {
-    try {
-      return await this.#client.json<unknown>("GET", path, { signal });
-    } catch (error) {
-      const passes = ["not-found", "unavailable", "right-missing"];
-      if (error instanceof HostError && error.problem !== undefined && passes.includes(error.problem)) return undefined;
-      throw error;
-    }
   }
 }

@@ -138,6 +138,10 @@ describe("login", () => {
     const changed = await tool(["login", second, ...pin]);
     expect([changed.exitCode, readFileSync(stored(), "utf8")]).toEqual([HOST_EXIT.untrusted, before]);
     expect(changed.stderr).toMatch(/was known with the signing key/);
+    writeFileSync(stored(), before.replaceAll(url, second));
+    const status = await tool(["status"]);
+    expect([status.exitCode, status.stdout]).toEqual([HOST_EXIT.untrusted, ""]);
+    expect(status.stderr).toMatch(/another one than at login/);
   });
 
   it("does not speak plainly to another computer unless that is meant", async () => {
