@@ -53,8 +53,12 @@ export class Arrivals {
     const { intervalMs } = this.#options;
     if (!this.#hasCome) {
       const woken = new AbortController();
-      this.#wake = () => woken.abort();
-      await waitFor(intervalMs, AbortSignal.any([signal, woken.signal]));
+      const wake = (): void => woken.abort();
+      this.#wake = wake;
+      signal.addEventListener("abort", wake, { once: true });
+      if (signal.aborted) wake();
+      await waitFor(intervalMs, woken.signal);
+      signal.removeEventListener("abort", wake);
       this.#wake = () => {};
     }
     if (this.#hasCome) await waitFor(Math.min(GATHER_MS, intervalMs), signal);
