@@ -8,6 +8,7 @@ import { safeText } from "../safe-text.js";
 
 export const CSV_MEDIA_TYPE = "text/csv; charset=utf-8; header=present";
 const FORMULA = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/u;
+const PLAIN = /^[\x20-\x7e]*$/;
 /** RFC 4180 §2: lines end with CR LF. */
 const END = "\r\n";
 /** Between several of a kind in one cell. */
@@ -71,6 +72,6 @@ export function csvCell(value: Cell, isRaw: boolean): string {
 }
 
 function harmless(text: string): string {
-  const line = safeText(text);
+  const line = PLAIN.test(text) ? text : safeText(text);
   return FORMULA.test(line) ? `'${line}` : line;
 }
