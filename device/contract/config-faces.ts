@@ -72,7 +72,7 @@ export const facesSections = {
         .describe(
           "when it listens beyond this box, say where on the network (multicast DNS, _sidetone._tcp); never on an interface that is captured on",
         ),
-      requestsPerMinute: integer(1, 100000, 600, "requests per token; further ones are refused until there is room"),
+      requestsPerMinute: integer(1, 100000, 3000, "requests per token; further ones are refused until there is room"),
       badTokensPerMinute: integer(1, 100, 10, "bad tokens from one address until it is locked out"),
       lockOutS: integer(1, 86400, 60, "time for which an address is locked out", "s"),
       requestTimeoutMs: integer(100, 600000, 10000, "longest time in which a request arrives whole", "ms"),
