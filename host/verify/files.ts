@@ -28,13 +28,18 @@ export function* readPieces(path: string): Generator<Buffer, void> {
   }
 }
 
-export function hashFile(path: string): { bytes: number; sha256: string; sha512: string } {
+/** `alsoTo` is given every piece as well. */
+export function hashFile(
+  path: string,
+  alsoTo?: (piece: Buffer) => void,
+): { bytes: number; sha256: string; sha512: string } {
   const [sha256, sha512] = [createHash("sha256"), createHash("sha512")];
   let bytes = 0;
   for (const piece of readPieces(path)) {
     sha256.update(piece);
     sha512.update(piece);
     bytes += piece.length;
+    alsoTo?.(piece);
   }
   return { bytes, sha256: sha256.digest("hex"), sha512: sha512.digest("hex") };
 }

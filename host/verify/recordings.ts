@@ -7,6 +7,7 @@ import { sha256Of } from "../../device/base/sha256.js";
 import { hashFile, readLines } from "./files.js";
 import type { Report } from "./report.js";
 import { type JsonObject, readSigned, readSignedFile, text } from "./signed-json.js";
+import { SilenceCheck } from "./silence.js";
 
 const NAME = /^(?:.*\/)?([0-7][0-9A-HJKMNP-TV-Z]{25})\.(json|deleted|wav|wav\.age|notes)$/;
 /** Outside a data folder the id may stand among other things: `sidetone pull --name`. */
@@ -31,6 +32,10 @@ export class Recordings {
   readonly spoiled = new Set<string>();
   audioBytes = 0;
   recordings = 0;
+  /** Of which only the file as it is stored could be looked at. */
+  encrypted = 0;
+  /** No WAV of 16-bit PCM. */
+  unread = 0;
   readonly #root: string;
   readonly #key: KeyObject;
   readonly #report: Report;
@@ -145,6 +150,16 @@ export class Recordings {
     }
   }
 
+  #noteSilence(file: string, silence: SilenceCheck | undefined): void {
+    if (silence === undefined) {
+      this.encrypted++;
+      return;
+    }
+    const { findings } = silence;
+    if (findings === undefined) this.unread++;
+    for (const what of findings ?? []) this.#report.find("audible", file, what);
+  }
+
   #readAudio(place: string, id: string, manifest: JsonObject): void {
     const audio = manifest["audio"] as JsonObject;
     const name = text(audio, "file");
@@ -154,13 +169,15 @@ export class Recordings {
       this.#report.find("misplaced", file, "no recording has audio of this name");
       return;
     }
+    const silence = name.endsWith(".age") ? undefined : new SilenceCheck(manifest);
     try {
-      const { bytes, sha256, sha512 } = hashFile(join(this.#root, file));
+      const { bytes, sha256, sha512 } = hashFile(join(this.#root, file), (piece) => silence?.take(piece));
       this.audioBytes += bytes;
       const expected = Number(audio["bytes"]);
       if (bytes < expected) this.#report.find("truncated", file, `it has ${bytes} bytes of ${expected}`, since);
       else if (bytes !== expected || sha256 !== text(audio, "sha256") || sha512 !== text(audio, "sha512"))
         this.#report.find("changed", file, "length, SHA-256 and SHA-512 are not all those of its manifest", since);
+      else this.#noteSilence(file, silence);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT") this.#report.find("missing", file, "its manifest is there, the audio is not", since);

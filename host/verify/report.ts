@@ -1,6 +1,15 @@
 // What the offline verifier found: findings, and what it could not check. Values only.
 
-export type FindingKind = "changed" | "truncated" | "missing" | "added" | "misplaced" | "unlinked" | "unreadable";
+/** `audible`: sound where nobody's span was open. */
+export type FindingKind =
+  | "changed"
+  | "audible"
+  | "truncated"
+  | "missing"
+  | "added"
+  | "misplaced"
+  | "unlinked"
+  | "unreadable";
 
 export interface Finding {
   kind: FindingKind;

@@ -1,8 +1,10 @@
 // Data folders in which everything is as it should be, however it came to be: neither verifier finds anything in them. And what
 // `sidetone` says on the command line.
-import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { createHash, sign } from "node:crypto";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Manifest } from "../../../device/contract/manifest.js";
 import { EventQueue } from "../../../device/mqtt/event-queue.js";
 import { RecordingStore } from "../../../device/store/recordings.js";
 import { RecordingDeletion } from "../../../device/store/retention/deletion.js";
@@ -126,7 +128,7 @@ test("a folder without recordings, and recordings alone", async () => {
   for (const number of [1, 2, 30]) await keep(store, callFrom(number));
   store.close();
   const { scope, findings, unchecked, figures } = verifyFolder(join(folder, "recordings"), publicKeyOf(folder));
-  expect([scope, findings, unchecked.length, figures.recordings]).toEqual(["recordings", [], 2, 3]);
+  expect([scope, findings, unchecked.length, figures.recordings]).toEqual(["recordings", [], 3, 3]);
   const [, second] = filesIn(folder).filter((name) => /recordings.*json$/.test(name));
   for (const end of [".json", ".wav"]) rmSync(join(folder, second!.replace(".json", end)));
   expect(verifyFolder(join(folder, "recordings"), publicKeyOf(folder)).findings).toMatchObject([{ kind: "unlinked" }]);
@@ -148,4 +150,28 @@ test("recordings as they were pulled, under names of somebody's choice", async (
   writeFileSync(join(pulled, audio), "other audio");
   expect(verifyFolder(pulled, publicKeyOf(folder)).findings).toMatchObject([{ kind: "truncated", file: audio }]);
   removeFolder(pulled);
+});
+
+test("sound where no span was open, though the box itself has signed it", async () => {
+  const store = open();
+  await keep(store, callFrom(1));
+  const { privateKey } = store.key;
+  store.close();
+  const manifestFile = join(folder, filesIn(folder).find((name) => /^recordings.*\.json$/.test(name))!);
+  const header = Buffer.from(
+    "RIFF....WAVEfmt \x10\0\0\0\x01\0\x02\0\x40\x1f\0\0\0\x7d\0\0\x04\0\x10\0data\x08\0\0\0",
+    "latin1",
+  );
+  const wav = Buffer.concat([header, Buffer.from([0, 0, 0, 0, 0, 0, 9, 0])]);
+  const hash = (name: string): string => createHash(name).update(wav).digest("hex");
+  const { signature: _, ...manifest } = JSON.parse(readFileSync(manifestFile, "utf8")) as Manifest;
+  const audio = { ...manifest.audio, bytes: wav.length, sha256: hash("sha256"), sha512: hash("sha512") };
+  const text = JSON.stringify({ ...manifest, audio });
+  const signature = `ed25519:${sign(null, Buffer.from(text), privateKey).toString("base64")}`;
+  writeFileSync(manifestFile, `${text.slice(0, -1)},"signature":"${signature}"}\n`);
+  writeFileSync(manifestFile.replace(/json$/, "wav"), wav);
+  const { findings } = verifyFolder(folder, publicKeyOf(folder));
+  expect(findings.filter(({ kind }) => kind === "audible").map(({ what }) => what)).toEqual([
+    "1 samples outside the open spans are no silence, the first at 0.000 s, right",
+  ]);
 });
