@@ -18,6 +18,8 @@ import { isoDay } from "./recording-paths.js";
 const TAIL_BYTES = 1 << 20;
 /** Days whose tails are remembered; the one looked at first goes first. */
 const MAX_DAYS = 8;
+/** Days that have grown and are remembered no more, until they are asked for: a replay may be of many. */
+const MAX_LEFT_DAYS = 4096;
 /** Calls remembered per day's file, the newest. */
 const MAX_IDS = 65_536;
 const NEWLINE = 0x0a;
@@ -48,6 +50,8 @@ export class CallLog {
   readonly #folder: string;
   readonly #sync: LineSync;
   readonly #days = new Map<string, Day>();
+  /** By path; beyond MAX_LEFT_DAYS the first goes, and is witnessed when the store is opened again, if it is new enough. */
+  readonly #left = new Map<string, GrownDay>();
 
   /** Only tests give other files than the disk's. */
   constructor(folder: string, files: FileLayer = diskFiles) {
@@ -94,7 +98,7 @@ export class CallLog {
       return true;
     } catch (error) {
       // Whatever was written of the line, the next one looks at the file's end again.
-      this.#days.delete(path);
+      if (this.#days.has(path)) this.#leave(path);
       throw error;
     } finally {
       closeSync(descriptor);
@@ -103,14 +107,23 @@ export class CallLog {
 
   /** The files that were written to since the last call. */
   takeGrown(): GrownDay[] {
-    const grown: GrownDay[] = [];
+    const grown = [...this.#left.values()];
+    this.#left.clear();
     for (const [path, day] of this.#days) {
       if (!day.hasGrown) continue;
       day.hasGrown = false;
-      const { bytes, inode } = day;
-      grown.push({ path, bytes, sha256: day.hash.copy().digest("hex"), inode });
+      grown.push(grownDay(path, day));
     }
     return grown;
+  }
+
+  /** Forgets a day, but not that it has grown. */
+  #leave(path: string): void {
+    const day = this.#days.get(path)!;
+    this.#days.delete(path);
+    if (!day.hasGrown) return;
+    if (this.#left.size >= MAX_LEFT_DAYS) this.#left.delete(this.#left.keys().next().value!);
+    this.#left.set(path, grownDay(path, day));
   }
 
   /** What is known of a file, unless it was changed by somebody else. */
@@ -144,12 +157,15 @@ export class CallLog {
     hashWhole(day, descriptor);
     if (tail.length > 0 && tail.at(-1) !== NEWLINE) grow(day, descriptor, Buffer.from("\n"));
     this.#days.delete(path);
-    // One that has grown and was not asked for yet is remembered longer.
-    const useless = [...this.#days].find(([, { hasGrown }]) => !hasGrown)?.[0];
-    if (this.#days.size >= MAX_DAYS) this.#days.delete(useless ?? this.#days.keys().next().value!);
+    if (this.#left.delete(path)) day.hasGrown = true;
+    if (this.#days.size >= MAX_DAYS) this.#leave(this.#days.keys().next().value!);
     this.#days.set(path, day);
     return day;
   }
+}
+
+function grownDay(path: string, { bytes, hash, inode }: Day): GrownDay {
+  return { path, bytes, sha256: hash.copy().digest("hex"), inode };
 }
 
 function grow(day: Day, descriptor: number, bytes: Buffer): void {

@@ -21,6 +21,8 @@ const REPLACED = [
 ];
 /** Newest days of the call log that are looked at when the store is opened: a crash may have kept the last lines from the chain. */
 const MAX_DAYS = 8;
+/** A replay may be of calls of many days. */
+const FILES_PER_ENTRY = 64;
 const DAY_PATTERN = /^\d{4}-\d\d-\d\d\.jsonl$/;
 const CHUNK_BYTES = 256 * 1024;
 const NOT_DURABLE = "cannot make the call log durable";
@@ -126,7 +128,8 @@ export class FileWitness {
     const news = files.filter(({ file, bytes, sha256 }) => this.#told.get(file) !== `${bytes} ${sha256}`);
     if (news.length === 0) return;
     for (const { file, bytes, sha256 } of news) this.#told.set(file, `${bytes} ${sha256}`);
-    this.#audit.append(entryOf(news));
+    for (let at = 0; at < news.length; at += FILES_PER_ENTRY)
+      this.#audit.append(entryOf(news.slice(at, at + FILES_PER_ENTRY)));
   }
 }
 

@@ -1,8 +1,9 @@
 // What the audit chain is told of files that are not signed themselves.
 import { createHash } from "node:crypto";
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { makeCallId } from "../../../device/base/ids.js";
 import type { AuditEntry } from "../../../device/contract/audit.js";
 import { buildCallLogLine } from "../../../device/seal/manifest.js";
 import { auditFolder, listAuditFiles, parseEntry, readLines } from "../../../device/store/audit-files.js";
@@ -60,6 +61,25 @@ test("the call log is vouched for up to its length, when it is closed and when i
   const second = stateOf(DAY);
   expect(second.bytes).toBeGreaterThan(first.bytes);
   expect(witnessed()).toEqual([[first], [first], [second]]);
+});
+
+test("calls of a hundred days in one run, in any order", () => {
+  const days = 100;
+  run((store) => {
+    for (let i = 0; i < 3 * days; i++) {
+      const startedAtUs = callOf(1).startedAtUs + ((i * 37) % days) * 86_400_000_000;
+      const id = makeCallId(startedAtUs, Buffer.alloc(10, i));
+      const record = { ...callOf(i + 1), id, startedAtUs, noAudio: "no-media" as const };
+      store.recordCall(buildCallLogLine(record, undefined));
+    }
+  });
+  const files = readdirSync(join(folder, "calls")).map((name) => `calls/${name}`);
+  expect(files.length).toBe(days);
+  const told = witnessed();
+  expect(told.flat().sort((a, b) => (a.file < b.file ? -1 : 1))).toEqual(files.sort().map(stateOf));
+  expect(Math.max(...told.map((entry) => entry.length))).toBe(64);
+  const { findings } = verifyDataFolder({ dataFolder: folder, publicKey: chooseKey(folder) });
+  expect(findings).toEqual([]);
 });
 
 test("lines that a crash kept from the chain, and a torn one, are in it after the next start", () => {
