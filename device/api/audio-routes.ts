@@ -9,6 +9,7 @@ import type { audioQuerySchema } from "../contract/api-audio.js";
 import { type ByteView, RecordingAudio, RecordingGone, readManifest } from "../store/recording-audio.js";
 import type { RecordingStore } from "../store/recordings.js";
 import type { Token } from "../store/tokens.js";
+import { absent } from "./absent.js";
 import { AccessTrail, type AudioAccess } from "./access-trail.js";
 import { begun, EncoderMissing, encode } from "./audio-encoder.js";
 import { type Offer, offerOf, reprDigest } from "./audio-offer.js";
@@ -76,7 +77,7 @@ export class AudioRoutes {
     try {
       const { store, id } = this.#asked(path);
       const bytes = await readManifest(store.paths, id);
-      if (bytes === undefined) return { problem: problem("recording-not-found") };
+      if (bytes === undefined) return { problem: absent(store, id) };
       const sha256 = sha256Of(bytes);
       const etag = `"${sha256}"`;
       const asked = askedOf(method, headers, { etag, bytes: undefined });
@@ -106,7 +107,7 @@ export class AudioRoutes {
     try {
       const { store, id } = this.#asked(request.path);
       audio = await RecordingAudio.open(store.paths, id);
-      if (audio === undefined) return { problem: problem("recording-not-found") };
+      if (audio === undefined) return { problem: absent(store, id) };
       const offer = offerOf(audio, { ...request.query, isFile: kind === "download" });
       if ("problem" in offer) return offer;
       reply = await this.#answer(kind, request, store, audio, offer);

@@ -7,6 +7,7 @@ import { type EXPORT_ROUTES, TAR_MEDIA_TYPE } from "../contract/api-export.js";
 import { VCON_MEDIA_TYPE } from "../contract/vcon.js";
 import { readManifest } from "../store/recording-audio.js";
 import { parseManifest } from "../store/signature.js";
+import { absent } from "./absent.js";
 import { type ApiParts, type ApiReply, type ApiRequest, type Handlers, nameOf } from "./handler.js";
 import { invalidField, problem } from "./problems.js";
 import { buildVcon } from "./vcon.js";
@@ -26,7 +27,7 @@ async function giveVcon({ store }: ApiParts, request: ApiRequest<"getVcon">): Pr
   if (open === undefined) return { problem: problem("unavailable") };
   const bytes = await readManifest(open.paths, id);
   const manifest = bytes && parseManifest(bytes);
-  if (manifest === undefined) return { problem: problem("recording-not-found") };
+  if (manifest === undefined) return { problem: absent(open, id) };
   const headers = {
     "content-type": VCON_MEDIA_TYPE,
     "content-disposition": `attachment; filename="${id}.vcon.json"`,

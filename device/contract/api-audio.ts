@@ -30,6 +30,7 @@ export const manifestAnswerSchema = z
 
 const ofAudio = [
   "recording-not-found",
+  "recording-deleted",
   "encrypted",
   "channel-unknown",
   "precondition-failed",
@@ -73,7 +74,7 @@ export const AUDIO_ROUTES = {
     right: "download",
     answer: manifestAnswerSchema,
     conditions: "whole",
-    problems: ["recording-not-found", "precondition-failed", "unavailable"],
+    problems: ["recording-not-found", "recording-deleted", "precondition-failed", "unavailable"],
   },
 } as const satisfies Record<string, RouteContract>;
 

@@ -30,7 +30,7 @@ export const EXPORT_ROUTES = {
     right: "download",
     answer: vconSchema,
     media: VCON_MEDIA_TYPE,
-    problems: ["recording-not-found", "data-unwritable", "unavailable"],
+    problems: ["recording-not-found", "recording-deleted", "data-unwritable", "unavailable"],
   },
   exportNumber: {
     method: "GET",

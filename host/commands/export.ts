@@ -75,6 +75,8 @@ interface Summary {
   sha256: string;
 }
 
+/** What the box says of a recording that is not there any more. */
+const GONE: readonly (string | undefined)[] = ["recording-not-found", "recording-deleted"];
 const NOTHING: Summary = { calls: 0, files: 0, bytes: 0, kept: 0, gone: 0, sha256: "" };
 
 const EXPORTS: Readonly<
@@ -185,7 +187,7 @@ async function vconOf(client: BoxClient, id: string, signal: AbortSignal): Promi
   try {
     answer = await client.json("GET", `/recordings/${segment(id)}/vcon`, { signal });
   } catch (error) {
-    if (error instanceof HostError && error.problem === "recording-not-found") return undefined;
+    if (error instanceof HostError && GONE.includes(error.problem)) return undefined;
     throw error;
   }
   const read = vconSchema.safeParse(answer);

@@ -244,10 +244,12 @@ describe("what cannot be given", () => {
     writeFileSync(store.paths.tombstone(idOf(8), timeOfCallId(idOf(8))), "{}\n");
     putRecording(folder, idOf(9), recording.bytes);
     rmSync(path.replace(idOf(8), idOf(9)));
-    for (const id of [idOf(1), idOf(8), idOf(9), "..%2f..%2fdevice", "x".repeat(60), `${ID.toLowerCase()}`]) {
+    for (const route of ["audio", "file", "manifest", "vcon"])
+      expect(await get(`${idOf(8)}/${route}`), route).toMatchObject({ status: 410, code: "recording-deleted" });
+    for (const id of [idOf(1), idOf(9), "..%2f..%2fdevice", "x".repeat(60), `${ID.toLowerCase()}`]) {
       for (const route of ["audio", "file"]) expect((await get(`${id}/${route}`)).code, id).toBe("recording-not-found");
     }
-    for (const id of [idOf(1), idOf(8)]) expect((await get(`${id}/manifest`)).code).toBe("recording-not-found");
+    expect((await get(`${idOf(1)}/manifest`)).code).toBe("recording-not-found");
   });
 
   it("what is deleted meanwhile is cut off, if not found already", async () => {
