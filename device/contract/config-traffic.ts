@@ -61,7 +61,7 @@ export const trafficSections = {
   sip: section(
     {
       maxMessageBytes: integer(1024, 65535, 65535, "longest SIP message looked at", "bytes"),
-      maxLineBytes: integer(256, 65535, 16384, "longest header line after unfolding", "bytes"),
+      maxLineBytes: integer(256, 65535, 12288, "longest header line after unfolding", "bytes"),
       maxHeaderLines: integer(16, 4096, 256, "header lines in one message"),
       tcpPorts: portList(
         [5060, 5061, 5062, 5066, 7443, 8088, 8089],

@@ -2,7 +2,7 @@
 import type { SipLimits, SipMessage, SipParseResult } from "../../../device/sip/message.js";
 import { parseSip, type SipParseOptions } from "../../../device/sip/parser.js";
 
-export const LIMITS: SipLimits = { maxMessageBytes: 65535, maxLineBytes: 16384, maxHeaderLines: 256 };
+export const LIMITS: SipLimits = { maxMessageBytes: 65535, maxLineBytes: 12288, maxHeaderLines: 256 };
 
 export const SDP = [
   "v=0",
