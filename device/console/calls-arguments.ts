@@ -2,7 +2,8 @@
 import { type CallId, isCallId } from "../base/ids.js";
 import { CONSENT_STATES, NO_AUDIO_REASONS, POLICIES } from "../contract/call-record.js";
 import { type CallOutcome, MAX_TAGS, TAG_PATTERN } from "../contract/listing.js";
-import { type CallFilter, DEFAULT_PAGE, MAX_PAGE, MIN_SUFFIX } from "../store/index/listing.js";
+import { type CallFilter, MIN_SUFFIX } from "../store/index/call-source.js";
+import { DEFAULT_PAGE, MAX_PAGE } from "../store/index/listing.js";
 import {
   COMMON_FLAGS,
   type CommonFlags,

@@ -2,10 +2,11 @@
 // second it is made of, out of generated entries and out of files.
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { CallFilter } from "../../device/store/index/call-source.js";
 import { openForBuilding } from "../../device/store/index/database.js";
 import { entryOf } from "../../device/store/index/entry.js";
 import { EntryWriter } from "../../device/store/index/entry-writer.js";
-import { type CallFilter, CallListing, type ListingOrder } from "../../device/store/index/listing.js";
+import { CallListing, type ListingOrder } from "../../device/store/index/listing.js";
 import { IndexRebuild } from "../../device/store/index/rebuild.js";
 import { RecordingPaths } from "../../device/store/recording-paths.js";
 import { type GeneratedCall, generateCalls, storeCall } from "../fakes/indexed-calls.js";

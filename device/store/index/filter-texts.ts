@@ -2,7 +2,7 @@
 import { momentAfter, momentOf } from "../../contract/box-commands.js";
 import type { ConsentState, Policy } from "../../contract/call-record.js";
 import type { CallOutcome } from "../../contract/listing.js";
-import type { CallFilter } from "./listing.js";
+import type { CallFilter } from "./call-source.js";
 
 export interface CallFilterTexts {
   /** Times as `momentOf` reads them. */

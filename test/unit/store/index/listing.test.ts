@@ -5,10 +5,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CallId } from "../../../../device/base/ids.js";
 import { type CallOutcome, type ListedAcknowledgement, outcomeOf } from "../../../../device/contract/listing.js";
+import type { CallFilter } from "../../../../device/store/index/call-source.js";
 import { openForBuilding } from "../../../../device/store/index/database.js";
 import { entryOf, type IndexEntry, numberKey, usOfIso } from "../../../../device/store/index/entry.js";
 import { EntryWriter, keyOf } from "../../../../device/store/index/entry-writer.js";
-import { type CallFilter, CallListing } from "../../../../device/store/index/listing.js";
+import { CallListing } from "../../../../device/store/index/listing.js";
 import { generateCalls } from "../../../fakes/indexed-calls.js";
 import { DAY_US, FIRST_US, NUMBERS } from "./index-kit.js";
 
