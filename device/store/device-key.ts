@@ -1,10 +1,11 @@
 // The key that signs this box's manifests: Ed25519, made at first start, `keys/device.key` (PKCS #8, for the owner only)
 // with `keys/device.pub` beside it for whoever verifies. Never leaves the folder, never is replaced.
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { chmodSync, readFileSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { SidetoneError } from "../base/errors.js";
 import { createDurably, makeFolders, replaceDurably } from "./durable-file.js";
+import { readIfThere } from "./read-if-there.js";
 
 export interface DeviceKey {
   privateKey: KeyObject;
@@ -42,13 +43,4 @@ function makeKey(path: string): KeyObject {
   const { privateKey } = generateKeyPairSync("ed25519");
   createDurably(path, privateKey.export({ type: "pkcs8", format: "pem" }).toString(), 0o600);
   return privateKey;
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
 }

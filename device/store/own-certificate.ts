@@ -1,13 +1,14 @@
 // The certificate that the box makes for its API where nobody gave it one: `keys/api-tls.crt`, with its private key (EC P-256) in
 // `keys/api-tls.key` for the owner only. The key stays when the certificate is made anew, so that whoever pins it need not pin again.
 import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
-import { chmodSync, readFileSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.js";
 import { makeSelfSigned } from "../base/self-signed.js";
 import { storageFault } from "../seal/storage-fault.js";
 import { makeFolders, replaceDurably } from "./durable-file.js";
+import { readIfThere } from "./read-if-there.js";
 
 const MS_PER_DAY = 86_400_000;
 /** Whoever has compared its fingerprint would have to do it again after this time. */
@@ -129,13 +130,4 @@ function parse(pem: string): X509Certificate | undefined {
 
 function pemOf(key: KeyObject): string {
   return key.export({ type: "pkcs8", format: "pem" }).toString();
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
 }

@@ -1,5 +1,6 @@
 // Whether a recording is digital silence wherever nobody's span was open: takes the bytes of its WAV in order, in constant memory.
 // What its manifest says of spans is signed; that the samples keep to it is looked at here.
+import { readWavHeader, type WavHeader } from "../wav-reader.js";
 import type { JsonObject } from "./signed-json.js";
 
 /** Frames of one channel that have to be silent, in order, without overlap; `to` is the first behind. */
@@ -20,7 +21,6 @@ const TOLERANCE_MS = 500;
 const CHANNELS = ["left", "right"] as const;
 const SAMPLE_BYTES = 2;
 const PCM = 1;
-const SIZE_IN_DS64 = 0xffffffff;
 
 export class SilenceCheck {
   readonly #manifest: JsonObject;
@@ -130,32 +130,16 @@ function outside(ranges: readonly Range[], frames: number): Range[] {
   return rest;
 }
 
-/** RIFF and RF64 (EBU Tech 3306) with 16-bit PCM in one or two channels; undefined for what else there may be. */
+/** 16-bit PCM in one or two channels; undefined for what else there may be. */
 function formatOf(bytes: Buffer): Format | undefined {
-  const kind = bytes.toString("latin1", 0, 4);
-  if ((kind !== "RIFF" && kind !== "RF64") || bytes.toString("latin1", 8, 12) !== "WAVE") return undefined;
-  let format: Buffer | undefined;
-  let longSize = 0;
-  for (let at = 12; at + 8 <= bytes.length; ) {
-    const name = bytes.toString("latin1", at, at + 4);
-    const size = bytes.readUInt32LE(at + 4);
-    const body = bytes.subarray(at + 8, at + 8 + size);
-    if (name === "data") {
-      const dataAt = at + 8;
-      const dataBytes = kind === "RF64" && size === SIZE_IN_DS64 ? longSize : size;
-      return withData(format, dataAt, dataAt + dataBytes);
-    }
-    if (name === "fmt ") format = body;
-    if (name === "ds64" && body.length >= 16) longSize = Number(body.readBigUInt64LE(8));
-    at += 8 + size + (size & 1);
+  let header: WavHeader;
+  try {
+    header = readWavHeader(bytes);
+  } catch {
+    return undefined;
   }
-  return undefined;
-}
-
-function withData(format: Buffer | undefined, dataAt: number, dataEnd: number): Format | undefined {
-  if (format === undefined || format.length < 16) return undefined;
-  const channels = format.readUInt16LE(2);
-  const isKnown = format.readUInt16LE(0) === PCM && format.readUInt16LE(14) === 8 * SAMPLE_BYTES;
-  if (!isKnown || channels < 1 || channels > CHANNELS.length) return undefined;
-  return { sampleRateHz: format.readUInt32LE(4), channels, dataAt, dataEnd };
+  const { formatTag, bitsPerSample, channels, sampleRateHz, dataAt, dataBytes } = header;
+  if (formatTag !== PCM || bitsPerSample !== 8 * SAMPLE_BYTES || channels < 1 || channels > CHANNELS.length)
+    return undefined;
+  return { sampleRateHz, channels, dataAt, dataEnd: dataAt + dataBytes };
 }

@@ -10,6 +10,7 @@ import { linesOf, NOTES_SUFFIX, noteOf } from "../notes.js";
 import { isoDay, TOMBSTONE_SUFFIX, timeOfCallId } from "../recording-paths.js";
 import { isSignedLine } from "../signed-line.js";
 import type { Findings } from "./findings.js";
+import { readOrFind } from "./read-file.js";
 
 export interface NotesCheckOptions {
   dataFolder: string;
@@ -49,7 +50,7 @@ export class NotesCheck {
   read(folder: string, id: string, isKept: boolean): void {
     const { findings, isOpen, publicKey } = this.#options;
     const file = `${folder}/${id}${NOTES_SUFFIX}`;
-    const bytes = this.#bytesOf(file);
+    const bytes = readOrFind(this.#options, file);
     if (bytes === undefined) return;
     if (!isKept) {
       const what = "notes without a recording";
@@ -100,16 +101,5 @@ export class NotesCheck {
   #pathOf(call: string, suffix: string): string {
     const day = isCallId(call) ? isoDay(timeOfCallId(call)).split("-") : [];
     return join(this.#options.dataFolder, "recordings", ...day, `${call}${suffix}`);
-  }
-
-  #bytesOf(file: string): Buffer | undefined {
-    try {
-      return readFileSync(join(this.#options.dataFolder, file));
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== "ENOENT" || !this.#options.isOpen)
-        this.#options.findings.add("unreadable", file, `it cannot be read (${code})`);
-      return undefined;
-    }
   }
 }

@@ -1,7 +1,7 @@
 // Goes through `recordings/`, day by day: every manifest and every tombstone is one that the key has signed and stands where it
 // belongs, every audio file is the one that its manifest has hashed, and there is nothing else.
 import type { KeyObject } from "node:crypto";
-import { type Dirent, existsSync, readdirSync, readFileSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { isoUs } from "../../base/clock.js";
 import { type CallId, isCallId } from "../../base/ids.js";
@@ -17,6 +17,7 @@ import type { Entered, EnteredAs } from "./entered.js";
 import type { Findings } from "./findings.js";
 import { type FileHashes, hashWholeFile } from "./hash-file.js";
 import type { NotesCheck } from "./notes-check.js";
+import { readOrFind } from "./read-file.js";
 
 const NAME_PATTERN = /^([0-7][0-9A-HJKMNP-TV-Z]{25})\.(json|wav|wav\.age|deleted|notes)$/;
 const PARTIAL_FOLDER = ".partial";
@@ -133,7 +134,7 @@ export class RecordingsWalk {
   #checkManifest(folder: string, id: CallId, names: Names, tombstone: Tombstone | undefined): void {
     const { publicKey, findings, recorded, links } = this.#options;
     const file = `${folder}/${id}.json`;
-    const bytes = this.#readFile(file);
+    const bytes = readOrFind(this.#options, file);
     if (bytes === undefined) return;
     const sha256 = sha256Of(bytes);
     const manifest = verifyManifest(bytes, publicKey);
@@ -203,7 +204,7 @@ export class RecordingsWalk {
   #checkTombstone(folder: string, id: CallId): Tombstone | undefined {
     const { publicKey, findings, deleted, recorded, links } = this.#options;
     const file = `${folder}/${id}.deleted`;
-    const bytes = this.#readFile(file);
+    const bytes = readOrFind(this.#options, file);
     if (bytes === undefined) return undefined;
     const line = bytes.subarray(0, -1);
     const tombstone = parseLine(line) as Partial<Tombstone> | undefined;
@@ -228,18 +229,6 @@ export class RecordingsWalk {
   #entryOf(id: string): EnteredAs | undefined {
     for (const entry of this.#options.recorded.entries.values()) if (entry.id === id) return entry;
     return undefined;
-  }
-
-  #readFile(file: string): Buffer | undefined {
-    try {
-      return readFileSync(join(this.#options.dataFolder, file));
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      // Deleted since the folder was read: what stays of it is looked for at the end.
-      if (code !== "ENOENT" || !this.#options.isOpen)
-        this.#options.findings.add("unreadable", file, `it cannot be read (${code})`);
-      return undefined;
-    }
   }
 
   #folders(folder: string, pattern: RegExp, others: readonly string[] = []): string[] {
